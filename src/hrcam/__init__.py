@@ -1,0 +1,32 @@
+"""HR-CAM: class activation maps at the resolution of the image, for any CNN, in 2D and 3D."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hrcam.explainer import HRCAM
+    from hrcam.explanation import Explanation
+    from hrcam.levels import Level, Levels, find_levels
+
+__version__ = "0.1.0"
+
+# Imported when first used, so that the command line answers before PyTorch is loaded.
+_HOMES = {
+    "HRCAM": "hrcam.explainer",
+    "Explanation": "hrcam.explanation",
+    "Level": "hrcam.levels",
+    "Levels": "hrcam.levels",
+    "find_levels": "hrcam.levels",
+}
+
+__all__ = ["HRCAM", "Explanation", "Level", "Levels", "__version__", "find_levels"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hrcam' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

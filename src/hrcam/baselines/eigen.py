@@ -1,0 +1,60 @@
+"""Eigen-CAM: the first principal component of the activations."""
+
+from typing import ClassVar
+
+import torch
+
+from hrcam.baselines.interface import Baseline, Classes, explained_classes
+from hrcam.capture import capture
+from hrcam.model_call import Images, logits_of
+
+
+class EigenCAM(Baseline):
+    """Eigen-CAM (Muhammad and Yeasin, IJCNN 2020): activations along their main direction.
+
+    It does not depend on the class: ``classes`` is checked, and every class has one map.
+
+    Parameters
+    ----------
+    model, levels, output
+        As in ``Baseline``.
+    """
+
+    name: ClassVar[str] = "Eigen-CAM"
+
+    def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
+        output, maps = capture(
+            self.model, images, self.levels, lambda _, level: project_on_first(level)
+        )
+        explained_classes(logits_of(output, self._output), classes)
+        return maps
+
+
+def project_on_first(feature_map: torch.Tensor) -> torch.Tensor:
+    """Return O v: the activations O (positions × channels) along their first singular vector.
+
+    O = U Σ Vᵀ and v is the first column of V; O is not centred, as in the paper. The sign of a
+    singular vector is arbitrary: it is taken so that the map's inner product with the sum of
+    the activations over the channels, σ₁² Σ_k v_k, is not negative. Activations behind a ReLU
+    then give a map without negative values.
+
+    Parameters
+    ----------
+    feature_map
+        Shape (B, C_l, *S_l), any floating-point type.
+
+    Returns
+    -------
+    Tensor of shape (B, *S_l), in at least single precision, in units of the activations.
+    """
+    wide = torch.promote_types(feature_map.dtype, torch.float32)
+    channels = feature_map.flatten(2).to(wide)  # Oᵀ
+    # Eigenvectors of the smaller of OᵀO and OOᵀ: no singular vector but the first is needed.
+    if channels.shape[1] <= channels.shape[2]:
+        vectors = torch.linalg.eigh(channels @ channels.mT).eigenvectors[..., -1]
+        projected = (vectors[:, None] @ channels)[:, 0]
+    else:
+        values, bases = torch.linalg.eigh(channels.mT @ channels)
+        projected = bases[..., -1] * values[:, -1:].clamp_min(0).sqrt()
+    agreement = (projected * channels.sum(1)).sum(1, keepdim=True)
+    return torch.where(agreement < 0, -projected, projected).view(-1, *feature_map.shape[2:])

@@ -1,0 +1,174 @@
+"""Baseline: what every rival method takes and returns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from hrcam.baselines.level_fusion import Fusion, check_fusion, fuse_levels
+from hrcam.errors import InputError, LevelError, NotFittedError
+from hrcam.inputs import check_classes, check_images, grid_of
+from hrcam.interpolation import upsample
+from hrcam.levels import Level, Levels, find_levels
+from hrcam.model_call import Images
+
+Classes = int | Sequence[int] | torch.Tensor | None
+"""None for each image's predicted class, one class for all images, or one per image."""
+
+
+class Baseline(ABC):
+    """A method that maps each level's features to one map per image.
+
+    Nothing is fitted. The model is left exactly as it was by every call, also when it raises.
+
+    Parameters
+    ----------
+    model
+        Any module from images to logits.
+    levels
+        ``"auto"`` for the last feature map of each resolution, or names of modules.
+    output
+        Key or index of the logits, where the model returns several things.
+    """
+
+    name: ClassVar[str]
+    """What the method's paper calls it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        levels: Literal["auto"] | Sequence[str] = "auto",
+        output: str | int | None = None,
+    ) -> None:
+        self.model = model
+        self._names = None if levels == "auto" else levels
+        self._output = output
+        self._levels: Levels | None = None
+
+    @property
+    def levels(self) -> Levels:
+        """The levels that are read, from the coarsest to the finest.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first batch, on which they are found.
+        """
+        if self._levels is None:
+            raise NotFittedError(
+                "the levels are found on the first batch: call explain or by_level first"
+            )
+        return self._levels
+
+    def by_level(self, images: Images, classes: Classes = None) -> dict[str, torch.Tensor]:
+        """Return each level's map at the size of the image.
+
+        Parameters
+        ----------
+        images
+            What the model takes: a tensor (B, C, *spatial), or a tuple or mapping with one.
+        classes
+            None for each image's predicted class, one class for all, or one per image. A model
+            with a single logit has the one class 0.
+
+        Returns
+        -------
+        One tensor of shape (B, *spatial) per level, in at least single precision, by the
+        level's name, from the coarsest level to the finest. Their unit is the method's.
+
+        Raises
+        ------
+        InputError
+            If the images or the classes cannot be used.
+        LevelError
+            If the model has no such feature maps, if the method is not defined at a level, or
+            if a map holds NaN or infinite values.
+        """
+        check_images(images, self.model)
+        self._find(images)
+        with torch.no_grad():
+            return maps_on_grid(self._level_maps(images, classes), self.levels, grid_of(images))
+
+    def explain(
+        self, images: Images, classes: Classes = None, fuse: Fusion | None = None
+    ) -> torch.Tensor:
+        """Return one map per image: that of the only level, or several levels fused.
+
+        Parameters
+        ----------
+        images, classes
+            As in ``by_level``.
+        fuse
+            How to fuse the levels' min-max normalised maps; None for one level's map as it is.
+
+        Returns
+        -------
+        Tensor of shape (B, *spatial), in at least single precision.
+
+        Raises
+        ------
+        InputError
+            As in ``by_level``, and if there are several levels and no ``fuse``.
+        LevelError
+            As in ``by_level``.
+        """
+        if fuse is not None:
+            check_fusion(fuse)
+        self._find(images)
+        if fuse is None and len(self.levels) > 1:
+            raise InputError(
+                f"there are {len(self.levels)} levels "
+                f"({', '.join(level.name for level in self.levels)}): pass fuse='mean', 'max' or "
+                f"'product', or name one level, e.g. levels=[{self.levels[0].name!r}], or call "
+                "by_level for a map of each"
+            )
+        maps = list(self.by_level(images, classes).values())
+        return maps[0] if fuse is None else fuse_levels(maps, fuse)
+
+    def _find(self, images: Images) -> None:
+        if self._levels is None:
+            self._levels = self._find_levels(images)
+
+    def _find_levels(self, images: Images) -> Levels:
+        """Return the levels at which the method is defined."""
+        return find_levels(self.model, images, self._names)
+
+    @abstractmethod
+    def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
+        """Return a map of shape (B, *S_l) for each level; called without gradients."""
+
+
+def explained_classes(logits: torch.Tensor, classes: Classes) -> torch.Tensor:
+    """Return the class that each map explains, shape (B,), on the logits' device.
+
+    Raises
+    ------
+    InputError
+        If a class does not exist, or if there are neither one nor B of them.
+    """
+    if classes is None:
+        return logits.detach().argmax(1)
+    return check_classes(classes, *logits.shape).to(logits.device)
+
+
+def maps_on_grid(
+    maps: Sequence[torch.Tensor], levels: Sequence[Level], grid: tuple[int, ...]
+) -> dict[str, torch.Tensor]:
+    """Upsample each level's maps, (B, *S_l), to the grid of the image, by the level's name.
+
+    Raises
+    ------
+    LevelError
+        If a map holds NaN or infinite values.
+    """
+    upsampled: dict[str, torch.Tensor] = {}
+    for level, level_maps in zip(levels, maps, strict=True):
+        if not bool(torch.isfinite(level_maps).all()):
+            raise LevelError(
+                f"the map of the level {level.name!r} holds NaN or infinite values: the model "
+                "diverged, or half precision overflowed (bfloat16 has more range)"
+            )
+        upsampled[level.name] = upsample(level_maps[:, None], grid)[:, 0]
+    return upsampled

@@ -1,0 +1,101 @@
+"""Score-CAM: channels weighted by what the model says of the image seen through them."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from hrcam.baselines.channels import weighted_sum
+from hrcam.baselines.interface import Baseline, Classes, explained_classes
+from hrcam.baselines.level_fusion import normalise
+from hrcam.capture import capture
+from hrcam.errors import InputError
+from hrcam.hooks import evaluation_mode
+from hrcam.inputs import grid_of, image_of
+from hrcam.interpolation import upsample
+from hrcam.model_call import Images, call_model, logits_of
+from hrcam.nested import map_tensors
+
+
+class ScoreCAM(Baseline):
+    """Score-CAM (Wang et al., CVPR workshops 2020): ReLU(Σ_k α_k A_k), without gradients.
+
+    α_k = p_c(X ∘ s(U A_k)) − p_c(X_b), the paper's increase of confidence (definition 3): U
+    upsamples to the image, s is min-max normalisation, X_b an image of zeros, and p_c the
+    softmax score of the class; of a model with a single logit, its sigmoid. The softmax over
+    the channels' α in the paper's algorithm 1 is left out: it makes hundreds of α, which lie
+    within ±1, all but equal.
+
+    One forward pass per channel of each level: by far the most expensive of the baselines.
+
+    Parameters
+    ----------
+    model, levels, output
+        As in ``Baseline``. Where the model takes several tensors, all those on the grid of the
+        image are masked.
+    batch_size
+        Number of masked images that run at once.
+
+    Raises
+    ------
+    InputError
+        If the batch size is not positive.
+    """
+
+    name: ClassVar[str] = "Score-CAM"
+
+    def __init__(
+        self,
+        model: nn.Module,
+        levels: Literal["auto"] | Sequence[str] = "auto",
+        output: str | int | None = None,
+        batch_size: int = 32,
+    ) -> None:
+        super().__init__(model, levels, output)
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: it must be 1 or more")
+        self._batch_size = batch_size
+
+    def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
+        # Copies, since the model may write into its maps later.
+        output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
+        chosen = explained_classes(logits_of(output, self._output), classes)
+        black = chosen.new_zeros(len(chosen), 1, *(1 for _ in grid_of(images)))
+        unseen = self._confidence(images, chosen, black.to(image_of(images).dtype))
+        weighted = []
+        for activations in maps:
+            confidence = self._confidence(images, chosen, activations)
+            weighted.append(weighted_sum(activations, confidence - unseen).relu())
+        return weighted
+
+    def _confidence(
+        self, images: Images, chosen: torch.Tensor, activations: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the score of each image's class, seen through each channel, (B, C_l)."""
+        number, channels = activations.shape[:2]
+        single = activations.flatten(0, 1)
+        scores = []
+        for some in torch.arange(number * channels, device=chosen.device).split(self._batch_size):
+            masks = normalise(upsample(single[some, None].float(), grid_of(images)))
+            scores.append(self._scores(images, some // channels, masks, chosen))
+        return torch.cat(scores).view(number, channels)
+
+    def _scores(
+        self, images: Images, rows: torch.Tensor, masks: torch.Tensor, chosen: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the score of the images ``rows``, each behind its own mask, shape (n,)."""
+        image = image_of(images)
+
+        def masked(tensor: torch.Tensor) -> torch.Tensor:
+            if tensor.ndim == 0 or len(tensor) != len(image):
+                return tensor
+            if tensor.is_floating_point() and tensor.shape[2:] == image.shape[2:]:
+                return tensor[rows] * masks.to(tensor.dtype)
+            return tensor[rows]
+
+        with evaluation_mode(self.model):
+            output = call_model(self.model, map_tensors(images, masked))
+        logits = logits_of(output, self._output).float()
+        scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+        return scores.gather(1, chosen[rows][:, None])[:, 0]

@@ -1,0 +1,127 @@
+"""How sure a mean is: percentile intervals from resampling subjects with replacement."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hrcam.errors import InputError
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of the mean over images.
+
+    Parameters
+    ----------
+    values
+        One score per image, finite, shape (N,).
+    groups
+        The subject of each image, shape (N,); a subject is drawn with all its images. None: every
+        image is a subject of its own.
+    resamples
+        How many times the subjects are drawn.
+    level
+        Coverage, between 0 and 1.
+    seed
+        Same seed, same draws: intervals of several methods on the same images are paired.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, there are fewer than two subjects, or an option is out of range.
+    """
+    scores = _checked_values(values)
+    subjects = _subjects(groups, scores.size)
+    draws = _draws(subjects, resamples, seed)
+    means = (draws @ np.bincount(subjects, scores)) / (draws @ np.bincount(subjects))
+    return _percentiles(means, level)
+
+
+def paired_ratio_interval(
+    numerator: ArrayLike,
+    denominator: ArrayLike,
+    groups: ArrayLike | None = None,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile interval of mean(numerator) / mean(denominator) on the same images.
+
+    Both are drawn together, so what makes an image hard for both cancels.
+
+    Parameters
+    ----------
+    numerator, denominator
+        Scores of two methods on the same images in the same order, finite, shape (N,).
+    groups, resamples, level, seed
+        As for `bootstrap_interval`.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end; an interval above 1 says that the first method is better.
+
+    Raises
+    ------
+    InputError
+        As for `bootstrap_interval`; also if the two differ in length, or the denominator's mean is
+        not positive in every draw.
+    """
+    above, below = _checked_values(numerator), _checked_values(denominator)
+    if above.size != below.size:
+        raise InputError(f"Paired scores differ in length: {above.size} and {below.size}.")
+    subjects = _subjects(groups, above.size)
+    draws = _draws(subjects, resamples, seed)
+    totals = draws @ np.bincount(subjects, below)
+    if not (totals > 0).all():
+        raise InputError(
+            "The ratio has no interval: the denominator's mean is not positive in some draws."
+        )
+    return _percentiles((draws @ np.bincount(subjects, above)) / totals, level)
+
+
+def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.ndim != 1:
+        raise InputError(f"Scores have shape (images,), not {scores.shape}.")
+    if bad := scores.size - np.count_nonzero(np.isfinite(scores)):
+        raise InputError(f"{bad} of {scores.size} scores are NaN or infinite: leave them out.")
+    return scores
+
+
+def _subjects(groups: ArrayLike | None, images: int) -> NDArray[np.intp]:
+    """Index of each image's subject, shape (images,)."""
+    labels = np.arange(images) if groups is None else np.asarray(groups)
+    if labels.shape != (images,):
+        raise InputError(f"Groups have shape {labels.shape}, the scores ({images},).")
+    names, index = np.unique(labels, return_inverse=True)
+    if names.size < 2:
+        raise InputError(f"An interval needs at least two subjects, there are {names.size}.")
+    return index
+
+
+def _draws(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
+    """How often each subject is drawn, shape (resamples, number of subjects)."""
+    if resamples < 1:
+        raise InputError(f"resamples must be at least 1, not {resamples}.")
+    number = int(subjects.max()) + 1
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(number, np.full(number, 1 / number), size=resamples)
+    # Floating point, because integer matrix products do not reach BLAS.
+    return counts.astype(np.float64)
+
+
+def _percentiles(statistics: NDArray[np.float64], level: float) -> tuple[float, float]:
+    if not 0 < level < 1:
+        raise InputError(f"level must lie between 0 and 1, not {level}.")
+    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

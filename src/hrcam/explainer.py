@@ -1,0 +1,341 @@
+"""HRCAM: fit one head over every resolution of a CNN, and explain with it."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from hrcam.capture import capture
+from hrcam.contraction import contract
+from hrcam.errors import InputError, LevelError, NotFittedError
+from hrcam.explanation import Explanation
+from hrcam.fitting import CLASSES_AT_ONCE, check_loader, pool_images, watch_levels
+from hrcam.fusion import fuse, level_weights
+from hrcam.head import Head, Target, fit_head
+from hrcam.inputs import (
+    check_classes,
+    check_groups,
+    check_images,
+    check_labels,
+    grid_of,
+    image_of,
+)
+from hrcam.interpolation import upsample
+from hrcam.levels import Levels, find_levels
+from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, MapWeights
+from hrcam.model_call import Images, logits_of
+from hrcam.pooling import pool
+from hrcam.storage import load_fitted, save_fitted
+
+logger = logging.getLogger(__name__)
+
+# Resampled patterns are upsampled this many at a time.
+_REFITS_AT_ONCE = 8
+
+
+class HRCAM:
+    """Class activation maps at the resolution of the image, for a trained CNN.
+
+    HR-CAM (Shinde et al., MICCAI 2019) pools a feature map of every resolution, learns one
+    linear head over all of them, and sums the upsampled maps with that head's weights.
+
+    Parameters
+    ----------
+    model
+        Any module from images to logits. It is left exactly as it was by every call.
+    levels
+        ``"auto"`` for the last feature map of each resolution, or names of modules.
+    output
+        Key or index of the logits, where the model returns several things.
+
+    Examples
+    --------
+    >>> hr = HRCAM(model).fit(loader, target="logits")        # doctest: +SKIP
+    >>> explanation = hr.explain(images)                      # doctest: +SKIP
+    >>> explanation.pattern                                   # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        levels: Literal["auto"] | Sequence[str] = "auto",
+        output: str | int | None = None,
+    ) -> None:
+        self.model = model
+        self._names = None if levels == "auto" else levels
+        self._output = output
+        self._levels: Levels | None = None
+        self._head: Head | None = None
+        self._settings: dict[str, Any] = {}
+
+    @property
+    def levels(self) -> Levels:
+        """The levels that are read, from the coarsest to the finest."""
+        if self._levels is None:
+            raise NotFittedError("the levels are found by fit, on its first batch: call fit first")
+        return self._levels
+
+    @property
+    def head(self) -> Head:
+        """The linear head over all levels."""
+        if self._head is None:
+            raise NotFittedError("there is no head yet: call fit, or HRCAM.load, first")
+        return self._head
+
+    @property
+    def level_weights(self) -> npt.NDArray[np.float64]:
+        """How much each level counts in the pattern map, λ, shape (K, L)."""
+        self.head  # noqa: B018 - raises before fit
+        return self._level_weights
+
+    @property
+    def fidelity(self) -> float:
+        """On held-out folds: R² of the CNN's logits, or accuracy for labels."""
+        return self.head.fidelity
+
+    def fit(
+        self,
+        loader: Iterable[Any],
+        target: Target = "labels",
+        *,
+        groups: Sequence[Any] | npt.NDArray[Any] | None = None,
+        bootstrap: int = 0,
+        centre: bool = True,
+        seed: int = 0,
+    ) -> Self:
+        """Learn the head in one pass over the data, and the level weights in a second.
+
+        Parameters
+        ----------
+        loader
+            Yields (images, labels), or images alone for ``target="logits"``; a DataLoader, or
+            anything that can be passed over twice. Batches are moved to the model's device.
+        target
+            ``"labels"``: a classifier of its own next to the CNN's (the paper). ``"logits"``:
+            the head stands in for the CNN itself, needs no labels, and the explanation is of
+            the deployed model.
+        groups
+            One name per image, in the loader's order, of what must not be split between folds
+            and is resampled together: the subject.
+        bootstrap
+            Number of refits on resampled subjects; gives ``Explanation.std``.
+        centre
+            Subtract from each class's weights the mean over the classes, which a softmax does
+            not see. False for outputs that do not compete: several labels, several values.
+        seed
+            Of folds and resampling.
+
+        Raises
+        ------
+        FitError
+            If no head can be learnt from the data: no batch, one class, a class without images.
+        InputError
+            If images, labels or groups cannot be used.
+        LevelError
+            If the model has no feature maps.
+        """
+        if target not in get_args(Target):
+            raise InputError(f"target is {target!r}: it must be 'labels' or 'logits'")
+        if bootstrap < 0:
+            raise InputError(f"bootstrap is {bootstrap}: it is a number of refits, 0 or more")
+        check_loader(loader, groups is not None)
+        levels, data = pool_images(
+            self.model,
+            loader,
+            target,
+            self._output,
+            lambda images: find_levels(self.model, images, self._names),
+        )
+        codes = None if groups is None else check_groups(groups, len(data.pooled))
+        if target == "labels":
+            check_labels(data.outcome, codes)
+        head = fit_head(
+            data.pooled,
+            data.outcome,
+            target,
+            centre=centre,
+            groups=codes,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+        map_weights = self._on_device(MapWeights(head, levels))
+        # The median parts the images of a model with one output in two halves.
+        threshold = float(np.median(data.outcome))
+        statistics = watch_levels(
+            self.model, loader, target, self._output, levels, map_weights, threshold
+        )
+        self._adopt(levels, head, level_weights(statistics))
+        self._settings = {"seed": seed, "bootstrap": bootstrap, "centre": centre}
+        logger.info(
+            "fitted on %d images, %d levels, %d features; fidelity %.3f",
+            len(data.pooled), len(levels), data.pooled.shape[1], head.fidelity,
+        )  # fmt: skip
+        return self
+
+    def explain(
+        self, images: Images, classes: int | Sequence[int] | torch.Tensor | None = None
+    ) -> Explanation:
+        """Explain a batch in one forward pass.
+
+        Parameters
+        ----------
+        images
+            What the model takes: a tensor (B, C, *spatial), or a tuple or mapping with one.
+        classes
+            None for each image's predicted class (the head's, or the CNN's own where the head
+            was fitted to its logits), one class for all, or one per image. With more than 16
+            classes, None takes a second forward pass.
+
+        Returns
+        -------
+        The explanation, on the images' device, in at least single precision.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        InputError
+            If the images or the classes cannot be used.
+        LevelError
+            If the model's feature maps are not those that it was fitted on.
+        """
+        head = self.head
+        check_images(images, self.model)
+        image = image_of(images)
+        if classes is not None:
+            chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))
+        elif len(head.bias) > CLASSES_AT_ONCE:
+            chosen = self._run(images, None, maps=False)[0].cpu()
+        else:
+            chosen = None
+        with torch.no_grad():
+            predicted, logits, model_logits, maps = self._run(images, chosen, maps=True)
+            explained = predicted if chosen is None else chosen.to(image.device)
+            return self._explanation(explained, logits, model_logits, maps, grid_of(images))
+
+    @torch.no_grad()
+    def _run(
+        self, images: Images, chosen: torch.Tensor | None, maps: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
+        """Return predicted classes, logits, the model's logits, and level maps (B, J, *S_l)."""
+        device, grid = image_of(images).device, grid_of(images)
+        self._map_weights.to(device)
+        wanted = None if chosen is None else chosen.to(device)[:, None]
+
+        def reduce(level: int, feature_map: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            pooled = pool(feature_map, grid)
+            if not maps:
+                return (pooled,)
+            weights = self._map_weights.of(level, wanted, slice(None))
+            return pooled, contract(feature_map, *weights)
+
+        output, reduced = capture(self.model, images, self.levels, reduce)
+        pooled = torch.cat([parts[0] for parts in reduced], dim=1).double().cpu().numpy()
+        if not np.isfinite(pooled).all():
+            raise LevelError(
+                "the feature maps hold NaN or infinite values: the model diverged, or half "
+                "precision overflowed (bfloat16 has more range)"
+            )
+        logits = torch.from_numpy(self.head.logits(pooled)).float().to(device)
+        model_logits = None
+        if self.head.target == "logits":
+            model_logits = logits_of(output, self._output).float()
+        predicted = (logits if model_logits is None else model_logits).argmax(1)
+        contracted = [parts[1] for parts in reduced] if maps else []
+        if maps and chosen is None:
+            number, channels = len(predicted), self._map_weights.channels
+            rows = torch.arange(number, device=device)
+            contracted = [
+                level.reshape(number, -1, channels, *level.shape[2:])[rows, predicted]
+                for level in contracted
+            ]
+        return predicted, logits, model_logits, contracted
+
+    def _explanation(
+        self,
+        classes: torch.Tensor,
+        logits: torch.Tensor,
+        model_logits: torch.Tensor | None,
+        maps: list[torch.Tensor],
+        grid: tuple[int, ...],
+    ) -> Explanation:
+        weights = torch.from_numpy(self._level_weights).to(logits)[classes]
+        # The level maps are summed as they come, so that one map at a time is at full size.
+        upsampled = [upsample(level[:, EVIDENCE : PATTERN + 1], grid) for level in maps]
+        evidence = torch.stack([level[:, EVIDENCE] for level in upsampled]).sum(0)
+        pattern = fuse(torch.stack([level[:, PATTERN] for level in upsampled], 1), weights)
+        bias = torch.from_numpy(self.head.bias).to(logits)[classes]
+        return Explanation(
+            logits=logits,
+            model_logits=model_logits,
+            classes=classes,
+            bias=bias,
+            evidence=evidence,
+            pattern=pattern,
+            std=self._spread(maps, pattern, weights, grid),
+            level_evidence={
+                level.name: share[:, EVIDENCE]
+                for level, share in zip(self.levels, maps, strict=True)
+            },
+        )
+
+    def _spread(
+        self,
+        maps: list[torch.Tensor],
+        pattern: torch.Tensor,
+        weights: torch.Tensor,
+        grid: tuple[int, ...],
+    ) -> torch.Tensor | None:
+        """Return the standard deviation of the pattern over the refits, (B, *spatial)."""
+        refits = self._map_weights.channels - RESAMPLED
+        if refits < 2:
+            return None
+        total, squares = torch.zeros_like(pattern), torch.zeros_like(pattern)
+        for start in range(RESAMPLED, self._map_weights.channels, _REFITS_AT_ONCE):
+            some = slice(start, start + _REFITS_AT_ONCE)
+            levels = torch.stack([upsample(level[:, some], grid) for level in maps], 1)
+            # About the full fit's pattern, so that squares are of small numbers.
+            difference = torch.einsum("blr...,bl->br...", levels, weights) - pattern[:, None]
+            total += difference.sum(1)
+            squares += difference.square().sum(1)
+        variance = (squares - total.square() / refits) / (refits - 1)
+        return torch.sqrt(variance.clamp_min(0))
+
+    def save(self, path: str | Path) -> None:
+        """Write what ``fit`` learnt to a folder, as safetensors and JSON.
+
+        The model's own weights are not in it, only their norms, by which ``load`` knows them.
+        """
+        settings = {**self._settings, "output": self._output}
+        save_fitted(Path(path), self.model, self.levels, self.head, self._level_weights, settings)
+
+    @classmethod
+    def load(cls, path: str | Path, model: nn.Module) -> Self:
+        """Read a saved explainer onto the model that it was fitted on.
+
+        Raises
+        ------
+        LoadError
+            If the folder is damaged, or if the model's modules, shapes or weights differ.
+        """
+        levels, head, weights, settings = load_fitted(Path(path), model)
+        output = settings.pop("output")
+        explainer = cls(model, [level.name for level in levels], output)
+        explainer._settings = settings
+        explainer._adopt(levels, head, weights)
+        return explainer
+
+    def _adopt(self, levels: Levels, head: Head, weights: npt.NDArray[np.float64]) -> None:
+        self._levels, self._head, self._level_weights = levels, head, weights
+        self._map_weights = MapWeights(head, levels)
+
+    def _on_device(self, weights: MapWeights) -> MapWeights:
+        parameter = next(self.model.parameters(), None)
+        if parameter is not None:
+            weights.to(parameter.device)
+        return weights

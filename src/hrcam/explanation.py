@@ -1,0 +1,53 @@
+"""Explanation: the maps of a batch, and what they add up to."""
+
+from dataclasses import dataclass
+
+import torch
+
+from hrcam.interpolation import upsample
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What ``HRCAM.explain`` returns, for B images and K classes.
+
+    Attributes
+    ----------
+    logits
+        The head's logits, shape (B, K).
+    model_logits
+        The model's own outputs, shape (B, K), where the head was fitted to them; else None.
+    classes
+        The class that each map explains, shape (B,).
+    bias
+        The head's bias for that class, shape (B,).
+    evidence
+        What the decision is made of, in logit units, signed, shape (B, *spatial); its mean over
+        the image plus ``bias`` is the logit of the class.
+    pattern
+        Where the image looks like the class, signed, unitless, shape (B, *spatial): the map to
+        look at for localisation.
+    std
+        Standard deviation of ``pattern`` over the heads refitted on resampled subjects, shape
+        (B, *spatial), where ``fit`` was asked for a bootstrap; else None.
+    level_evidence
+        Each level's share of the evidence at its own resolution, (B, *S_l).
+    """
+
+    logits: torch.Tensor
+    model_logits: torch.Tensor | None
+    classes: torch.Tensor
+    bias: torch.Tensor
+    evidence: torch.Tensor
+    pattern: torch.Tensor
+    std: torch.Tensor | None
+    level_evidence: dict[str, torch.Tensor]
+
+    @property
+    def by_level(self) -> dict[str, torch.Tensor]:
+        """Each level's share of the evidence, (B, *spatial); they sum to ``evidence``."""
+        grid = tuple(self.evidence.shape[1:])
+        return {
+            name: upsample(share[:, None], grid)[:, 0]
+            for name, share in self.level_evidence.items()
+        }

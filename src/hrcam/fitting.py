@@ -1,0 +1,178 @@
+"""The passes over the training data: pool every level, then watch the levels' own maps."""
+
+from collections.abc import Callable, Iterable, Sized
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, RandomSampler
+from tqdm import tqdm
+
+from hrcam.capture import capture
+from hrcam.contraction import contract
+from hrcam.errors import FitError, InputError
+from hrcam.fusion import LevelStatistics
+from hrcam.head import Target
+from hrcam.inputs import batches, check_images, grid_of, split_batch, to_device_of
+from hrcam.levels import Levels
+from hrcam.map_weights import PATTERN, MapWeights
+from hrcam.model_call import Images, logits_of
+from hrcam.pooling import pool
+
+# Up to this many classes are mapped together; more cost less one by one, their class known.
+CLASSES_AT_ONCE = 16
+# Of more classes than that, an image's own is compared with this many others.
+_OTHER_CLASSES = 2
+
+
+@dataclass(frozen=True)
+class PooledData:
+    """What is kept of the training images.
+
+    Attributes
+    ----------
+    pooled
+        g, shape (N, ΣC_l).
+    outcome
+        Labels, shape (N,), or the CNN's outputs, shape (N, K).
+    """
+
+    pooled: npt.NDArray[np.float64]
+    outcome: npt.NDArray[np.float64]
+
+
+def check_loader(loader: Iterable[Any], grouped: bool) -> None:
+    """Refuse loaders that cannot be passed over twice, or whose order groups cannot follow.
+
+    Raises
+    ------
+    InputError
+        If the loader is an iterator, or if there are groups and it shuffles.
+    """
+    if iter(loader) is loader:
+        raise InputError(
+            "the loader is an iterator, which can be passed over once only, and fit needs two "
+            "passes: give a DataLoader or a list of batches"
+        )
+    if grouped and isinstance(loader, DataLoader) and isinstance(loader.sampler, RandomSampler):
+        raise InputError(
+            "groups follow the order of the images, and the loader shuffles them: "
+            "give a loader with shuffle=False"
+        )
+
+
+def pool_images(
+    model: nn.Module,
+    loader: Iterable[Any],
+    target: Target,
+    output: str | int | None,
+    find: Callable[[Images], Levels],
+) -> tuple[Levels, PooledData]:
+    """Pass once over the data and keep the pooled features of every level.
+
+    ``find`` names the levels from the first batch.
+
+    Raises
+    ------
+    FitError
+        If there is no batch, or if feature maps or outputs are not finite.
+    InputError
+        If a batch cannot be used.
+    """
+    levels = Levels()
+    pooled: list[npt.NDArray[np.float32]] = []
+    outcome: list[npt.NDArray[np.float64]] = []
+    labelled = target == "labels"
+    for images, labels in _images(model, loader, labelled, "pooling"):
+        levels = levels or find(images)
+        grid = grid_of(images)
+        result, parts = capture(model, images, levels, partial(_pool_level, grid))
+        row = torch.cat([part.float() for part in parts], dim=1)
+        if not bool(torch.isfinite(row).all()):
+            wrong = [
+                level.name
+                for level, part in zip(levels, parts, strict=True)
+                if not bool(torch.isfinite(part).all())
+            ]
+            raise FitError(
+                f"the feature maps of the level {wrong[0]!r} hold NaN or infinite values: the "
+                "model diverged, or half precision overflowed (bfloat16 has more range)"
+            )
+        pooled.append(row.cpu().numpy())
+        outcome.append(
+            (logits_of(result, output) if labels is None else labels).double().cpu().numpy()
+        )
+    data = PooledData(np.concatenate(pooled).astype(np.float64), np.concatenate(outcome))
+    if not np.all(np.isfinite(data.outcome)):
+        raise FitError("the model's outputs or the labels hold NaN or infinite values")
+    return levels, data
+
+
+def watch_levels(
+    model: nn.Module,
+    loader: Iterable[Any],
+    target: Target,
+    output: str | int | None,
+    levels: Levels,
+    weights: MapWeights,
+    threshold: float,
+) -> LevelStatistics:
+    """Pass once more over the data and watch each level's own pattern map.
+
+    An image is of the class of its label, or of the CNN's largest output; with one output it is
+    of the class if that exceeds ``threshold``. With many classes an image's own is compared with
+    two others, and one that is only known from the CNN's output takes a forward pass more.
+    """
+    statistics = LevelStatistics(weights.classes, len(levels))
+    every_class = torch.arange(weights.classes)[None]
+    for images, labels in _images(model, loader, target == "labels", "levels"):
+        own, wanted = labels, None
+        if weights.classes > CLASSES_AT_ONCE:
+            if own is None:
+                own = _own_class(
+                    logits_of(capture(model, images, (), _nothing)[0], output), threshold
+                )
+            wanted = (own[:, None] + torch.arange(1 + _OTHER_CLASSES)) % weights.classes
+        result, maps = capture(model, images, levels, partial(_contract_level, weights, wanted))
+        if own is None:
+            own = _own_class(logits_of(result, output), threshold)
+        compared = every_class.expand(len(own), -1) if wanted is None else wanted
+        statistics.add(maps, compared, own, grid_of(images))
+    return statistics
+
+
+def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:
+    return pool(feature_map, grid)
+
+
+def _contract_level(
+    weights: MapWeights, wanted: torch.Tensor | None, level: int, feature_map: torch.Tensor
+) -> torch.Tensor:
+    return contract(feature_map, *weights.of(level, wanted, slice(PATTERN, PATTERN + 1)))
+
+
+def _nothing(_level: int, _feature_map: torch.Tensor) -> None:
+    return None
+
+
+def _own_class(logits: torch.Tensor, threshold: float) -> torch.Tensor:
+    if logits.shape[1] > 1:
+        return logits.argmax(1).cpu()
+    return torch.where(logits[:, 0] > threshold, 0, -1).cpu()
+
+
+def _images(
+    model: nn.Module, loader: Iterable[Any], labelled: bool, stage: str
+) -> Iterable[tuple[Images, torch.Tensor | None]]:
+    # tqdm shows nothing where the output is not a terminal.
+    total = len(loader) if isinstance(loader, Sized) else None
+    for batch in tqdm(batches(loader), desc=stage, total=total, disable=None, leave=False):
+        images, labels = split_batch(batch, labelled)
+        images = to_device_of(model, images)
+        check_images(images, model)
+        with torch.no_grad():
+            yield images, labels if labels is None else labels.cpu()

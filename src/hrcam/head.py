@@ -1,0 +1,175 @@
+"""One linear head over the pooled features of all levels, and its patterns."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hrcam.linear_models import (
+    Array,
+    Groups,
+    LinearModel,
+    fit_least_squares,
+    fit_softmax,
+    softmax_solution,
+)
+
+Target = Literal["labels", "logits"]
+
+# A channel that varies less than this share of the median channel is constant: dividing by its
+# spread would turn rounding into evidence.
+_CONSTANT = 1e-6
+
+
+@dataclass(frozen=True)
+class Head:
+    """logit_c = w_c · z + b_c with z = (g − μ) / σ, and the pattern of each class.
+
+    Attributes
+    ----------
+    mean, scale
+        μ and σ of the D pooled features, shape (D,).
+    weights, bias
+        w, shape (K, D), and b, shape (K,).
+    patterns
+        a, shape (K, D): the correlation of each feature with each logit.
+    resampled_patterns
+        The patterns of the heads refitted on resampled subjects, shape (R, K, D); R may be 0.
+    target
+        What the head was fitted to.
+    penalty
+        Chosen by cross-validation.
+    fidelity
+        On held-out folds: accuracy for labels, R² for logits.
+    """
+
+    mean: Array
+    scale: Array
+    weights: Array
+    bias: Array
+    patterns: Array
+    resampled_patterns: Array
+    target: Target
+    penalty: float
+    fidelity: float
+
+    def logits(self, pooled: Array) -> Array:
+        """Return the logits (N, K) of pooled features (N, D)."""
+        return ((pooled - self.mean) / self.scale) @ self.weights.T + self.bias
+
+
+def fit_head(
+    pooled: Array,
+    outcome: Array,
+    target: Target,
+    *,
+    centre: bool = True,
+    groups: Groups = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Head:
+    """Standardise the pooled features, fit the head, and derive its patterns.
+
+    Parameters
+    ----------
+    pooled
+        g, shape (N, D): the pooled features of all levels, side by side.
+    outcome
+        Class indices, shape (N,), for labels; the CNN's outputs, shape (N, K), for logits.
+    target
+        Which of the two.
+    centre
+        Fix the gauge: subtract the mean over the classes from weights, bias and logits.
+    groups
+        Codes of what must not be split, shape (N,), or None.
+    bootstrap
+        Number of refits on resampled images, or on resampled groups.
+    seed
+        Of folds and resampling.
+    """
+    mean, spread = pooled.mean(0), pooled.std(0)
+    constant = spread <= _CONSTANT * np.median(spread[spread > 0]) if np.any(spread > 0) else True
+    scale = np.where(constant, 1.0, spread)
+    z = np.where(constant, 0.0, (pooled - mean) / scale)
+    if target == "labels":
+        labels = outcome.astype(np.int64)
+        model = _centred(fit_softmax(z, labels, groups, seed), centre)
+        outputs = z @ model.weights.T + model.bias
+    else:
+        outputs = centred_over_classes(outcome) if centre else outcome
+        model = fit_least_squares(z, outputs, groups, seed)
+    resampled = np.zeros((bootstrap, *model.weights.shape))
+    generator = np.random.default_rng(seed)
+    for index in range(bootstrap):
+        rows = _resample(outcome, target, groups, generator)
+        if target == "labels":
+            # Started from the full fit, a refit takes a few steps.
+            weights, bias = softmax_solution(
+                z[rows], labels[rows], model.penalty, (model.weights, model.bias)
+            )
+            refit = _centred(LinearModel(weights, bias, model.penalty, np.nan), centre)
+            resampled[index] = pattern(z[rows], z[rows] @ refit.weights.T)
+        else:
+            # The pattern is that of the CNN's own logits, which no refit changes.
+            resampled[index] = pattern(z[rows], outputs[rows])
+    return Head(
+        mean, scale, model.weights, model.bias, pattern(z, outputs), resampled,
+        target, model.penalty, model.fidelity,
+    )  # fmt: skip
+
+
+def pattern(z: Array, outputs: Array) -> Array:
+    """Return a_ck = cov(z_k, logit_c) / sd(logit_c) (Haufe et al., NeuroImage 2014, eq. 6).
+
+    Parameters
+    ----------
+    z
+        Standardised features, shape (N, D).
+    outputs
+        Logits, shape (N, K).
+
+    Returns
+    -------
+    Array of shape (K, D); zero for a logit that does not vary.
+    """
+    centred = outputs - outputs.mean(0)
+    spread = centred.std(0)
+    covariance = centred.T @ (z - z.mean(0)) / len(z)
+    varies = spread > 1e-12
+    scale = np.where(varies, spread, 1.0)[:, None]
+    correlation: Array = np.where(varies[:, None], covariance / scale, 0.0)
+    return correlation
+
+
+def centred_over_classes(values: Array) -> Array:
+    """Subtract the mean over the classes (the last axis); a single output stays as it is."""
+    if values.shape[-1] == 1:
+        return values
+    centred: Array = values - values.mean(-1, keepdims=True)
+    return centred
+
+
+def _centred(model: LinearModel, centre: bool) -> LinearModel:
+    if not centre:
+        return model
+    return LinearModel(
+        centred_over_classes(model.weights.T).T,
+        centred_over_classes(model.bias),
+        model.penalty,
+        model.fidelity,
+    )
+
+
+def _resample(
+    outcome: Array, target: Target, groups: Groups, generator: np.random.Generator
+) -> npt.NDArray[Any]:
+    """Draw images, or whole groups, with replacement, until every class is there."""
+    units = np.arange(len(outcome)) if groups is None else groups
+    names = np.unique(units)
+    members = {name: np.flatnonzero(units == name) for name in names} if groups is not None else {}
+    while True:
+        drawn = generator.choice(names, len(names))
+        rows = drawn if groups is None else np.concatenate([members[name] for name in drawn])
+        if target == "logits" or len(np.unique(outcome[rows])) == len(np.unique(outcome)):
+            return rows

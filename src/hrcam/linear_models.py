@@ -1,0 +1,173 @@
+"""The two linear models of the head, each with its penalty chosen by cross-validation."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+Array = npt.NDArray[np.float64]
+Groups = npt.NDArray[Any] | None
+
+FOLDS = 5
+# Inverse penalties C of the softmax head, and penalties of least squares, strongest first.
+INVERSE_PENALTIES = tuple(10.0**power for power in range(-4, 3))
+RIDGE_PENALTIES = tuple(10.0**power for power in range(5, -7, -1))
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """logit = weights · z + bias.
+
+    Attributes
+    ----------
+    weights, bias
+        Shapes (K, D) and (K,).
+    penalty
+        The penalty that cross-validation chose: C for softmax, α for least squares.
+    fidelity
+        On held-out folds: accuracy for softmax, R² for least squares.
+    """
+
+    weights: Array
+    bias: Array
+    penalty: float
+    fidelity: float
+
+
+def fit_softmax(z: Array, labels: npt.NDArray[np.int64], groups: Groups, seed: int) -> LinearModel:
+    """Fit a multinomial softmax head with an L2 penalty.
+
+    The penalty is the strongest whose held-out log loss is within one standard error of the
+    best (Breiman's rule): pooled features are so collinear that weaker ones say the same with
+    larger weights of opposite signs.
+
+    Parameters
+    ----------
+    z
+        Standardised features, shape (N, D).
+    labels
+        Class indices 0 to K − 1, shape (N,).
+    groups
+        Codes of what must not be split between folds, shape (N,), or None.
+    seed
+        Of the folds.
+    """
+    basis, rotated = _row_space(z)
+    splits = _splits(labels, groups, seed)
+    classes = np.arange(labels.max() + 1)
+    losses = np.empty((len(INVERSE_PENALTIES), len(splits)))
+    hits = np.empty_like(losses)
+    for fold, (train, test) in enumerate(splits):
+        start: tuple[Array, Array] | None = None
+        for index, penalty in enumerate(INVERSE_PENALTIES):
+            start = softmax_solution(rotated[train], labels[train], penalty, start)
+            logits = rotated[test] @ start[0].T + start[1]
+            odds = np.exp(logits - logits.max(1, keepdims=True))
+            probabilities = odds / odds.sum(1, keepdims=True)
+            losses[index, fold] = log_loss(labels[test], probabilities, labels=classes)
+            hits[index, fold] = np.mean(logits.argmax(1) == labels[test])
+    mean = losses.mean(1)
+    best = int(mean.argmin())
+    error = losses[best].std(ddof=1) / np.sqrt(len(splits))
+    chosen = int(np.flatnonzero(mean <= mean[best] + error)[0])
+    weights, bias = softmax_solution(rotated, labels, INVERSE_PENALTIES[chosen], None)
+    sizes = np.array([len(test) for _, test in splits])
+    accuracy = float(np.average(hits[chosen], weights=sizes))
+    return LinearModel(weights @ basis, bias, INVERSE_PENALTIES[chosen], accuracy)
+
+
+def softmax_solution(
+    z: Array, labels: npt.NDArray[np.int64], penalty: float, start: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """Return weights (K, D) and bias (K,) at one inverse penalty, from a warm start if given."""
+    model = LogisticRegression(C=penalty, max_iter=1000, tol=1e-5, warm_start=start is not None)
+    two = labels.max() == 1
+    if start is not None:
+        weights, bias = start
+        model.coef_ = weights[1:] - weights[:1] if two else weights.copy()
+        model.intercept_ = bias[1:] - bias[:1] if two else bias.copy()
+        model.classes_ = np.arange(labels.max() + 1)
+    with warnings.catch_warnings():
+        # The last digits of nearly separable folds change neither choice nor maps.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(z, labels)
+    if two:  # scikit-learn keeps one vector for two classes: half of it to each
+        return np.vstack([-model.coef_, model.coef_]) / 2, np.hstack(
+            [-model.intercept_, model.intercept_]
+        ) / 2
+    return model.coef_, model.intercept_
+
+
+def fit_least_squares(z: Array, logits: Array, groups: Groups, seed: int) -> LinearModel:
+    """Fit the CNN's own logits by least squares with an L2 penalty.
+
+    Parameters
+    ----------
+    z
+        Standardised features, shape (N, D).
+    logits
+        The CNN's outputs, shape (N, K).
+    groups
+        Codes of what must not be split between folds, shape (N,), or None.
+    seed
+        Of the folds.
+
+    Returns
+    -------
+    The model; its fidelity is the R² on held-out folds, over all outputs together.
+    """
+    basis, rotated = _row_space(z)
+    folds: GroupKFold | KFold
+    if groups is None:
+        folds = KFold(min(FOLDS, len(z)), shuffle=True, random_state=seed)
+    else:
+        folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=seed)
+    residuals = np.zeros(len(RIDGE_PENALTIES))
+    for train, test in folds.split(z, groups=groups):
+        for index, penalty in enumerate(RIDGE_PENALTIES):
+            weights, bias = least_squares_solution(rotated[train], logits[train], penalty)
+            residuals[index] += np.sum((rotated[test] @ weights.T + bias - logits[test]) ** 2)
+    best = int(residuals.argmin())
+    total = float(np.sum((logits - logits.mean(0)) ** 2))
+    weights, bias = least_squares_solution(rotated, logits, RIDGE_PENALTIES[best])
+    fidelity = 1 - float(residuals[best]) / total if total > 0 else float("nan")
+    return LinearModel(weights @ basis, bias, RIDGE_PENALTIES[best], fidelity)
+
+
+def least_squares_solution(z: Array, logits: Array, penalty: float) -> tuple[Array, Array]:
+    """Return weights (K, D) and bias (K,) at one penalty."""
+    model = Ridge(alpha=penalty, solver="svd").fit(z, logits)
+    return model.coef_.reshape(logits.shape[1], -1), np.atleast_1d(model.intercept_)
+
+
+def _row_space(z: Array) -> tuple[Array, Array]:
+    """Return an orthonormal basis (R, D) of the rows of z, and z in it, (N, R).
+
+    An L2 penalty does not see rotations and its solutions lie in the span of the rows: with
+    fewer images than channels the fit in the basis is the same and much cheaper.
+    """
+    if z.shape[0] >= z.shape[1]:
+        return np.eye(z.shape[1]), z
+    _, _, basis = np.linalg.svd(z, full_matrices=False)
+    return basis, z @ basis.T
+
+
+def _splits(
+    labels: npt.NDArray[np.int64], groups: Groups, seed: int
+) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    count: Callable[[Any], int] = lambda index: (  # noqa: E731
+        int(np.sum(labels == index)) if groups is None else len(np.unique(groups[labels == index]))
+    )
+    folds = min(FOLDS, *(count(index) for index in np.unique(labels)))
+    if groups is None:
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+        return list(splitter.split(labels, labels))
+    grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    return list(grouped.split(labels, labels, groups))

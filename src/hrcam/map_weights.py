@@ -1,0 +1,60 @@
+"""What each level's feature map is contracted with, for every kind of map and class."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from hrcam.head import Head
+from hrcam.levels import Level
+
+EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
+
+
+class MapWeights:
+    """The head's vectors in units of the raw feature map, level by level.
+
+    Each class has 2 + R output channels: its evidence w / σ, its pattern a / σ, and the R
+    resampled patterns. The centring by μ becomes an offset per channel, −Σ_k w_k μ_k / σ_k.
+    """
+
+    def __init__(self, head: Head, levels: Sequence[Level]) -> None:
+        raw = np.concatenate([head.weights[None], head.patterns[None], head.resampled_patterns])
+        raw = raw.swapaxes(0, 1) / head.scale
+        ends = np.cumsum([level.channels for level in levels])[:-1]
+        parts = np.split(raw, ends, axis=-1)
+        means = np.split(head.mean, ends)
+        self.classes, self.channels = raw.shape[:2]
+        self._weights = [torch.from_numpy(part.astype(np.float32)) for part in parts]
+        self._offsets = [
+            torch.from_numpy((-(part @ mean)).astype(np.float32))
+            for part, mean in zip(parts, means, strict=True)
+        ]
+
+    def to(self, device: torch.device) -> None:
+        """Move everything to a device."""
+        self._weights = [weights.to(device) for weights in self._weights]
+        self._offsets = [offsets.to(device) for offsets in self._offsets]
+
+    def of(
+        self, level: int, classes: torch.Tensor | None, channels: slice
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return weights and offset to contract one level with.
+
+        Parameters
+        ----------
+        level
+            Its index.
+        classes
+            Each image's class or classes, shape (B, M); None for all classes of every image.
+        channels
+            Which output channels of each class.
+
+        Returns
+        -------
+        Weights (B, M · J, C_l) and offset (B, M · J); for all classes without the first axis.
+        """
+        weights, offsets = self._weights[level][:, channels], self._offsets[level][:, channels]
+        if classes is None:
+            return weights.flatten(0, 1), offsets.flatten()
+        return weights[classes].flatten(1, 2), offsets[classes].flatten(1)

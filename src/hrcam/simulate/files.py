@@ -1,0 +1,111 @@
+"""Image files of a simulated cohort: PNG and NIfTI, written whole or not at all."""
+
+import gzip
+import io
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ImageFormat = Literal["png", "nifti"]
+"""How images are stored."""
+
+SUFFIX: dict[ImageFormat, str] = {"png": ".png", "nifti": ".nii.gz"}
+
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+_NIFTI_HEADER = 352
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and then rename it, so that no half file is left."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def encode_png(image: NDArray[np.float32] | NDArray[np.bool_]) -> bytes:
+    """Encode a slice, 0 to 1, as an 8-bit grey PNG, 0 to 255.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns)
+        Between 0 and 1; a mask becomes 0 and 255.
+
+    Returns
+    -------
+    bytes
+        The same for the same image.
+    """
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.round(image * np.float32(255)).astype(np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def encode_nifti(
+    image: NDArray[np.float32] | NDArray[np.bool_], affine: NDArray[np.float64]
+) -> bytes:
+    """Encode a slice or volume in MNI space as a gzipped NIfTI-1 file.
+
+    Parameters
+    ----------
+    image : ndarray, shape (*spatial)
+        Between 0 and 1, stored as 16-bit integers with a slope; a mask as 8-bit 0 and 1. A
+        slice gets a third axis of length 1.
+    affine : ndarray, shape (4, 4)
+        From voxel indices to MNI millimetres.
+
+    Returns
+    -------
+    bytes
+        The same for the same image.
+    """
+    import nibabel
+
+    volume = image.reshape(*image.shape, *(1,) * (3 - image.ndim))
+    dtype = np.uint8 if volume.dtype == np.bool_ else np.int16
+    top = 1 if dtype == np.uint8 else np.iinfo(np.int16).max
+    stored = np.round(volume * np.float32(top)).astype(dtype)
+    nifti: Any = nibabel.Nifti1Image(stored, affine)  # type: ignore[no-untyped-call]
+    nifti.header.set_slope_inter(1 / top, 0)
+    nifti.header.set_xyzt_units("mm")
+    nifti.header["descrip"] = b"simulated by hrcam"
+    nifti.set_sform(affine, code="mni")
+    nifti.set_qform(affine, code="mni")
+    # Fast compression: most of an image is noise. No time stamp: the same image, the same file.
+    return gzip.compress(nifti.to_bytes(), compresslevel=1, mtime=0)
+
+
+def is_complete(path: Path, shape: tuple[int, ...], itemsize: int) -> bool:
+    """Tell whether an image file is there and whole, without decoding it.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.png`` or ``.nii.gz`` file.
+    shape : tuple of int
+        Shape of the image.
+    itemsize : int
+        Bytes for each voxel of a NIfTI file; a PNG file does not need it.
+
+    Returns
+    -------
+    bool
+        False if the file is missing, cut short or something else.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_PNG_START))
+            file.seek(-len(_PNG_END), os.SEEK_END)
+            end = file.read()
+    except OSError:
+        return False
+    if path.suffix == ".png":
+        return start == _PNG_START and end == _PNG_END
+    # A gzip file ends with the size of its content.
+    size = _NIFTI_HEADER + int(np.prod(shape)) * itemsize
+    return start[:2] == b"\x1f\x8b" and end[-4:] == size.to_bytes(4, "little")

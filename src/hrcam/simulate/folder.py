@@ -1,0 +1,195 @@
+"""A simulated cohort as a folder that the rest of hrcam reads: table, images, masks, manifest."""
+
+import csv
+import io
+import json
+import logging
+import platform
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hrcam import __version__
+from hrcam.errors import InputError
+from hrcam.simulate.cohort import LABELS, LesionCohort
+from hrcam.simulate.files import (
+    SUFFIX,
+    ImageFormat,
+    encode_nifti,
+    encode_png,
+    is_complete,
+    write_atomically,
+)
+from hrcam.simulate.parallel import for_each_subject
+from hrcam.simulate.subject import simulate_subject
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+TABLE = "participants.tsv"
+
+
+def write_cohort(
+    cohort: LesionCohort,
+    out: str | Path,
+    workers: int | None = None,
+    *,
+    image_format: ImageFormat | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write a simulated cohort to a folder, or finish one that was interrupted.
+
+    The folder gets ``manifest.json`` (parameters, seed, versions, and that the images are
+    simulated), ``images/`` and ``masks/`` (masks of subjects with lesions only), and last
+    ``participants.tsv`` with the columns participant_id, image, label, mask, group and split.
+    Every file appears whole or not at all. A second run writes only what is missing or cut
+    short. One run at a time for each folder.
+
+    Parameters
+    ----------
+    cohort : LesionCohort
+        The parameters.
+    out : str or Path
+        The folder: new, empty, or of an earlier run with the same parameters.
+    workers : int or None
+        Number of processes; 1 stays in this one, None takes one for each core.
+    image_format : {"png", "nifti"} or None
+        8-bit PNG (2D only) or gzipped NIfTI in MNI space. None: PNG in 2D, NIfTI in 3D.
+    progress : bool
+        Show a progress bar, if standard error is a terminal.
+
+    Returns
+    -------
+    Path
+        The table, ``participants.tsv``.
+
+    Raises
+    ------
+    InputError
+        If the folder has other content or was made with other parameters, if volumes are asked
+        for as PNG, or if a brain has no room for the lesions.
+    """
+    chosen = image_format or ("png" if cohort.dimensions == 2 else "nifti")
+    if chosen not in SUFFIX:
+        raise InputError(f"image_format is {chosen!r}: use one of {', '.join(SUFFIX)}")
+    if chosen == "png" and cohort.dimensions == 3:
+        raise InputError("a PNG file cannot hold a volume: use image_format='nifti'")
+    folder = Path(out)
+    _claim(folder, _manifest(cohort, chosen))
+    missing = [i for i in range(cohort.subjects) if not _is_written(cohort, i, folder, chosen)]
+    logger.info("%d of %d subjects to simulate", len(missing), cohort.subjects)
+    write = partial(_write_subject, folder=folder, image_format=chosen)
+    for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
+        pass
+    write_atomically(folder / TABLE, _table(cohort, chosen))
+    return folder / TABLE
+
+
+def _manifest(cohort: LesionCohort, image_format: ImageFormat) -> dict[str, Any]:
+    return {
+        "description": "Simulated images: the deformed MNI152 T1 template, with simulated "
+        "lesions in the images of that label. No patient was scanned.",
+        "simulated": True,
+        "kind": "lesions",
+        "parameters": asdict(cohort),
+        "image_format": image_format,
+        "shape": cohort.shape,
+        "voxel_size_mm": cohort.resolution,
+        "intensities": "0 to 1, mean 0.5 over the brain; PNG files hold them times 255",
+        "versions": {
+            "hrcam": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("numpy", "scipy", "nilearn", "nibabel", "pillow")},
+        },
+    }
+
+
+def _claim(folder: Path, manifest: dict[str, Any]) -> None:
+    """Make the folder, or see that it was made with this manifest."""
+    text = json.dumps(manifest, indent=2) + "\n"
+    path = folder / MANIFEST
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _compare(path, json.loads(text))
+    elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise InputError(
+            f"{folder} is not empty and has no {MANIFEST}: choose a new or an empty folder"
+        )
+    else:
+        write_atomically(path, text.encode())
+    for name in ("images", "masks"):
+        (folder / name).mkdir(exist_ok=True)
+
+
+def _compare(path: Path, wanted: dict[str, Any]) -> None:
+    try:
+        found = json.loads(path.read_text())
+        before = _identity(found)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not the manifest of a simulated cohort: choose another folder"
+        ) from error
+    now = _identity(wanted)
+    different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    if different:
+        changes = ", ".join(f"{k} was {before.get(k)}, is {now.get(k)}" for k in different)
+        raise InputError(
+            f"{path.parent} was made with other parameters ({changes}): choose another folder, "
+            "or delete this one"
+        )
+
+
+def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Whatever changes the files: parameters, format, and the version of this package."""
+    return {
+        **manifest["parameters"],
+        "image_format": manifest["image_format"],
+        "hrcam version": manifest["versions"]["hrcam"],
+    }
+
+
+def _participant(index: int) -> str:
+    return f"sub-{index + 1:05d}"
+
+
+def _paths(cohort: LesionCohort, index: int, image_format: ImageFormat) -> dict[str, str]:
+    """Where the files of a subject are, within the folder: a control has no mask."""
+    name = _participant(index) + SUFFIX[image_format]
+    paths = {"image": f"images/{name}"}
+    if cohort.label(index):
+        paths["mask"] = f"masks/{name}"
+    return paths
+
+
+def _is_written(cohort: LesionCohort, index: int, folder: Path, image_format: ImageFormat) -> bool:
+    itemsize = {"image": 2, "mask": 1}
+    return all(
+        is_complete(folder / path, cohort.shape, itemsize[kind])
+        for kind, path in _paths(cohort, index, image_format).items()
+    )
+
+
+def _write_subject(
+    cohort: LesionCohort, index: int, *, folder: Path, image_format: ImageFormat
+) -> None:
+    subject = simulate_subject(cohort, index)
+    for kind, path in _paths(cohort, index, image_format).items():
+        array = subject.image if kind == "image" else subject.mask
+        png = image_format == "png"
+        content = encode_png(array) if png else encode_nifti(array, subject.affine)
+        write_atomically(folder / path, content)
+
+
+def _table(cohort: LesionCohort, image_format: ImageFormat) -> bytes:
+    buffer = io.StringIO()
+    table = csv.writer(buffer, delimiter="\t", lineterminator="\n")
+    table.writerow(["participant_id", "image", "label", "mask", "group", "split"])
+    for i in range(cohort.subjects):
+        name, paths = _participant(i), _paths(cohort, i, image_format)
+        label, mask = LABELS[cohort.label(i)], paths.get("mask", "n/a")
+        table.writerow([name, paths["image"], label, mask, name, cohort.split(i)])
+    return buffer.getvalue().encode()

@@ -1,0 +1,53 @@
+"""A whole simulated cohort in memory."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.simulate.cohort import LesionCohort
+from hrcam.simulate.parallel import for_each_subject
+from hrcam.simulate.subject import simulate_subject
+
+
+def simulate_images(
+    cohort: LesionCohort, workers: int | None = None, progress: bool = True
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
+    """Simulate a cohort in memory; the result does not depend on the number of processes.
+
+    Parameters
+    ----------
+    cohort : LesionCohort
+        The parameters.
+    workers : int or None
+        Number of processes; 1 stays in this one, None takes one for each core.
+    progress : bool
+        Show a progress bar, if standard error is a terminal.
+
+    Returns
+    -------
+    images : ndarray, shape (N, 1, *spatial), float32
+        Simulated images from 0 to 1, with a mean of 0.5 over the brain.
+    labels : ndarray, shape (N,), int64
+        0 control, 1 lesion.
+    masks : ndarray, shape (N, *spatial), bool
+        Where the lesions are; empty for controls.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is less than 1, or a brain has no room for the lesions.
+    """
+    images = np.empty((cohort.subjects, 1, *cohort.shape), dtype=np.float32)
+    labels = np.empty(cohort.subjects, dtype=np.int64)
+    masks = np.empty((cohort.subjects, *cohort.shape), dtype=bool)
+    subjects = for_each_subject(
+        _image, cohort, range(cohort.subjects), workers=workers, progress=progress
+    )
+    for i, (image, label, mask) in enumerate(subjects):
+        images[i, 0], labels[i], masks[i] = image, label, mask
+    return images, labels, masks
+
+
+def _image(cohort: LesionCohort, index: int) -> tuple[NDArray[np.float32], int, NDArray[np.bool_]]:
+    """Only what is asked for travels between processes."""
+    subject = simulate_subject(cohort, index)
+    return subject.image, subject.label, subject.mask

@@ -1,0 +1,71 @@
+"""Running something for every subject, in several processes, in order."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import joblib
+from tqdm import tqdm
+
+from hrcam.errors import InputError
+from hrcam.simulate.cohort import LesionCohort
+
+CHUNK = 8
+"""Most subjects for each message to a process: enough to hide the cost of the message."""
+
+T = TypeVar("T")
+
+
+def for_each_subject(
+    function: Callable[[LesionCohort, int], T],
+    cohort: LesionCohort,
+    indices: Sequence[int],
+    *,
+    workers: int | None,
+    progress: bool,
+) -> Iterator[T]:
+    """Yield ``function(cohort, index)`` for each index, in the order of the indices.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable function of a cohort and an index.
+    cohort : LesionCohort
+        Passed on.
+    indices : sequence of int
+        The subjects.
+    workers : int or None
+        Number of processes; 1 stays in this one, None takes one for each core.
+    progress : bool
+        Show a progress bar, if standard error is a terminal.
+
+    Yields
+    ------
+    object
+        What ``function`` returned.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is less than 1.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}: use 1 or more, or None for one for each core")
+    processes = max(1, min(workers or joblib.cpu_count(), len(indices)))
+    size = max(1, min(CHUNK, len(indices) // processes))
+    chunks = [indices[start : start + size] for start in range(0, len(indices), size)]
+    results = joblib.Parallel(n_jobs=processes, return_as="generator")(
+        joblib.delayed(_chunk)(function, cohort, chunk) for chunk in chunks
+    )
+    hidden = not (progress and sys.stderr.isatty())
+    with tqdm(total=len(indices), unit="subject", disable=hidden) as bar:
+        for chunk in results:
+            for result in chunk:
+                bar.update()
+                yield result
+
+
+def _chunk(
+    function: Callable[[LesionCohort, int], T], cohort: LesionCohort, indices: Sequence[int]
+) -> list[T]:
+    return [function(cohort, index) for index in indices]

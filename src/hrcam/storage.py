@@ -1,0 +1,130 @@
+"""Save and load what ``fit`` learnt: numbers as safetensors, everything else as JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+from torch import nn
+
+from hrcam import __version__
+from hrcam.errors import LoadError
+from hrcam.files import write_atomically
+from hrcam.head import Head
+from hrcam.levels import Level, Levels
+
+FORMAT = 1
+_NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
+_ARRAYS = ("mean", "scale", "weights", "bias", "patterns", "resampled_patterns")
+# Half precision changes a tensor's norm by less than this; other weights change it by more.
+_SAME_NORM = 5e-3
+
+
+def save_fitted(
+    path: Path,
+    model: nn.Module,
+    levels: Levels,
+    head: Head,
+    level_weights: npt.NDArray[np.float64],
+    settings: dict[str, Any],
+) -> None:
+    """Write a folder with ``head.safetensors`` and ``hrcam.json``, each of them atomically."""
+    arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
+    description = {
+        "format": FORMAT,
+        "versions": {"hrcam": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "target": head.target,
+        "penalty": head.penalty,
+        "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
+        "levels": [asdict(level) for level in levels],
+        "settings": settings,
+        "model": _norms(model),
+    }
+    write_atomically(path / _NUMBERS, save({**arrays, "level_weights": level_weights}))
+    write_atomically(path / _DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
+
+
+def load_fitted(
+    path: Path, model: nn.Module
+) -> tuple[Levels, Head, npt.NDArray[np.float64], dict[str, Any]]:
+    """Read what ``save_fitted`` wrote.
+
+    Raises
+    ------
+    LoadError
+        If the folder is missing or damaged, of a newer format, or saved with another model.
+    """
+    try:
+        description = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
+        arrays = load_file(path / _NUMBERS)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise LoadError(
+            f"{path} is no saved explainer, or it is damaged ({error}): it must be a folder with "
+            f"{_DESCRIPTION} and {_NUMBERS}, as written by save"
+        ) from error
+    if description.get("format") != FORMAT:
+        raise LoadError(
+            f"{path} has the format {description.get('format')}, and hrcam {__version__} reads "
+            f"format {FORMAT}: use the version that wrote it, or fit again"
+        )
+    try:
+        levels = Levels(
+            Level(**{**level, "size": tuple(level["size"]), "stride": tuple(level["stride"])})
+            for level in description["levels"]
+        )
+        weights = arrays["level_weights"]
+        fidelity = description["fidelity"]
+        head = Head(
+            **{name: arrays[name] for name in _ARRAYS},
+            target=description["target"],
+            penalty=description["penalty"],
+            fidelity=float("nan") if fidelity is None else fidelity,
+        )
+        saved_model, settings = description["model"], description["settings"]
+    except (KeyError, TypeError) as error:
+        raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
+    if sum(level.channels for level in levels) != head.weights.shape[1]:
+        raise LoadError(f"{path} is damaged: levels and head have different channel counts")
+    _check_model(model, saved_model, levels)
+    return levels, head, weights, settings
+
+
+def _norms(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Return shape and norm of each of the model's parameters and floating-point buffers."""
+    return {
+        name: {"shape": list(tensor.shape), "norm": float(tensor.double().norm())}
+        for name, tensor in model.state_dict().items()
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    }
+
+
+def _check_model(model: nn.Module, saved: dict[str, Any], levels: Levels) -> None:
+    modules = dict(model.named_modules(remove_duplicate=False))
+    lacking = [level.module for level in levels if level.module not in modules]
+    if lacking:
+        raise LoadError(
+            f"the model has no module {lacking[0]!r}, which the explainer reads "
+            f"({len(lacking)} of {len(levels)} levels are missing): load it onto the "
+            "architecture that it was fitted on"
+        )
+    found = _norms(model)
+    differing = []
+    for name in sorted(saved.keys() | found.keys()):
+        there, here = saved.get(name), found.get(name)
+        if there is None or here is None:
+            differing.append(f"{name} is {'new' if there is None else 'missing'}")
+        elif there["shape"] != here["shape"]:
+            differing.append(f"{name} has the shape {here['shape']}, not {there['shape']}")
+        elif abs(there["norm"] - here["norm"]) > _SAME_NORM * there["norm"] + 1e-6:
+            differing.append(f"{name} has the norm {here['norm']:.4g}, not {there['norm']:.4g}")
+    if differing:
+        more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
+        raise LoadError(
+            f"the model differs from the one that the explainer was fitted on: "
+            f"{'; '.join(differing[:3])}{more}; load the model's own weights first, or fit again"
+        )

@@ -1,0 +1,54 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from hrcam.errors import InputError
+from hrcam.evaluation.table import localisation_table
+from hrcam.report.figures import png
+from hrcam.report.scores import score_figure, score_table
+
+
+@pytest.fixture
+def table():
+    masks = np.zeros((6, 10, 10), bool)
+    masks[:, 2:5, 3:6] = True
+    noise = np.random.default_rng(0).normal(size=masks.shape)
+    gains = {"weak": 0.5, "strong $x$": 3.0}
+    return localisation_table({name: noise + gain * masks for name, gain in gains.items()}, masks)
+
+
+def test_the_best_method_is_on_top_with_its_interval(table):
+    figure = score_figure(table)
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["weak", "strong $x$"]
+    dots = axes.lines[0]
+    np.testing.assert_allclose(dots.get_xdata(), table["auprc"])
+    low, high = axes.collections[0].get_segments()[0][:, 0]
+    assert (low, high) == pytest.approx((table["auprc_low"][0], table["auprc_high"][0]))
+    assert axes.get_xlim() == (0, 1)
+    assert png(figure, dpi=40)
+
+
+def test_all_that_is_drawn_lies_inside_the_figure(table):
+    table["method"] = ["a method with a very long name " * 4, "WWWWWWWWWW"]
+    figure = score_figure(table)
+    box = figure.get_tightbbox()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.get_figwidth()
+    assert box.y1 <= figure.get_figheight()
+
+
+def test_a_table_for_the_page(table):
+    shown = score_table(table)
+    assert shown.headers == ("Method", "AUPRC", "Pointing game", "Dice", "Images")
+    assert [row[0] for row in shown.rows] == ["weak", "strong $x$"]
+    strong = table.iloc[1]
+    interval = f"({strong['auprc_low']:.2f}–{strong['auprc_high']:.2f})"
+    assert shown.rows[1][1] == f"{strong['auprc']:.2f} {interval}"
+    assert shown.rows[1][4] == "6"
+
+
+def test_refuses_a_table_without_methods():
+    with pytest.raises(InputError, match="at least one method"):
+        score_figure(pd.DataFrame(columns=["method", "auprc"]))
