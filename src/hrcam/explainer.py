@@ -264,7 +264,7 @@ class HRCAM:
         maps: list[torch.Tensor],
         grid: tuple[int, ...],
     ) -> Explanation:
-        weights = torch.from_numpy(self._level_weights).to(logits)[classes]
+        weights = torch.from_numpy(self._level_weights).to(maps[0])[classes]
         # The level maps are summed as they come, so that one map at a time is at full size.
         upsampled = [upsample(level[:, EVIDENCE : PATTERN + 1], grid) for level in maps]
         evidence = torch.stack([level[:, EVIDENCE] for level in upsampled]).sum(0)

@@ -1,6 +1,6 @@
 """The passes over the training data: pool every level, then watch the levels' own maps."""
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,7 +53,7 @@ def check_loader(loader: Iterable[Any], grouped: bool) -> None:
     InputError
         If the loader is an iterator, or if there are groups and it shuffles.
     """
-    if iter(loader) is loader:
+    if isinstance(loader, Iterator):  # iter(loader) would start the workers of a DataLoader
         raise InputError(
             "the loader is an iterator, which can be passed over once only, and fit needs two "
             "passes: give a DataLoader or a list of batches"

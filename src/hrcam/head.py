@@ -20,6 +20,8 @@ Target = Literal["labels", "logits"]
 # A channel that varies less than this share of the median channel is constant: dividing by its
 # spread would turn rounding into evidence.
 _CONSTANT = 1e-6
+# So is one that varies less than this share of its own mean: single precision has seven digits.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def fit_head(
         Of folds and resampling.
     """
     mean, spread = pooled.mean(0), pooled.std(0)
-    constant = spread <= _CONSTANT * np.median(spread[spread > 0]) if np.any(spread > 0) else True
+    typical = np.median(spread[spread > 0]) if np.any(spread > 0) else 0.0
+    constant = spread <= np.maximum(_CONSTANT * typical, _ROUNDING * np.abs(mean))
     scale = np.where(constant, 1.0, spread)
     z = np.where(constant, 0.0, (pooled - mean) / scale)
     if target == "labels":

@@ -45,4 +45,5 @@ class SmallCNN(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits (B, K) for images (B, C, *spatial)."""
-        return self.classifier(self.blocks(images).flatten(2).mean(2))
+        logits: torch.Tensor = self.classifier(self.blocks(images).flatten(2).mean(2))
+        return logits

@@ -32,5 +32,5 @@ def pool(feature_map: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
         return feature_map.mean(dim=tuple(range(2, feature_map.ndim)))
     pooled = feature_map
     for weights in reversed(axes):
-        pooled = pooled @ torch.as_tensor(weights, dtype=pooled.dtype, device=pooled.device)
+        pooled = pooled @ torch.tensor(weights, dtype=pooled.dtype, device=pooled.device)
     return pooled

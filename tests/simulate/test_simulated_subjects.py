@@ -60,6 +60,8 @@ def test_contrast_against_the_same_subject_without_lesions(cohort, contrast, sig
         far = ~ndimage.binary_dilation(subject.mask, BLOCK[cohort.dimensions], iterations=3)[
             subject.tissue
         ]
+        # The lesions do not change the brightness of the brain as a whole.
+        assert subject.image.mean() == pytest.approx(twin.image.mean(), rel=2e-4)
         # One factor elsewhere: that of the normalisation.
         assert np.ptp(ratio[far]) < 1e-5
         change = ratio[mask] / np.median(ratio[far]) - 1

@@ -1,6 +1,9 @@
 """CAM: the class weights of a linear head over pooled features, applied to the features."""
 
-from typing import ClassVar
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeGuard
 
 import torch
 from torch import nn
@@ -32,18 +35,14 @@ class CAM(Baseline):
     @torch.no_grad()
     def _find_levels(self, images: Images) -> Levels:
         levels = super()._find_levels(images)
-        output, pooled = capture(self.model, images, levels, lambda _, level: _mean(level))
+        output, pooled = capture(self.model, images, levels, lambda _, level: _pool(level))
         logits = logits_of(output, self._output)
-        defined = [
-            level
-            for level, means in zip(levels, pooled, strict=True)
-            if _class_weights(self.model, means, logits) is not None
-        ]
-        wanted = defined if self._names is None else levels
-        for level in wanted or levels[:1]:
-            if level not in defined:
-                raise _undefined(level)
-        return Levels(wanted)
+        defined = [_class_weights(self.model, means, logits) is not None for means in pooled]
+        found = Levels(itertools.compress(levels, defined))
+        missing = [level for level in levels if level not in found]
+        if missing and (self._names is not None or not found):
+            raise _undefined(missing)
+        return found
 
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
         # A copy, since the model may write into the map later.
@@ -52,55 +51,60 @@ class CAM(Baseline):
         chosen = explained_classes(logits, classes)
         weighted = []
         for level, activations in zip(self.levels, maps, strict=True):
-            weights = _class_weights(self.model, _mean(activations), logits)
+            weights = _class_weights(self.model, _pool(activations), logits)
             if weights is None:
-                raise _undefined(level)
+                raise _undefined([level])
             weighted.append(weighted_sum(activations, weights[chosen]))
         return weighted
 
 
-def _undefined(level: Level) -> LevelError:
+def _undefined(levels: Sequence[Level]) -> LevelError:
+    names = ", ".join(level.name for level in levels)
     return LevelError(
-        f"CAM is not defined for this model at the level {level.name!r}: it needs global average "
-        "pooling of that level followed by one linear layer, and no layer of the model gives its "
-        "logits that way; take Grad-CAM, which is defined for every model"
+        f"CAM is not defined for this model at {names}: it needs global average pooling of a "
+        "level followed by one linear layer, and no layer of the model gives its logits that "
+        "way; take Grad-CAM, which is defined for every model"
     )
 
 
-def _mean(feature_map: torch.Tensor) -> torch.Tensor:
-    """Global average pooling, (B, C_l), in at least single precision."""
+@dataclass(frozen=True)
+class _Pooled:
+    """Global average of a level, (B, C_l), and the rounding error of one of its numbers."""
+
+    means: torch.Tensor
+    epsilon: float
+
+
+def _pool(feature_map: torch.Tensor) -> _Pooled:
     wide = torch.promote_types(feature_map.dtype, torch.float32)
-    means: torch.Tensor = feature_map.flatten(2).mean(2, dtype=wide)
-    # Digits are lost where the map was made, and decide how far the logits may be off.
-    return means.to(feature_map.dtype) if feature_map.dtype == wide else means
+    means = feature_map.flatten(2).mean(2, dtype=wide)
+    return _Pooled(means, torch.finfo(feature_map.dtype).eps)
 
 
-def _class_weights(
-    model: nn.Module, pooled: torch.Tensor, logits: torch.Tensor
-) -> torch.Tensor | None:
-    """Return the weights (K, C_l) of the layer that makes these logits of the pooled features.
+def _class_weights(model: nn.Module, pooled: _Pooled, logits: torch.Tensor) -> torch.Tensor | None:
+    """Return the weights (K, C_l) of the layer that makes these logits of the pooled level.
 
     The layer is known by its numbers, not by its place: it is the last one that gives the
     logits, within rounding.
     """
-    epsilon = max(torch.finfo(tensor.dtype).eps for tensor in (pooled, logits))
-    with torch.autocast(pooled.device.type, enabled=False):
+    means = pooled.means
+    tolerance = 1e-4 + 4 * max(pooled.epsilon, torch.finfo(logits.dtype).eps)
+    with torch.autocast(means.device.type, enabled=False):
         for module in reversed(list(model.modules())):
             if not _is_linear(module):
                 continue
-            weights = module.weight.detach().flatten(1).to(pooled.dtype)
-            if weights.shape != (logits.shape[1], pooled.shape[1]):
+            weights = module.weight.detach().flatten(1).to(means)
+            if weights.shape != (logits.shape[1], means.shape[1]):
                 continue
-            made, scale = pooled @ weights.T, pooled.abs() @ weights.abs().T
-            if module.bias is not None:
-                bias = module.bias.detach().to(pooled.dtype)
-                made, scale = made + bias, scale + bias.abs()
-            if bool(((made - logits).abs() <= (1e-4 + 4 * epsilon) * scale).all()):
+            bias = weights.new_zeros(1) if module.bias is None else module.bias.detach().to(means)
+            made = means @ weights.T + bias
+            scale = means.abs() @ weights.abs().T + bias.abs()
+            if bool(((made - logits.to(means)).abs() <= tolerance * scale).all()):
                 return weights
     return None
 
 
-def _is_linear(module: nn.Module) -> bool:
+def _is_linear(module: nn.Module) -> TypeGuard[nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d]:
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         return set(module.kernel_size) == {1} and module.groups == 1
     return isinstance(module, nn.Linear)

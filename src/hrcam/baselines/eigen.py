@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import torch
 
+from hrcam.baselines.channels import at_least_single
 from hrcam.baselines.interface import Baseline, Classes, explained_classes
 from hrcam.capture import capture
 from hrcam.model_call import Images, logits_of
@@ -47,8 +48,7 @@ def project_on_first(feature_map: torch.Tensor) -> torch.Tensor:
     -------
     Tensor of shape (B, *S_l), in at least single precision, in units of the activations.
     """
-    wide = torch.promote_types(feature_map.dtype, torch.float32)
-    channels = feature_map.flatten(2).to(wide)  # Oᵀ
+    channels = at_least_single(feature_map.flatten(2))  # Oᵀ
     # Eigenvectors of the smaller of OᵀO and OOᵀ: no singular vector but the first is needed.
     if channels.shape[1] <= channels.shape[2]:
         vectors = torch.linalg.eigh(channels @ channels.mT).eigenvectors[..., -1]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import nn
 
+from hrcam.baselines.channels import at_least_single
 from hrcam.baselines.interface import Baseline, Classes, explained_classes, maps_on_grid
 from hrcam.capture import capture_for_gradients
 from hrcam.errors import InputError, LevelError
@@ -136,9 +137,5 @@ def activations_and_gradients(
                 "images and the logits, or pass output= if the logits are another item of what "
                 "the model returns"
             )
-        captured.append((_single(activations.detach()), _single(gradient)))
+        captured.append((at_least_single(activations.detach()), at_least_single(gradient)))
     return captured
-
-
-def _single(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from hrcam.baselines.channels import weighted_sum
+from hrcam.baselines.channels import at_least_single, weighted_sum
 from hrcam.baselines.interface import Baseline, Classes, explained_classes
 from hrcam.baselines.level_fusion import normalise
 from hrcam.capture import capture
@@ -61,8 +61,10 @@ class ScoreCAM(Baseline):
         # Copies, since the model may write into its maps later.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
         chosen = explained_classes(logits_of(output, self._output), classes)
-        black = chosen.new_zeros(len(chosen), 1, *(1 for _ in grid_of(images)))
-        unseen = self._confidence(images, chosen, black.to(image_of(images).dtype))
+        image = image_of(images)
+        # A constant map is a mask of zeros, which leaves nothing of the image: X_b.
+        black = image.new_zeros(len(image), 1, *(1 for _ in grid_of(images)))
+        unseen = self._confidence(images, chosen, black)
         weighted = []
         for activations in maps:
             confidence = self._confidence(images, chosen, activations)
@@ -76,9 +78,11 @@ class ScoreCAM(Baseline):
         number, channels = activations.shape[:2]
         single = activations.flatten(0, 1)
         scores = []
-        for some in torch.arange(number * channels, device=chosen.device).split(self._batch_size):
-            masks = normalise(upsample(single[some, None].float(), grid_of(images)))
-            scores.append(self._scores(images, some // channels, masks, chosen))
+        for start in range(0, len(single), self._batch_size):
+            some = at_least_single(single[start : start + self._batch_size, None])
+            rows = torch.arange(start, start + len(some), device=chosen.device) // channels
+            masks = normalise(upsample(some, grid_of(images)))
+            scores.append(self._scores(images, rows, masks, chosen))
         return torch.cat(scores).view(number, channels)
 
     def _scores(
@@ -96,6 +100,6 @@ class ScoreCAM(Baseline):
 
         with evaluation_mode(self.model):
             output = call_model(self.model, map_tensors(images, masked))
-        logits = logits_of(output, self._output).float()
+        logits = at_least_single(logits_of(output, self._output))
         scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
         return scores.gather(1, chosen[rows][:, None])[:, 0]

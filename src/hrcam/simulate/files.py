@@ -19,13 +19,6 @@ _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _NIFTI_HEADER = 352
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and then rename it, so that no half file is left."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def encode_png(image: NDArray[np.float32] | NDArray[np.bool_]) -> bytes:
     """Encode a slice, 0 to 1, as an 8-bit grey PNG, 0 to 255.
 

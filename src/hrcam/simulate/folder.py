@@ -13,6 +13,7 @@ from typing import Any
 
 from hrcam import __version__
 from hrcam.errors import InputError
+from hrcam.files import write_atomically
 from hrcam.simulate.cohort import LABELS, LesionCohort
 from hrcam.simulate.files import (
     SUFFIX,
@@ -20,7 +21,6 @@ from hrcam.simulate.files import (
     encode_nifti,
     encode_png,
     is_complete,
-    write_atomically,
 )
 from hrcam.simulate.parallel import for_each_subject
 from hrcam.simulate.subject import simulate_subject

@@ -1,0 +1,132 @@
+"""The same numbers as captum and MONAI, on MONAI's networks, at several levels."""
+
+import copy
+
+import pytest
+import torch
+from captum.attr import LayerGradCam, LayerGradientXActivation
+from monai.networks.nets import DenseNet121, resnet18
+from monai.visualize import CAM as MonaiCAM
+from monai.visualize import GradCAM as MonaiGradCAM
+from monai.visualize import GradCAMpp as MonaiGradCAMpp
+from torch.testing import assert_close
+
+from hrcam.baselines import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, gradient_maps
+from hrcam.interpolation import upsample
+from hrcam.levels import find_levels
+
+NETWORKS = {
+    "resnet18": (
+        lambda d: resnet18(spatial_dims=d, n_input_channels=1, num_classes=3),
+        ["layer4", "layer3", "layer1", "act"],
+        "fc",
+    ),
+    "densenet121": (
+        lambda d: DenseNet121(spatial_dims=d, in_channels=1, out_channels=3),
+        ["class_layers.relu", "features.transition2.conv", "features.relu0"],
+        "class_layers.out",
+    ),
+}
+CASES = [(name, spatial) for name in NETWORKS for spatial in (2, 3)]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}d")
+def case(request):
+    """A network in double precision, two images, classes, levels and the name of its head."""
+    name, spatial = request.param
+    make, levels, head = NETWORKS[name]
+    torch.manual_seed(0)
+    model = make(spatial).double().eval()
+    # MONAI adds 1e-7 to the denominator of Grad-CAM++: gradients must be large beside it.
+    model.get_submodule(head).weight.data *= 30
+    size = 64 if spatial == 2 else (48, 64, 48)
+    size = (size, size) if spatial == 2 else size
+    images = torch.randn(2 if spatial == 2 else 1, 1, *size, dtype=torch.double)
+    classes = torch.arange(len(images)) % 3
+    return model, images, classes, levels, head
+
+
+def check(found, expected, grid, tolerance=1e-9):
+    expected = upsample(expected.detach(), grid)[:, 0]
+    scale = expected.abs().amax()
+    assert scale > 0
+    assert_close(found / scale, expected / scale, atol=tolerance, rtol=0)
+
+
+def test_gradient_methods_equal_captum(case):
+    model, images, classes, names, _ = case
+    grid = tuple(images.shape[2:])
+    levels = find_levels(model, images, names)
+    found = gradient_maps([GradCAM, HiResCAM], model, images, levels, classes)
+    for name in names:
+        layer = model.get_submodule(name)
+        expected = LayerGradCam(model, layer).attribute(
+            images, target=classes, relu_attributions=True
+        )
+        check(found["Grad-CAM"][name], expected, grid)
+        product = LayerGradientXActivation(model, layer).attribute(images, target=classes)
+        check(found["HiResCAM"][name], product.sum(1, keepdim=True), grid)
+
+
+def monai(method, model, name, images, classes, **options):
+    # MONAI leaves hooks and switches in-place activations off, and takes one class at a time.
+    tool = method(copy.deepcopy(model), name, postprocessing=lambda x: x, **options)
+    return torch.cat(
+        [
+            tool.compute_map(image[None], class_idx=torch.tensor([index]))
+            if method is MonaiCAM
+            else tool.compute_map(image[None], class_idx=int(index))
+            for image, index in zip(images, classes, strict=True)
+        ]
+    )
+
+
+def test_gradient_methods_equal_monai(case):
+    model, images, classes, names, _ = case
+    grid = tuple(images.shape[2:])
+    levels = find_levels(model, images, names[:1])
+    found = gradient_maps([GradCAM, GradCAMPlusPlus], model, images, levels, classes)
+    name = names[0]
+    check(found["Grad-CAM"][name], monai(MonaiGradCAM, model, name, images, classes), grid)
+    theirs = monai(MonaiGradCAMpp, model, name, images, classes)
+    # MONAI's map holds the factor exp(logit).
+    factor = model(images).detach().gather(1, classes[:, None]).exp()
+    theirs = theirs / factor.view(-1, *(1,) * (images.ndim - 1))
+    check(found["Grad-CAM++"][name], theirs, grid, tolerance=1e-3)
+
+
+def test_cam_equals_monai(case):
+    model, images, classes, names, head = case
+    grid = tuple(images.shape[2:])
+    method = CAM(model)
+    found = method.explain(images, classes)
+    assert [level.name for level in method.levels] == names[:1]
+    theirs = monai(MonaiCAM, model, names[0], images, classes, fc_layers=head)
+    # MONAI adds the bias at every position.
+    bias = model.get_submodule(head).bias.detach()[classes]
+    check(found, theirs - bias.view(-1, *(1,) * (images.ndim - 1)), grid)
+
+
+def test_layer_cam_and_grad_cam_plus_plus_equal_their_equations(case):
+    model, images, classes, names, _ = case
+    grid = tuple(images.shape[2:])
+    levels = find_levels(model, images, names)
+    found = gradient_maps([LayerCAM, GradCAMPlusPlus], model, images, levels, classes)
+    for name in names:
+        kept = []
+
+        def keep(_module, _args, output, kept=kept):
+            kept.append(output)
+            return output.clone()
+
+        handle = model.get_submodule(name).register_forward_hook(keep)
+        score = model(images).gather(1, classes[:, None]).sum()
+        handle.remove()
+        a = kept[0]
+        (g,) = torch.autograd.grad(score, a)
+        a = a.detach()
+        check(found["LayerCAM"][name], (g.relu() * a).sum(1, keepdim=True).relu(), grid)
+        axes = tuple(range(2, a.ndim))
+        alpha = g**2 / (2 * g**2 + a.sum(axes, keepdim=True) * g**3)
+        weights = (alpha.nan_to_num(0, 0, 0) * g.relu()).sum(axes, keepdim=True)
+        check(found["Grad-CAM++"][name], (weights * a).sum(1, keepdim=True).relu(), grid)

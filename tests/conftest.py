@@ -1,0 +1,43 @@
+"""What all tests share: seeds, threads, the hypothesis profile, and where real images are."""
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+settings.register_profile(
+    "hrcam",
+    deadline=None,  # machines are shared: time says nothing about correctness
+    max_examples=15,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("hrcam")
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # the workers are the parallelism
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    random.seed(0)
+    torch.manual_seed(0)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("real_data") and not REAL_DATA.is_dir():
+        pytest.skip(f"real images are not here: {REAL_DATA} is missing")
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Folder of the real images; the test is skipped where they are missing."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real images are not here: {REAL_DATA} is missing")
+    return REAL_DATA
