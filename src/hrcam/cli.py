@@ -88,11 +88,11 @@ def demo(
     from hrcam.demo import run_demo
 
     with _explained_errors(context):
-        result = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
-    typer.echo(f"\naccuracy of the CNN on test images: {result.accuracy:.3f}")
-    typer.echo(f"fidelity of the HR-CAM head (R²):    {result.fidelity:.3f}\n")
-    typer.echo(_plain(result.table.to_dict("records")))
-    typer.echo(f"\nthe report: {result.report}")
+        study = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
+    typer.echo(f"\naccuracy of the CNN on test images: {study.accuracy:.3f}")
+    typer.echo(f"fidelity of the HR-CAM head (R²):    {study.explainer.fidelity:.3f}\n")
+    typer.echo(_plain(study.table.to_dict("records")))
+    typer.echo(f"\nthe report: {out / 'report.html'}")
 
 
 def _plain(rows: list[dict[str, object]]) -> str:

@@ -2,25 +2,23 @@
 
 from collections.abc import Mapping
 
-import pandas as pd
-
 from hrcam.evaluation.contest import EVIDENCE, PATTERN
 from hrcam.explainer import HRCAM
 from hrcam.report.page import Page, Picture, Section, Table
 from hrcam.report.scores import score_table
 from hrcam.simulate import LesionCohort
+from hrcam.study import Study
 
 
 def demo_page(
     cohort: LesionCohort,
-    accuracy: float,
-    explainer: HRCAM,
-    table: pd.DataFrame,
+    study: Study,
     comparison: bytes,
     scores: bytes,
     versions: Mapping[str, str],
 ) -> Page:
     """Return the page: what was done, the maps, the table, the levels."""
+    table, accuracy, explainer = study.table, study.accuracy, study.explainer
     pattern = table.set_index("method").loc[PATTERN]
     rivals = table[~table["method"].isin([EVIDENCE, PATTERN])]
     best = rivals.loc[rivals["auprc"].idxmax()]

@@ -1,7 +1,5 @@
 """Every method on the models and in the contexts that users have."""
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 from torch import nn
@@ -90,8 +88,11 @@ def test_contexts_do_not_matter(method, context, small_net, small_images):
     expected = method(model).by_level(images, 1)
     with context():
         found = method(model).by_level(images.clone(), 1)
-        fused = method(model).explain(images.clone(), 1, fuse="mean")
+        chosen = torch.ones(3, dtype=torch.long)
+        from_tensor = method(model).by_level(images.clone(), chosen)
+        fused = method(model).explain(images.clone(), fuse="mean")
     assert_same(found, expected)
+    assert_same(from_tensor, expected)
     assert fused.shape == (3, 8, 8)
 
 
@@ -214,7 +215,7 @@ def test_half_precision_is_accumulated_in_single(method, dtype, small_net, small
     for name, level in single.items():
         assert half[name].dtype == torch.float32
         spread = level.abs().max()
-        assert_close(half[name] / spread, level / spread, atol=0.06, rtol=0)
+        assert (half[name] - level).abs().mean() < 0.02 * spread
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -240,7 +241,7 @@ def test_autocast_of_the_caller(method, small_net, small_images):
     for name, level in expected.items():
         spread = level.abs().max()
         assert found[name].dtype == torch.float32
-        assert_close(found[name] / spread, level / spread, atol=0.06, rtol=0)
+        assert (found[name] - level).abs().mean() < 0.02 * spread
 
 
 @pytest.mark.parametrize("method", [GradCAM, LayerCAM])
@@ -253,8 +254,7 @@ def test_nested_levels_have_their_own_gradients(small_images):
     torch.manual_seed(5)
     inner = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(inplace=True))
     model = nn.Sequential(inner, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    with nullcontext():
-        maps = HiResCAM(model, levels=["0", "0.1", "0.0"]).by_level(small_images(), 0)
+    maps = HiResCAM(model, levels=["0", "0.1", "0.0"]).by_level(small_images(), 0)
     assert list(maps) == ["0", "0.1", "0.0"]
     assert_close(maps["0"], maps["0.1"])
     assert_close(maps["0"], maps["0.0"])

@@ -149,12 +149,12 @@ def test_bootstrap_leaves_the_fit_itself_alone():
 
 
 def test_bootstrap_spread_is_the_sampling_error():
-    """Of a correlation r over N images the standard error is about (1 − r²) / √N."""
+    """Of cov(z, y) / sd(y) over N normal images it is √((1 − r²/2) / N), r the correlation."""
     generator = np.random.default_rng(0)
     pooled = generator.standard_normal((200, 2))
     logits = pooled[:, :1] + 0.5 * pooled[:, 1:]
     head = fit_head(pooled, logits, "logits", bootstrap=300)
-    expected = (1 - head.patterns[0] ** 2) / np.sqrt(200)
+    expected = np.sqrt((1 - head.patterns[0] ** 2 / 2) / 200)
     np.testing.assert_allclose(head.resampled_patterns.std(0)[0], expected, rtol=0.3)
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from hrcam.baselines.channels import weighted_sum
-from hrcam.baselines.interface import Baseline, Classes, explained_classes
+from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
 from hrcam.capture import capture
 from hrcam.errors import LevelError
 from hrcam.levels import Level, Levels
-from hrcam.model_call import Images, logits_of
+from hrcam.model_call import Images
 
 
 class CAM(Baseline):
@@ -36,7 +36,7 @@ class CAM(Baseline):
     def _find_levels(self, images: Images) -> Levels:
         levels = super()._find_levels(images)
         output, pooled = capture(self.model, images, levels, lambda _, level: _pool(level))
-        logits = logits_of(output, self._output)
+        logits = finite_logits(output, self._output)
         defined = [_class_weights(self.model, means, logits) is not None for means in pooled]
         found = Levels(itertools.compress(levels, defined))
         missing = [level for level in levels if level not in found]
@@ -47,7 +47,7 @@ class CAM(Baseline):
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
         # A copy, since the model may write into the map later.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
-        logits = logits_of(output, self._output)
+        logits = finite_logits(output, self._output)
         chosen = explained_classes(logits, classes)
         weighted = []
         for level, activations in zip(self.levels, maps, strict=True):

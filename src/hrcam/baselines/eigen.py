@@ -5,9 +5,9 @@ from typing import ClassVar
 import torch
 
 from hrcam.baselines.channels import at_least_single
-from hrcam.baselines.interface import Baseline, Classes, explained_classes
+from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
 from hrcam.capture import capture
-from hrcam.model_call import Images, logits_of
+from hrcam.model_call import Images
 
 
 class EigenCAM(Baseline):
@@ -27,7 +27,7 @@ class EigenCAM(Baseline):
         output, maps = capture(
             self.model, images, self.levels, lambda _, level: project_on_first(level)
         )
-        explained_classes(logits_of(output, self._output), classes)
+        explained_classes(finite_logits(output, self._output), classes)
         return maps
 
 
@@ -50,11 +50,16 @@ def project_on_first(feature_map: torch.Tensor) -> torch.Tensor:
     """
     channels = at_least_single(feature_map.flatten(2))  # Oᵀ
     # Eigenvectors of the smaller of OᵀO and OOᵀ: no singular vector but the first is needed.
-    if channels.shape[1] <= channels.shape[2]:
-        vectors = torch.linalg.eigh(channels @ channels.mT).eigenvectors[..., -1]
-        projected = (vectors[:, None] @ channels)[:, 0]
+    few_channels = channels.shape[1] <= channels.shape[2]
+    gram = channels @ channels.mT if few_channels else channels.mT @ channels
+    if not bool(torch.isfinite(gram).all()):
+        # It has no eigenvectors; the caller of every method reports such maps.
+        return torch.full_like(channels[:, 0], torch.nan).view(-1, *feature_map.shape[2:])
+    values, vectors = torch.linalg.eigh(gram)
+    first = vectors[..., -1]
+    if few_channels:
+        projected = (first[:, None] @ channels)[:, 0]
     else:
-        values, bases = torch.linalg.eigh(channels.mT @ channels)
-        projected = bases[..., -1] * values[:, -1:].clamp_min(0).sqrt()
+        projected = first * values[:, -1:].clamp_min(0).sqrt()
     agreement = (projected * channels.sum(1)).sum(1, keepdim=True)
     return torch.where(agreement < 0, -projected, projected).view(-1, *feature_map.shape[2:])

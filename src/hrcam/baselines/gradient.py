@@ -8,12 +8,18 @@ import torch
 from torch import nn
 
 from hrcam.baselines.channels import at_least_single
-from hrcam.baselines.interface import Baseline, Classes, explained_classes, maps_on_grid
+from hrcam.baselines.interface import (
+    Baseline,
+    Classes,
+    explained_classes,
+    finite_logits,
+    maps_on_grid,
+)
 from hrcam.capture import capture_for_gradients
 from hrcam.errors import InputError, LevelError
 from hrcam.inputs import check_images, grid_of
 from hrcam.levels import Level
-from hrcam.model_call import Images, logits_of
+from hrcam.model_call import Images
 
 
 class GradientMethod(Baseline):
@@ -105,7 +111,7 @@ def activations_and_gradients(
     InputError
         If the classes cannot be used, or if the model's weights were made in inference mode.
     LevelError
-        If the logits do not depend on a level, or carry no gradient at all.
+        If the logits do not depend on a level, carry no gradient at all, or are not finite.
     """
     if any(
         tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
@@ -116,15 +122,16 @@ def activations_and_gradients(
             "gradients, e.g. Eigen-CAM"
         )
     returned, maps = capture_for_gradients(model, images, levels)
-    logits = logits_of(returned, output)
-    chosen = explained_classes(logits, classes)
-    if not logits.requires_grad:
-        raise LevelError(
-            "the model's logits carry no gradient: it detaches them, or runs under no_grad; "
-            "take a method without gradients, e.g. Eigen-CAM"
-        )
     connected = [level for level in maps if level.requires_grad]
     with torch.inference_mode(False), torch.enable_grad():
+        logits = finite_logits(returned, output)
+        if not logits.requires_grad:
+            raise LevelError(
+                "the model's logits carry no gradient: it detaches them, or runs under no_grad; "
+                "take a method without gradients, e.g. Eigen-CAM"
+            )
+        # A copy, since the caller's own may have been made in inference mode.
+        chosen = explained_classes(logits, classes).clone()
         # Images do not mix in evaluation mode, so the sum's gradient is each logit's own.
         score = logits[torch.arange(len(logits), device=logits.device), chosen].sum()
         found = iter(torch.autograd.grad(score, connected, allow_unused=True) if connected else ())

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -12,10 +12,12 @@ from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.inputs import check_classes, check_images, grid_of
 from hrcam.interpolation import upsample
 from hrcam.levels import Level, Levels, find_levels
-from hrcam.model_call import Images
+from hrcam.model_call import Images, logits_of
 
 Classes = int | Sequence[int] | torch.Tensor | None
 """None for each image's predicted class, one class for all images, or one per image."""
+
+_DIVERGED = "the model diverged, or half precision overflowed (bfloat16 has more range)"
 
 
 class Baseline(ABC):
@@ -84,7 +86,7 @@ class Baseline(ABC):
             If the images or the classes cannot be used.
         LevelError
             If the model has no such feature maps, if the method is not defined at a level, or
-            if a map holds NaN or infinite values.
+            if the logits or a map hold NaN or infinite values.
         """
         check_images(images, self.model)
         self._find(images)
@@ -140,6 +142,22 @@ class Baseline(ABC):
         """Return a map of shape (B, *S_l) for each level; called without gradients."""
 
 
+def finite_logits(output: Any, key: str | int | None) -> torch.Tensor:
+    """Return the logits in what the model returned, (B, K).
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    LevelError
+        If they hold NaN or infinite values, which no map can explain.
+    """
+    logits = logits_of(output, key)
+    if not bool(torch.isfinite(logits).all()):
+        raise LevelError(f"the model's logits hold NaN or infinite values: {_DIVERGED}")
+    return logits
+
+
 def explained_classes(logits: torch.Tensor, classes: Classes) -> torch.Tensor:
     """Return the class that each map explains, shape (B,), on the logits' device.
 
@@ -167,8 +185,7 @@ def maps_on_grid(
     for level, level_maps in zip(levels, maps, strict=True):
         if not bool(torch.isfinite(level_maps).all()):
             raise LevelError(
-                f"the map of the level {level.name!r} holds NaN or infinite values: the model "
-                "diverged, or half precision overflowed (bfloat16 has more range)"
+                f"the map of the level {level.name!r} holds NaN or infinite values: {_DIVERGED}"
             )
         upsampled[level.name] = upsample(level_maps[:, None], grid)[:, 0]
     return upsampled

@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from hrcam.baselines.channels import at_least_single, weighted_sum
-from hrcam.baselines.interface import Baseline, Classes, explained_classes
+from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
 from hrcam.baselines.level_fusion import normalise
 from hrcam.capture import capture
 from hrcam.errors import InputError
 from hrcam.hooks import evaluation_mode
 from hrcam.inputs import grid_of, image_of
 from hrcam.interpolation import upsample
-from hrcam.model_call import Images, call_model, logits_of
+from hrcam.model_call import Images, call_model
 from hrcam.nested import map_tensors
 
 
@@ -60,7 +60,7 @@ class ScoreCAM(Baseline):
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
         # Copies, since the model may write into its maps later.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
-        chosen = explained_classes(logits_of(output, self._output), classes)
+        chosen = explained_classes(finite_logits(output, self._output), classes)
         image = image_of(images)
         # A constant map is a mask of zeros, which leaves nothing of the image: X_b.
         black = image.new_zeros(len(image), 1, *(1 for _ in grid_of(images)))
@@ -100,6 +100,6 @@ class ScoreCAM(Baseline):
 
         with evaluation_mode(self.model):
             output = call_model(self.model, map_tensors(images, masked))
-        logits = at_least_single(logits_of(output, self._output))
+        logits = at_least_single(finite_logits(output, self._output))
         scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
         return scores.gather(1, chosen[rows][:, None])[:, 0]

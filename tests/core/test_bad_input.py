@@ -1,0 +1,348 @@
+"""Each misuse raises hrcam's own error, with a message that says what to do."""
+
+import pytest
+import torch
+from architectures import UNetClassifier, labels_for, simple, synthetic_images
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from hrcam import HRCAM, find_levels
+from hrcam.errors import (
+    FitError,
+    HRCAMError,
+    HRCAMWarning,
+    InputError,
+    LevelError,
+    LoadError,
+    NotFittedError,
+)
+
+IMAGES = synthetic_images(6, 1, (33, 41))
+LABELS = labels_for(6)
+GOOD = [(IMAGES, LABELS)]
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    return simple().eval()
+
+
+@pytest.fixture
+def hr(model: nn.Module) -> HRCAM:
+    return HRCAM(model).fit([IMAGES], target="logits")
+
+
+def spoilt(value: float) -> torch.Tensor:
+    images = IMAGES.clone()
+    images[2, 0, 5, 5] = images[4, 0, 1, 1] = images[4, 0, 1, 2] = value
+    return images
+
+
+BAD_IMAGES = [
+    pytest.param(IMAGES[0, 0], r"shape \(33, 41\).*images\[None\]", id="no batch, no channel"),
+    pytest.param(torch.rand(1, 1, 2, 2, 2, 2), r"expected \(B, C, \*spatial\)", id="too many axes"),
+    pytest.param(spoilt(float("nan")), r"3 NaN or infinite.*first in image 2", id="NaN"),
+    pytest.param(spoilt(float("-inf")), r"3 NaN or infinite.*first in image 2", id="infinite"),
+    pytest.param((IMAGES * 255).to(torch.uint8), r"uint8.*float\(\)", id="uint8"),
+    pytest.param(IMAGES.long(), r"int64.*convert", id="int64"),
+    pytest.param(IMAGES.double(), r"float64.*to\(torch.float32\)", id="float64"),
+    pytest.param(IMAGES.half(), r"float16.*to\(torch.float32\)", id="float16"),
+    pytest.param(IMAGES[:0], r"batch is empty.*\(0, 1, 33, 41\)", id="empty batch"),
+    pytest.param(IMAGES.to("meta"), r"on meta and the model is on cpu", id="other device"),
+    pytest.param("scan.nii.gz", r"no tensor in the images, a str", id="a path"),
+    pytest.param({}, r"no tensor in the images, a dict", id="empty mapping"),
+    pytest.param([], r"no tensor in the images, a list", id="empty list"),
+    pytest.param(IMAGES.numpy(), r"no tensor in the images, a ndarray", id="numpy"),
+    pytest.param(
+        [IMAGES[0], IMAGES[1, :, :20]], r"different sizes.*resample or pad", id="list of sizes"
+    ),
+]
+
+
+@pytest.mark.parametrize(("images", "message"), BAD_IMAGES)
+def test_images(images, message, model, hr):
+    for act in (
+        lambda: hr.explain(images),
+        lambda: find_levels(model, images),
+        lambda: HRCAM(model).fit([images], target="logits"),
+    ):
+        with pytest.raises(InputError, match=message):
+            act()
+
+
+@pytest.mark.parametrize(("images", "message"), BAD_IMAGES)
+def test_images_next_to_labels(images, message, model):
+    if isinstance(images, torch.Tensor) and images.ndim > 2:
+        with pytest.raises(InputError, match=message):
+            HRCAM(model).fit([(images, LABELS[: len(images)])])
+
+
+def test_a_bad_batch_after_good_ones(model):
+    with pytest.raises(InputError, match="NaN"):
+        HRCAM(model).fit([*GOOD, (spoilt(float("nan")), LABELS)])
+
+
+def test_two_dimensional_images_for_a_fitted_three_dimensional_model():
+    hr = HRCAM(simple(dims=3).eval()).fit([torch.rand(6, 1, 9, 9, 9)], target="logits")
+    with pytest.raises(HRCAMError, match="axes"):
+        hr.explain(IMAGES)
+
+
+def test_model_without_weights(model):
+    with pytest.raises(InputError, match="meta device.*load them first"):
+        HRCAM(model.to("meta")).fit(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        pytest.param([0] * 6, FitError, r"all 6 images are of class 0.*two classes", id="one"),
+        pytest.param([3] * 6, FitError, r"all 6 images are of class 3", id="one, not zero"),
+        pytest.param([0, 1, 0, 1, -1, -1], FitError, r"smallest is -1.*start at 0", id="negative"),
+        pytest.param([0, 2, 0, 2, 0, 2], FitError, r"classes \[1\] have no images", id="gap"),
+        pytest.param([1, 2, 1, 2, 1, 2], FitError, r"\[0\] have no images", id="from one"),
+        pytest.param([0.5, 1.0] * 3, FitError, r"not whole numbers", id="fractions"),
+        pytest.param([0.0, float("nan")] * 3, FitError, r"NaN", id="NaN"),
+        pytest.param([0, 0, 0, 0, 0, 1], FitError, r"class 1 has a single image", id="single"),
+        pytest.param([0, 1, 0], InputError, r"shape \(3,\) for a batch of 6", id="length"),
+        pytest.param([[1, 0]] * 6, InputError, r"one class index per image", id="one-hot"),
+        pytest.param(["a", "b"] * 3, InputError, r"class ind", id="names"),
+    ],
+)
+def test_labels(labels, error, message, model):
+    with pytest.raises(error, match=message):
+        HRCAM(model).fit([(IMAGES, labels)])
+
+
+def test_labels_of_good_shapes_and_types(model):
+    """What loaders yield that is not wrong: floats, booleans, a column."""
+    two = torch.tensor([0, 1] * 3)
+    expected = HRCAM(model).fit([(IMAGES, two)]).head.patterns
+    for labels in (two.float(), two.bool(), two[:, None], two.tolist(), two.numpy(), two.int()):
+        patterns = HRCAM(model).fit([(IMAGES, labels)]).head.patterns
+        assert (patterns == expected).all()
+
+
+@pytest.mark.parametrize("loader", [[], DataLoader([])], ids=["list", "DataLoader"])
+def test_empty_loader(loader, model):
+    with pytest.raises(FitError, match="yields no batch"):
+        HRCAM(model).fit(loader)
+
+
+def test_generator(model):
+    with pytest.raises(InputError, match="iterator.*DataLoader or a list"):
+        HRCAM(model).fit(batch for batch in GOOD)
+    used = iter(GOOD)
+    list(used)
+    with pytest.raises(InputError, match="iterator"):
+        HRCAM(model).fit(used)
+
+
+def test_a_loader_is_not_started_to_be_checked(model):
+    """Starting one starts its workers and draws from the generator."""
+
+    class Loader(list):
+        started = 0
+
+        def __iter__(self):
+            self.started += 1
+            return super().__iter__()
+
+    loader = Loader(GOOD)
+    HRCAM(model).fit(loader)
+    assert loader.started == 2  # the two passes
+
+
+def test_no_labels_in_the_loader(model):
+    for batch in (IMAGES, {"image": IMAGES}, (IMAGES, LABELS, LABELS)):
+        with pytest.raises(InputError, match=r"pairs \(images, labels\).*target='logits'"):
+            HRCAM(model).fit([batch])
+
+
+def test_images_of_different_sizes_in_a_data_set(model):
+    pairs = [(IMAGES[0], 0), (IMAGES[1, :, :20], 1)]
+    with pytest.raises(InputError, match="batch 0 have different sizes.*batch_size=1"):
+        HRCAM(model).fit(DataLoader(pairs, batch_size=2))
+
+
+def test_images_of_different_sizes_one_by_one_are_fine(model):
+    pairs = [(IMAGES[i, :, : 33 - i], int(LABELS[i])) for i in range(6)]
+    assert HRCAM(model).fit(DataLoader(pairs, batch_size=1)).levels
+
+
+def test_other_errors_of_a_loader_pass_through(model):
+    class Broken(TensorDataset):
+        def __getitem__(self, index):
+            raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        HRCAM(model).fit(DataLoader(Broken(IMAGES, LABELS)))
+
+
+def test_groups(model):
+    with pytest.raises(InputError, match="5 groups for 6 images"):
+        HRCAM(model).fit(GOOD, groups=list("abcde"))
+    shuffled = DataLoader(TensorDataset(IMAGES, LABELS), shuffle=True)
+    with pytest.raises(InputError, match="shuffle=False"):
+        HRCAM(model).fit(shuffled, groups=list("abcdef"))
+    with pytest.raises(FitError, match="class 0 has a single group"):
+        HRCAM(model).fit(GOOD, groups=list("abcabc"))
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (3, "there is no class 3: the classes are 0 to 2"),
+        (-1, "there is no class -1"),
+        ([0, 1, 2, 0, 1, 7], "there is no class 7"),
+        ([0, 1], "2 classes for 6 images"),
+        (torch.zeros(6, 1, dtype=torch.long), "6 classes for 6 images"),
+        (0.5, "expected class indices"),
+        (True, "expected class indices"),
+        (torch.zeros(6), "expected class indices"),
+        ("lesion", "class ind"),
+        ([], "0 classes for 6 images|expected class indices"),
+    ],
+)
+def test_classes(classes, message, hr):
+    with pytest.raises(InputError, match=message):
+        hr.explain(IMAGES, classes)
+
+
+def test_before_fit(model, tmp_path):
+    hr = HRCAM(model)
+    for act in (
+        lambda: hr.explain(IMAGES),
+        lambda: hr.levels,
+        lambda: hr.head,
+        lambda: hr.fidelity,
+        lambda: hr.level_weights,
+        lambda: hr.save(tmp_path / "none"),
+    ):
+        with pytest.raises(NotFittedError, match="call fit"):
+            act()
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_failed_refit_keeps_the_fit(hr):
+    before = hr.explain(IMAGES)
+    with pytest.raises(FitError):
+        hr.fit([])
+    assert torch.equal(hr.explain(IMAGES).evidence, before.evidence)
+
+
+def test_options(model):
+    with pytest.raises(InputError, match="'label'.*'labels' or 'logits'"):
+        HRCAM(model).fit(GOOD, target="label")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="bootstrap is -1"):
+        HRCAM(model).fit(GOOD, bootstrap=-1)
+
+
+def test_network_without_feature_maps():
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(33 * 41, 8), nn.ReLU(), nn.Linear(8, 3))
+    with pytest.raises(LevelError, match="needs a convolutional network"):
+        HRCAM(flat).fit(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("encoder.block1", r"no module 'encoder.block1'.*named_modules"),
+        ("buttom", r"did you mean 'bottom'"),
+        ("enter.2", r"did you mean .*'enter\.[01]'"),
+        ("fc", r"'fc' returns no feature map.*find_levels\(model, images\)"),
+    ],
+)
+def test_unknown_level(name, message):
+    with pytest.raises(LevelError, match=message):
+        find_levels(UNetClassifier().eval(), IMAGES, [name])
+
+
+@pytest.mark.parametrize("levels", [[], "layer4", ()])
+def test_no_levels(levels, model):
+    with pytest.raises(LevelError, match="list of at least one"):
+        HRCAM(model, levels=levels).fit(GOOD)
+
+
+def test_model_that_returns_an_image():
+    segmenter = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 1)).eval()
+    with pytest.raises(InputError, match=r"\(6, 3, 33, 41\).*one decision per image"):
+        HRCAM(segmenter).fit([IMAGES], target="logits")
+
+
+class Keys(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = simple()
+
+    def forward(self, x):
+        y = self.net(x)
+        return {"risk": y, "twice": 2 * y}
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("score", r"\['risk', 'twice'\].*no item 'score'.*pass output="),
+        (0, r"no item 0"),
+        (None, r"no item 'logits'.*pass output="),
+    ],
+)
+def test_output_that_is_not_there(output, message):
+    with pytest.raises(InputError, match=message):
+        HRCAM(Keys().eval(), output=output).fit([IMAGES], target="logits")
+
+
+class Diverged(nn.Module):
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.net, self.value = simple(), value
+
+    def forward(self, x):
+        x = self.net[1](self.net[0](x)) + self.value
+        return self.net[2:](x)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_feature_maps_that_are_not_finite(value):
+    model = Diverged(0.0).eval()
+    hr = HRCAM(model).fit([IMAGES], target="logits")
+    model.value = value
+    with pytest.raises(LevelError, match="NaN or infinite.*bfloat16"):
+        hr.explain(IMAGES)
+    with pytest.raises(FitError, match=r"level '.*' hold NaN or infinite.*bfloat16"):
+        HRCAM(model).fit(GOOD)
+
+
+def test_model_that_changed_after_the_fit(hr, model):
+    model[4] = nn.Conv2d(8, 12, 3, stride=2, padding=1)
+    model[7] = nn.Linear(12, 3)
+    with pytest.raises(LevelError, match="had 10 channels.*not the one that was fitted"):
+        hr.explain(IMAGES)
+
+
+def test_level_that_is_not_always_reached():
+    class Early(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net, self.depth = simple(), 2
+
+        def forward(self, x):
+            x = self.net[:2](x)
+            if self.depth == 2:
+                x = self.net[2:4](x)
+            return x.flatten(2).mean(-1)[:, :3]
+
+    model = Early().eval()
+    hr = HRCAM(model).fit([IMAGES], target="logits")
+    model.depth = 1
+    with pytest.raises(LevelError, match=r"'net.3' was not reached"):
+        hr.explain(IMAGES)
+
+
+def test_errors_are_of_one_family():
+    for error in (InputError, LevelError, FitError, NotFittedError, LoadError):
+        assert issubclass(error, HRCAMError)
+    for error in (InputError, LevelError, FitError, LoadError):
+        assert issubclass(error, ValueError)
+    assert issubclass(HRCAMWarning, UserWarning)

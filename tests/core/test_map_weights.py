@@ -1,0 +1,57 @@
+"""Each level's shares of evidence and pattern, against upsampling and standardising all."""
+
+import numpy as np
+import pytest
+import torch
+
+from hrcam.contraction import contract
+from hrcam.head import fit_head
+from hrcam.interpolation import upsample
+from hrcam.levels import Level
+from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, MapWeights
+
+LEVELS = [
+    Level("coarse", "coarse", 5, (3, 4), (3.0, 3.0)),
+    Level("fine", "fine", 3, (7, 9), (1, 1)),
+]
+GRID = (10, 13)
+
+
+@pytest.fixture
+def head():
+    generator = np.random.default_rng(0)
+    pooled = 4 + generator.standard_normal((30, 8)) * np.arange(1, 9)
+    return fit_head(pooled, np.arange(30.0) % 3, "labels", bootstrap=2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "vectors"),
+    [
+        (EVIDENCE, lambda head: head.weights),
+        (PATTERN, lambda head: head.patterns),
+        (RESAMPLED, lambda head: head.resampled_patterns[0]),
+        (RESAMPLED + 1, lambda head: head.resampled_patterns[1]),
+    ],
+)
+def test_share_of_a_level_is_the_naive_one(kind, vectors, head):
+    weights, start = MapWeights(head, LEVELS), 0
+    assert (weights.classes, weights.channels) == (3, 4)
+    for index, level in enumerate(LEVELS):
+        maps = torch.randn(2, level.channels, *level.size) + 4
+        here = slice(start, start + level.channels)
+        start += level.channels
+        mean, scale = (torch.from_numpy(v[here])[:, None, None] for v in (head.mean, head.scale))
+        z = (upsample(maps.double(), GRID) - mean) / scale
+        naive = torch.einsum("ck,bkhw->bchw", torch.from_numpy(vectors(head)[:, here]), z)
+        share = contract(maps, *weights.of(index, None, slice(kind, kind + 1)))
+        torch.testing.assert_close(upsample(share, GRID).double(), naive, rtol=0, atol=1e-4)
+
+
+def test_all_classes_of_all_images_and_one_class_of_each_agree(head):
+    weights, maps = MapWeights(head, LEVELS), torch.randn(2, 5, 3, 4)
+    every = contract(maps, *weights.of(0, None, slice(None))).reshape(2, 3, 4, 3, 4)
+    classes = torch.tensor([[2, 0], [1, 1]])
+    some = contract(maps, *weights.of(0, classes, slice(None))).reshape(2, 2, 4, 3, 4)
+    for image in range(2):
+        for place in range(2):
+            torch.testing.assert_close(some[image, place], every[image, classes[image, place]])

@@ -1,0 +1,197 @@
+"""What is saved comes back exactly, and only onto the model that it belongs to."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from architectures import ARCHITECTURES, labels_for, simple, synthetic_images
+from safetensors.numpy import load_file
+from torch import nn
+
+from hrcam import HRCAM
+from hrcam.errors import LoadError
+
+IMAGES = synthetic_images(6, 1, (33, 41))
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    return simple(norm=nn.BatchNorm2d).eval()
+
+
+@pytest.fixture
+def saved(model: nn.Module, tmp_path: Path) -> Path:
+    HRCAM(model).fit([(IMAGES, labels_for(6))], bootstrap=3, seed=4).save(tmp_path / "head")
+    return tmp_path / "head"
+
+
+def rewrite(saved: Path, **changes) -> None:
+    file = saved / "hrcam.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+@pytest.mark.parametrize("target", ["labels", "logits"])
+@pytest.mark.parametrize(
+    "name", ["plain", "shared_module", "concatenated_branches", "returns_other_key", "single_logit"]
+)
+def test_round_trip_is_exact(name, target, tmp_path):
+    architecture = ARCHITECTURES[name]
+    model, images = architecture.model(), architecture.images(6)
+    batch = (images, labels_for(6)) if target == "labels" else images
+    hr = HRCAM(model, output=architecture.output)
+    before = hr.fit([batch], target=target, bootstrap=3).explain(images)
+    hr.save(str(tmp_path / "deep" / "head"))
+    loaded = HRCAM.load(str(tmp_path / "deep" / "head"), model)
+    after = loaded.explain(images)
+    for field in ("logits", "classes", "bias", "evidence", "pattern", "std"):
+        assert torch.equal(getattr(after, field), getattr(before, field)), field
+    assert list(after.by_level) == list(before.by_level)
+    assert loaded.levels == hr.levels
+    assert loaded.head.target == target
+    for field in ("penalty", "fidelity"):
+        assert getattr(loaded.head, field) == getattr(hr.head, field)
+    np.testing.assert_array_equal(loaded.level_weights, hr.level_weights)
+
+
+def test_saving_what_was_loaded_writes_the_same(saved, model, tmp_path):
+    HRCAM.load(saved, model).save(tmp_path / "again")
+    for file in saved.iterdir():
+        assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_loaded_explainer_can_be_fitted_again(saved, model):
+    assert HRCAM.load(saved, model).fit([IMAGES], target="logits").head.target == "logits"
+
+
+def test_saving_over_an_older_one_replaces_it(saved, model):
+    HRCAM(model).fit([IMAGES], target="logits").save(saved)
+    assert HRCAM.load(saved, model).head.target == "logits"
+    assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
+
+
+def test_undefined_fidelity_is_valid_json(tmp_path):
+    model = simple().eval()
+    nn.init.zeros_(model[-1].weight)
+    HRCAM(model).fit([IMAGES], target="logits").save(tmp_path / "head")
+    text = (tmp_path / "head" / "hrcam.json").read_text()
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert np.isnan(HRCAM.load(tmp_path / "head", model).fidelity)
+
+
+def test_two_files_and_no_pickle(saved):
+    assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
+    assert "level_weights" in load_file(saved / "head.safetensors")
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == 1
+    for file in saved.iterdir():
+        content = file.read_bytes()
+        assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
+
+
+def test_loads_onto_a_half_precision_copy(saved, model):
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    exp = HRCAM.load(saved, half).explain(IMAGES.to(torch.bfloat16))
+    plain = HRCAM.load(saved, model).explain(IMAGES)
+    torch.testing.assert_close(exp.logits, plain.logits, rtol=0, atol=0.1)
+
+
+def test_loads_onto_a_model_in_training_mode(saved, model):
+    HRCAM.load(saved, model.train())
+
+
+def refused(saved: Path, model: nn.Module, message: str) -> None:
+    with pytest.raises(LoadError, match=message):
+        HRCAM.load(saved, model)
+
+
+def test_other_architecture_is_refused(saved):
+    refused(saved, nn.Sequential(nn.Conv2d(1, 2, 3)), r"no module '8'.*3 of 3 levels")
+    refused(saved, simple(widths=(6, 8, 11), norm=nn.BatchNorm2d), r"has the shape \[11, 8, 3, 3\]")
+    refused(saved, nn.Sequential(*simple(norm=nn.BatchNorm2d), nn.Linear(3, 3)), "is new")
+
+
+def test_other_weights_are_refused(saved, model):
+    torch.manual_seed(99)
+    refused(saved, simple(norm=nn.BatchNorm2d), "differs from the one.*load the model's own")
+    fresh = copy.deepcopy(model)
+    fresh[1].running_mean += 0.5
+    refused(saved, fresh, "1.running_mean has the norm")
+
+
+@pytest.mark.parametrize("change", ["permuted", "sign"])
+def test_other_weights_of_the_same_norms_are_refused(change, saved, model):
+    """Two initialisations of a wide layer have nearly one norm; norms alone do not tell them."""
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            if change == "sign":
+                parameter.neg_()
+            else:
+                parameter.copy_(parameter.flatten().flip(0).view_as(parameter))
+    refused(saved, other, "differs from the one")
+
+
+@pytest.mark.parametrize("name", ["head.safetensors", "hrcam.json"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "garbage"])
+def test_damaged_files_are_refused(name, damage, saved, model):
+    file = saved / name
+    content = file.read_bytes()
+    file.unlink()
+    if damage != "missing":
+        file.write_bytes(
+            {"truncated": content[: len(content) // 2], "empty": b"", "garbage": b"\xff\x00{["}[
+                damage
+            ]
+        )
+    refused(saved, model, "no saved explainer, or it is damaged")
+
+
+def test_missing_folder_is_refused(tmp_path, model):
+    refused(tmp_path / "nothing", model, "must be a folder with hrcam.json and head.safetensors")
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"hrcam"', "3"])
+def test_json_that_is_something_else_is_refused(content, saved, model):
+    (saved / "hrcam.json").write_text(content)
+    refused(saved, model, "damaged|format")
+
+
+def test_newer_format_is_refused(saved, model):
+    rewrite(saved, format=2)
+    refused(saved, model, "format 2.*reads format 1.*fit again")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"levels": []},
+        {"levels": None},
+        {"levels": [{"name": "1"}]},
+        {"model": None},
+        {"settings": None},
+        {"target": "nonsense"},
+    ],
+    ids=str,
+)
+def test_descriptions_that_do_not_fit_are_refused(changes, saved, model):
+    rewrite(saved, **changes)
+    refused(saved, model, "damaged")
+
+
+def test_arrays_that_do_not_fit_are_refused(saved, model):
+    from safetensors.numpy import save_file
+
+    arrays = load_file(saved / "head.safetensors")
+    save_file({**arrays, "bias": arrays["bias"][:1]}, saved / "head.safetensors")
+    refused(saved, model, "damaged")
+
+
+def test_a_failed_save_leaves_the_old_one(saved, model, monkeypatch):
+    before = (saved / "hrcam.json").read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        HRCAM(model).fit([IMAGES], target="logits").save(saved)
+    assert (saved / "hrcam.json").read_bytes() == before
+    assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
