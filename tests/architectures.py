@@ -1,6 +1,7 @@
 """A registry of networks, common and awkward, that every explainer has to cope with.
 
-Networks have random weights: what the tests hold is arithmetic, which needs no training. Sizes are odd on purpose, so that no stride divides them.
+Networks have random weights: what the tests hold is arithmetic, which needs no training. Sizes
+are odd on purpose, so that no stride divides them.
 """
 
 from collections import OrderedDict
@@ -379,12 +380,12 @@ def _monai(name: str, size: tuple[int, ...]) -> Architecture:
 
 FROM_MONAI = [
     _monai("resnet10", (97, 131)),
-    _monai("resnet10", (35, 51, 37)),
-    _monai("resnet18", (97, 131)),
-    _monai("resnet18", (25, 33, 19)),
-    _monai("resnet50", (65, 43)),
-    _monai("resnet50", (19, 23, 17)),
-    _monai("DenseNet121", (97, 131)),
+    _monai("resnet10", (25, 35, 27)),
+    _monai("resnet18", (65, 43)),
+    _monai("resnet18", (17, 25, 19)),
+    _monai("resnet50", (49, 35)),
+    _monai("resnet50", (17, 19, 17)),
+    _monai("DenseNet121", (97, 67)),
     _monai("DenseNet121", (35, 41, 37)),
     _monai("EfficientNetBN", (97, 131)),
     _monai("EfficientNetBN", (35, 51, 37)),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from threadpoolctl import threadpool_limits
 
 REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -20,6 +21,9 @@ settings.register_profile(
 )
 settings.load_profile("hrcam")
 
+# The linear algebra below scikit-learn: these problems are small, and idle threads that spin cost
+# more than they bring.
+threadpool_limits(1)
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # the workers are the parallelism
 

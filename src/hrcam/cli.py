@@ -38,6 +38,14 @@ class ImageFormat(StrEnum):
     NIFTI = "nifti"
 
 
+class _Echo(logging.Handler):
+    """Shows what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message to the standard error stream of the moment."""
+        typer.echo(record.getMessage(), err=True)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"hrcam {__version__}")
@@ -55,10 +63,8 @@ def main(
     """Set up what all commands share."""
     del version
     context.obj = debug
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("hrcam")
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [_Echo()]
     logger.setLevel(logging.INFO)
 
 

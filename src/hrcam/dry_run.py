@@ -1,15 +1,17 @@
 """One run of a model that notes every map passing by between its input and its output."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from hrcam.errors import InputError
 from hrcam.hooks import evaluation_mode, observed
 from hrcam.inputs import image_of
-from hrcam.model_call import Images, call_model
+from hrcam.model_call import Images, call_model, logits_of
 from hrcam.nested import map_tensors, tensors_in
 
 
@@ -33,7 +35,9 @@ class SeenMap:
         return self.shape[2:]
 
 
-def dry_run(model: nn.Module, images: Images) -> tuple[torch.Tensor, list[SeenMap]]:
+def dry_run(
+    model: nn.Module, images: Images, output: str | int | None = None
+) -> tuple[torch.Tensor, list[SeenMap]]:
     """Run the first image once, and return what passed by between it and the output.
 
     The run has a graph, to tell what the output depends on, but keeps no activation for it.
@@ -44,13 +48,16 @@ def dry_run(model: nn.Module, images: Images) -> tuple[torch.Tensor, list[SeenMa
         Left as it was.
     images
         A batch that the model takes.
+    output
+        Key or index of the logits, where the model returns several things.
 
     Returns
     -------
     The image tensor, and the maps with its spatial axes, in the order of their making.
     """
     image = image_of(images)
-    spatial, seen = image.ndim - 2, []
+    spatial = image.ndim - 2
+    seen: list[SeenMap] = []
     keep: list[torch.Tensor] = []  # while a tensor lives, its id() is its own
     kernel_seen = False
     probe: torch.Tensor | None = None
@@ -71,6 +78,9 @@ def dry_run(model: nn.Module, images: Images) -> tuple[torch.Tensor, list[SeenMa
         nonlocal kernel_seen
         at_input = name.endswith(":input")
         module = name.removesuffix(":input")
+        if not at_input:
+            weights = modules[module].parameters(recurse=False)
+            kernel_seen = kernel_seen or any(weight.ndim >= 3 for weight in weights)
         tensors = list(tensors_in(value))
         for item, tensor in enumerate(tensors):
             if tensor.ndim != spatial + 2 or tensor.shape[0] != 1 or tensor is probe:
@@ -80,9 +90,6 @@ def dry_run(model: nn.Module, images: Images) -> tuple[torch.Tensor, list[SeenMa
                 SeenMap(module, at_input, run, item, len(tensors), tuple(tensor.shape),
                       tensor.grad_fn, id(tensor), kernel_seen)
             )  # fmt: skip
-        if not at_input:
-            weights = modules[module].parameters(recurse=False)
-            kernel_seen = kernel_seen or any(weight.ndim >= 3 for weight in weights)
 
     modules = {name: module for name, module in model.named_modules() if name}
     nothing = torch.empty(0)
@@ -97,12 +104,14 @@ def dry_run(model: nn.Module, images: Images) -> tuple[torch.Tensor, list[SeenMa
         observed(modules, modules, observe),
     ):
         first = map_tensors(images, first_image)
-        output = call_model(model, first)
-    roots = [tensor.grad_fn for tensor in tensors_in(output) if tensor.grad_fn is not None]
+        returned = call_model(model, first)
+        with suppress(InputError):  # without logits, all that is returned counts
+            returned = logits_of(returned, output)
+    roots = [tensor.grad_fn for tensor in tensors_in(returned) if tensor.grad_fn is not None]
     if probe is None or probe.grad_fn is None or not roots:
         return image, seen
     between = _between(probe.grad_fn, roots)
-    results = {id(tensor) for tensor in tensors_in(output)}
+    results = {id(tensor) for tensor in tensors_in(returned)}
     return image, [one for one in seen if one.node in between and one.tensor not in results]
 
 

@@ -1,7 +1,8 @@
 """HRCAM: fit one head over every resolution of a CNN, and explain with it."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -15,7 +16,7 @@ from hrcam.contraction import contract
 from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.explanation import Explanation
 from hrcam.fitting import CLASSES_AT_ONCE, check_loader, pool_images, watch_levels
-from hrcam.fusion import fuse, level_weights
+from hrcam.fusion import LevelFusion, fit_fusion
 from hrcam.head import Head, Target, fit_head
 from hrcam.inputs import (
     check_classes,
@@ -33,9 +34,6 @@ from hrcam.pooling import pool
 from hrcam.storage import load_fitted, save_fitted
 
 logger = logging.getLogger(__name__)
-
-# Resampled patterns are upsampled this many at a time.
-_REFITS_AT_ONCE = 8
 
 
 class HRCAM:
@@ -89,9 +87,9 @@ class HRCAM:
 
     @property
     def level_weights(self) -> npt.NDArray[np.float64]:
-        """How much each level counts in the pattern map, λ, shape (K, L)."""
+        """How much each level counts in the pattern map, λ, shape (K, L); rows sum to 1."""
         self.head  # noqa: B018 - raises before fit
-        return self._level_weights
+        return self._fusion.weights
 
     @property
     def fidelity(self) -> float:
@@ -149,7 +147,7 @@ class HRCAM:
             loader,
             target,
             self._output,
-            lambda images: find_levels(self.model, images, self._names),
+            lambda images: find_levels(self.model, images, self._names, self._output),
         )
         codes = None if groups is None else check_groups(groups, len(data.pooled))
         if target == "labels":
@@ -169,7 +167,7 @@ class HRCAM:
         statistics = watch_levels(
             self.model, loader, target, self._output, levels, map_weights, threshold
         )
-        self._adopt(levels, head, level_weights(statistics))
+        self._adopt(levels, head, fit_fusion(statistics))
         self._settings = {"seed": seed, "bootstrap": bootstrap, "centre": centre}
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
@@ -207,6 +205,11 @@ class HRCAM:
         head = self.head
         check_images(images, self.model)
         image = image_of(images)
+        if image.ndim - 2 != len(self.levels[0].size):
+            raise InputError(
+                f"the images have {image.ndim - 2} spatial axes, and the explainer was fitted on "
+                f"images with {len(self.levels[0].size)}: pass images like those of fit"
+            )
         if classes is not None:
             chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))
         elif len(head.bias) > CLASSES_AT_ONCE:
@@ -216,7 +219,9 @@ class HRCAM:
         with torch.no_grad():
             predicted, logits, model_logits, maps = self._run(images, chosen, maps=True)
             explained = predicted if chosen is None else chosen.to(image.device)
-            return self._explanation(explained, logits, model_logits, maps, grid_of(images))
+            # A half-precision context of the caller is for the model, not for the sums.
+            with torch.autocast(image.device.type, enabled=False):
+                return self._explanation(explained, logits, model_logits, maps, grid_of(images))
 
     @torch.no_grad()
     def _run(
@@ -227,14 +232,14 @@ class HRCAM:
         self._map_weights.to(device)
         wanted = None if chosen is None else chosen.to(device)[:, None]
 
-        def reduce(level: int, feature_map: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        def read(level: int, feature_map: torch.Tensor) -> tuple[torch.Tensor, ...]:
             pooled = pool(feature_map, grid)
             if not maps:
                 return (pooled,)
             weights = self._map_weights.of(level, wanted, slice(None))
             return pooled, contract(feature_map, *weights)
 
-        output, reduced = capture(self.model, images, self.levels, reduce)
+        output, reduced = capture(self.model, images, self.levels, read)
         pooled = torch.cat([parts[0] for parts in reduced], dim=1).double().cpu().numpy()
         if not np.isfinite(pooled).all():
             raise LevelError(
@@ -264,11 +269,12 @@ class HRCAM:
         maps: list[torch.Tensor],
         grid: tuple[int, ...],
     ) -> Explanation:
-        weights = torch.from_numpy(self._level_weights).to(maps[0])[classes]
-        # The level maps are summed as they come, so that one map at a time is at full size.
-        upsampled = [upsample(level[:, EVIDENCE : PATTERN + 1], grid) for level in maps]
-        evidence = torch.stack([level[:, EVIDENCE] for level in upsampled]).sum(0)
-        pattern = fuse(torch.stack([level[:, PATTERN] for level in upsampled], 1), weights)
+        def upsampled(channel: int) -> Iterator[torch.Tensor]:
+            return (upsample(level[:, channel, None], grid)[:, 0] for level in maps)
+
+        # One map at a time is at full size.
+        evidence = reduce(torch.add, upsampled(EVIDENCE))
+        pattern = self._fusion.combine(upsampled(PATTERN), classes)
         bias = torch.from_numpy(self.head.bias).to(logits)[classes]
         return Explanation(
             logits=logits,
@@ -277,7 +283,7 @@ class HRCAM:
             bias=bias,
             evidence=evidence,
             pattern=pattern,
-            std=self._spread(maps, pattern, weights, grid),
+            std=self._spread(maps, pattern, classes, grid),
             level_evidence={
                 level.name: share[:, EVIDENCE]
                 for level, share in zip(self.levels, maps, strict=True)
@@ -288,7 +294,7 @@ class HRCAM:
         self,
         maps: list[torch.Tensor],
         pattern: torch.Tensor,
-        weights: torch.Tensor,
+        classes: torch.Tensor,
         grid: tuple[int, ...],
     ) -> torch.Tensor | None:
         """Return the standard deviation of the pattern over the refits, (B, *spatial)."""
@@ -296,13 +302,12 @@ class HRCAM:
         if refits < 2:
             return None
         total, squares = torch.zeros_like(pattern), torch.zeros_like(pattern)
-        for start in range(RESAMPLED, self._map_weights.channels, _REFITS_AT_ONCE):
-            some = slice(start, start + _REFITS_AT_ONCE)
-            levels = torch.stack([upsample(level[:, some], grid) for level in maps], 1)
+        for refit in range(RESAMPLED, self._map_weights.channels):
+            levels = (upsample(level[:, refit, None], grid)[:, 0] for level in maps)
             # About the full fit's pattern, so that squares are of small numbers.
-            difference = torch.einsum("blr...,bl->br...", levels, weights) - pattern[:, None]
-            total += difference.sum(1)
-            squares += difference.square().sum(1)
+            difference = self._fusion.combine(levels, classes) - pattern
+            total += difference
+            squares += difference.square()
         variance = (squares - total.square() / refits) / (refits - 1)
         return torch.sqrt(variance.clamp_min(0))
 
@@ -312,7 +317,7 @@ class HRCAM:
         The model's own weights are not in it, only their norms, by which ``load`` knows them.
         """
         settings = {**self._settings, "output": self._output}
-        save_fitted(Path(path), self.model, self.levels, self.head, self._level_weights, settings)
+        save_fitted(Path(path), self.model, self.levels, self.head, self._fusion, settings)
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> Self:
@@ -323,15 +328,15 @@ class HRCAM:
         LoadError
             If the folder is damaged, or if the model's modules, shapes or weights differ.
         """
-        levels, head, weights, settings = load_fitted(Path(path), model)
+        levels, head, fusion, settings = load_fitted(Path(path), model)
         output = settings.pop("output")
         explainer = cls(model, [level.name for level in levels], output)
         explainer._settings = settings
-        explainer._adopt(levels, head, weights)
+        explainer._adopt(levels, head, fusion)
         return explainer
 
-    def _adopt(self, levels: Levels, head: Head, weights: npt.NDArray[np.float64]) -> None:
-        self._levels, self._head, self._level_weights = levels, head, weights
+    def _adopt(self, levels: Levels, head: Head, fusion: LevelFusion) -> None:
+        self._levels, self._head, self._fusion = levels, head, fusion
         self._map_weights = MapWeights(head, levels)
 
     def _on_device(self, weights: MapWeights) -> MapWeights:

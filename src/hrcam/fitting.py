@@ -141,7 +141,8 @@ def watch_levels(
         if own is None:
             own = _own_class(logits_of(result, output), threshold)
         compared = every_class.expand(len(own), -1) if wanted is None else wanted
-        statistics.add(maps, compared, own, grid_of(images))
+        with torch.autocast(maps[0].device.type, enabled=False):
+            statistics.add(maps, compared, own, grid_of(images))
     return statistics
 
 
@@ -171,7 +172,7 @@ def _images(
     # tqdm shows nothing where the output is not a terminal.
     total = len(loader) if isinstance(loader, Sized) else None
     for batch in tqdm(batches(loader), desc=stage, total=total, disable=None, leave=False):
-        images, labels = split_batch(batch, labelled)
+        images, labels = split_batch(batch, labelled, model)
         images = to_device_of(model, images)
         check_images(images, model)
         with torch.no_grad():

@@ -1,10 +1,13 @@
-"""How much each level counts in the pattern map: the weights λ, learnt without a mask.
+"""How the level maps become one pattern map: learnt from the training images, without a mask.
 
 The one place for the fusion rule. ``LevelStatistics`` watches the levels' own pattern maps in a
-second pass over the training images; ``level_weights`` turns what it saw into λ, shape (K, L).
+second pass over the training images; ``fit_fusion`` turns what it saw into a ``LevelFusion``,
+whose ``combine`` makes one map of several.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,8 @@ Array = npt.NDArray[np.float64]
 _PEAK = 0.004
 # Statistics are taken on a grid of at most this many positions; more cost time and say the same.
 _POSITIONS = 2**15
+# A level whose map varies less than this is constant.
+_FLAT = 1e-12
 
 
 class LevelStatistics:
@@ -74,11 +79,15 @@ class LevelStatistics:
                 self._peaks[name].append(peaks[image, index])
                 self._member[name].append(member)
 
+    def mean(self) -> Array:
+        """Return the mean over the pixels of images of other classes, (K, L)."""
+        mean: Array = self._sums[:, 0] / np.maximum(self._positions[:, 0, None], 1)
+        return mean
+
     def spread(self) -> Array:
         """Return the standard deviation over the pixels of images of other classes, (K, L)."""
         positions = np.maximum(self._positions[:, 0, None], 1)
-        mean = self._sums[:, 0] / positions
-        variance = self._squares[:, 0] / positions - mean**2
+        variance = self._squares[:, 0] / positions - self.mean() ** 2
         spread: Array = np.sqrt(np.maximum(variance, 0))
         return spread
 
@@ -102,21 +111,63 @@ class LevelStatistics:
         return agreement
 
 
-def level_weights(statistics: LevelStatistics) -> Array:
-    """Return λ, shape (K, L): peak AUC above chance, times agreement, over the spread.
+@dataclass(frozen=True)
+class LevelFusion:
+    """What makes one pattern map of a class's level maps.
 
-    A level counts as far as it stands out from images without the class, tells the class by
-    itself, and points where the other levels point. Where no level does, all count alike.
+    Attributes
+    ----------
+    mean, spread
+        ν and s, over the pixels of images of other classes, shape (K, L).
+    weights
+        λ, shape (K, L); each class's sum to 1.
     """
-    spread = statistics.spread()
+
+    mean: Array
+    spread: Array
+    weights: Array
+
+    def combine(self, maps: Iterable[torch.Tensor], classes: torch.Tensor) -> torch.Tensor:
+        """Return P(p) = Σ_l λ_l sign(z_l) log(1 + |z_l|) with z_l = (U_l m_l(p) − ν_l) / s_l.
+
+        The logarithm keeps one level's few extreme values from outvoting all the others: where
+        several levels agree, the sum is larger than any level alone makes it.
+
+        Parameters
+        ----------
+        maps
+            The upsampled map of each level, shape (B, *spatial); taken one at a time.
+        classes
+            The class of each image, shape (B,).
+
+        Returns
+        -------
+        Tensor of shape (B, *spatial).
+        """
+        chosen = classes.cpu().numpy()
+        return reduce(
+            torch.add, (self._term(level, maps, chosen) for level, maps in enumerate(maps))
+        )
+
+    def _term(self, level: int, maps: torch.Tensor, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
+        """Return λ_l sign(z_l) log(1 + |z_l|) of one level."""
+        mean, spread, weight = (
+            torch.from_numpy(values[chosen, level]).to(maps).reshape(-1, *[1] * (maps.ndim - 1))
+            for values in (self.mean, np.maximum(self.spread, _FLAT), self.weights)
+        )
+        z = (maps - mean) / spread
+        return weight * torch.sign(z) * torch.log1p(torch.abs(z))
+
+
+def fit_fusion(statistics: LevelStatistics) -> LevelFusion:
+    """Weigh each level by its peak AUC above chance, times its agreement with the others.
+
+    A level counts as far as it tells the class by itself and points where the other levels
+    point; one that is flat does not count. Where no level has merit, all count alike.
+    """
+    mean, spread = statistics.mean(), statistics.spread()
     merit = np.maximum(statistics.peak_auc() - 0.5, 0) * np.maximum(statistics.agreement(), 0)
-    merit[merit.sum(1) <= 0] = 1.0
-    merit /= merit.sum(1, keepdims=True)
-    flat = spread <= 1e-12
-    weights: Array = np.where(flat, 0.0, merit / np.where(flat, 1.0, spread))
-    return weights
-
-
-def fuse(maps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return Σ_l λ_l m_l for upsampled level maps (B, L, *spatial) and weights (B, L)."""
-    return torch.einsum("bl...,bl->b...", maps, weights)
+    merit = np.where(merit.sum(1, keepdims=True) > 0, merit, 1.0)
+    merit = np.where(spread > _FLAT, merit, 0.0)
+    total = merit.sum(1, keepdims=True)
+    return LevelFusion(mean, spread, merit / np.where(total > 0, total, 1.0))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import FitError, InputError
-from hrcam.model_call import Images
+from hrcam.model_call import Images, spreads
 from hrcam.nested import map_tensors, tensors_in
 
 
@@ -52,7 +52,7 @@ def check_images(images: Images, model: nn.Module) -> None:
         If a batch is empty, holds images of different sizes, is not of a floating-point type,
         holds NaN or infinite values, or lies on another device than the model.
     """
-    if isinstance(images, list) and not isinstance(images[0] if images else None, list):
+    if isinstance(images, list) and not spreads(model, images):
         sizes = sorted({tuple(t.shape) for t in images if isinstance(t, torch.Tensor)})
         if len(sizes) > 1 and len({len(size) for size in sizes}) == 1 and len(sizes[0]) in (3, 4):
             raise InputError(
@@ -137,8 +137,10 @@ def batches(loader: Iterable[Any]) -> Iterator[Any]:
         yield batch
 
 
-def split_batch(batch: Any, labelled: bool) -> tuple[Images, torch.Tensor | None]:
+def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, torch.Tensor | None]:
     """Split what the loader yields into images and labels, where there are labels.
+
+    Labels that are not needed are left out, unless the model takes two arguments.
 
     Raises
     ------
@@ -148,6 +150,10 @@ def split_batch(batch: Any, labelled: bool) -> tuple[Images, torch.Tensor | None
     if not labelled:
         if isinstance(batch, tuple | list) and len(batch) == 1:
             return batch[0], None  # TensorDataset(images) yields lists of one
+        if isinstance(batch, tuple | list) and len(batch) == 2 and not spreads(model, batch):
+            images, labels = batch
+            if isinstance(labels, torch.Tensor) and labels.ndim <= 2 < image_of(images).ndim:
+                return images, None
         return batch, None
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise InputError(
@@ -156,7 +162,12 @@ def split_batch(batch: Any, labelled: bool) -> tuple[Images, torch.Tensor | None
             "needs none"
         )
     images, labels = batch
-    labels = torch.as_tensor(labels)
+    try:
+        labels = torch.as_tensor(labels)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the labels are no numbers ({error}): expected one class index per image"
+        ) from error
     size = image_of(images).shape[0]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -234,7 +245,10 @@ def check_classes(
     InputError
         If an index does not exist, or if there are neither one nor B of them.
     """
-    chosen = torch.as_tensor(classes)
+    try:
+        chosen = torch.as_tensor(classes)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"the classes are no numbers ({error}): expected class indices") from error
     if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.is_complex():
         raise InputError(f"the classes are of type {chosen.dtype}: expected class indices")
     if chosen.ndim == 0:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,7 +72,12 @@ class Levels(list[Level]):
         return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
 
 
-def find_levels(model: nn.Module, images: Images, names: Sequence[str] | None = None) -> Levels:
+def find_levels(
+    model: nn.Module,
+    images: Images,
+    names: Sequence[str] | None = None,
+    output: str | int | None = None,
+) -> Levels:
     """Find the last feature map of each resolution, by one dry run on the first image.
 
     A map counts if it has the spatial axes of the image and more than one position, if it was
@@ -86,6 +92,8 @@ def find_levels(model: nn.Module, images: Images, names: Sequence[str] | None = 
         A batch that the model takes; its first image is used.
     names
         Names of modules (or of levels, as printed) to read instead.
+    output
+        Key or index of the logits, where the model returns several things.
 
     Returns
     -------
@@ -99,7 +107,7 @@ def find_levels(model: nn.Module, images: Images, names: Sequence[str] | None = 
         If the images cannot be used.
     """
     check_images(images, model)
-    image, seen = dry_run(model, images)
+    image, seen = dry_run(model, images, output)
     if names is not None:
         if isinstance(names, str) or not names:
             raise LevelError("levels must be 'auto' or a list of at least one module name")
@@ -112,7 +120,12 @@ def find_levels(model: nn.Module, images: Images, names: Sequence[str] | None = 
 
 
 def _last_of_each_resolution(image: torch.Tensor, seen: list[SeenMap]) -> list[SeenMap]:
-    maps = [one for one in seen if one.after_kernel and prod(one.size) > 1]
+    # Copies padded for the next layer's kernel do not lie on the image's grid.
+    maps = [
+        one
+        for one in seen
+        if one.after_kernel and prod(one.size) > 1 and "Pad" not in type(one.node).__name__
+    ]
     sizes = {one.size for one in maps}
     maps = [one for one in maps if not _channels_last(one, sizes, tuple(image.shape[2:]))]
     if not maps:
@@ -122,25 +135,21 @@ def _last_of_each_resolution(image: torch.Tensor, seen: list[SeenMap]) -> list[S
             "and its output, and HR-CAM needs a convolutional network; "
             + (f"seen, of that many axes:\n{shown}" if shown else "no such tensor was seen at all")
         )
-    # Padded copies for the next layer's kernel are rare and do not lie on the image's grid: of
-    # the sizes of one resolution the most frequent stands for it, the later one where they tie.
+    # Of the sizes of one resolution the most frequent stands for it, the later one where they tie.
     count = Counter(one.size for one in maps)
     order = {one.size: index for index, one in enumerate(maps)}
     resolutions: list[tuple[int, ...]] = []
     for size in sorted(count, key=lambda size: (count[size], order[size]), reverse=True):
         if not any(_same_resolution(size, other) for other in resolutions):
             resolutions.append(size)
-    last: dict[tuple[int, ...], SeenMap] = {}
+    # A map that is only handed on keeps the name of who made it; a parent that returns what its
+    # last child did names it better than the child.
+    makers: dict[tuple[int, Any], SeenMap] = {}
     for one in maps:
-        if one.size not in resolutions:
-            continue
-        before = last.get(one.size)
-        # A map that is only handed on keeps the name of who made it; a parent that returns
-        # what its last child did names it better than the child.
-        handed_on = before is not None and (before.tensor, before.node) == (one.tensor, one.node)
-        parent = before is not None and before.module.startswith(f"{one.module}.")
-        if not handed_on or (parent and not one.at_input):
-            last[one.size] = one
+        maker = makers.setdefault((one.tensor, one.node), one)
+        if maker.module.startswith(f"{one.module}.") and not one.at_input:
+            makers[one.tensor, one.node] = one
+    last = {one.size: makers[one.tensor, one.node] for one in maps if one.size in resolutions}
     return list(last.values())
 
 

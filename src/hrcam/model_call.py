@@ -31,6 +31,11 @@ def call_model(model: nn.Module, images: Images) -> Any:
     return model(images)
 
 
+def spreads(model: nn.Module, images: tuple[Any, ...] | list[Any]) -> bool:
+    """Whether ``call_model`` spreads a tuple or list over the arguments of ``forward``."""
+    return _fits(inspect.signature(model.forward), tuple(images), {})
+
+
 def _fits(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     try:
         signature.bind(*args, **kwargs)

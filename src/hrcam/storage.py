@@ -3,10 +3,9 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
@@ -15,12 +14,14 @@ from torch import nn
 from hrcam import __version__
 from hrcam.errors import LoadError
 from hrcam.files import write_atomically
-from hrcam.head import Head
+from hrcam.fusion import LevelFusion
+from hrcam.head import Head, Target
 from hrcam.levels import Level, Levels
 
 FORMAT = 1
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias", "patterns", "resampled_patterns")
+_LEVELS = ("mean", "spread", "weights")
 # Half precision changes a tensor's norm by less than this; other weights change it by more.
 _SAME_NORM = 5e-3
 
@@ -30,7 +31,7 @@ def save_fitted(
     model: nn.Module,
     levels: Levels,
     head: Head,
-    level_weights: npt.NDArray[np.float64],
+    fusion: LevelFusion,
     settings: dict[str, Any],
 ) -> None:
     """Write a folder with ``head.safetensors`` and ``hrcam.json``, each of them atomically."""
@@ -45,13 +46,12 @@ def save_fitted(
         "settings": settings,
         "model": _norms(model),
     }
-    write_atomically(path / _NUMBERS, save({**arrays, "level_weights": level_weights}))
+    arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _LEVELS}
+    write_atomically(path / _NUMBERS, save(arrays))
     write_atomically(path / _DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
 
 
-def load_fitted(
-    path: Path, model: nn.Module
-) -> tuple[Levels, Head, npt.NDArray[np.float64], dict[str, Any]]:
+def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion, dict[str, Any]]:
     """Read what ``save_fitted`` wrote.
 
     Raises
@@ -67,6 +67,8 @@ def load_fitted(
             f"{path} is no saved explainer, or it is damaged ({error}): it must be a folder with "
             f"{_DESCRIPTION} and {_NUMBERS}, as written by save"
         ) from error
+    if not isinstance(description, dict):
+        raise LoadError(f"{path} is damaged: {_DESCRIPTION} is not what save writes")
     if description.get("format") != FORMAT:
         raise LoadError(
             f"{path} has the format {description.get('format')}, and hrcam {__version__} reads "
@@ -77,7 +79,7 @@ def load_fitted(
             Level(**{**level, "size": tuple(level["size"]), "stride": tuple(level["stride"])})
             for level in description["levels"]
         )
-        weights = arrays["level_weights"]
+        fusion = LevelFusion(**{name: arrays[f"level_{name}"] for name in _LEVELS})
         fidelity = description["fidelity"]
         head = Head(
             **{name: arrays[name] for name in _ARRAYS},
@@ -85,22 +87,42 @@ def load_fitted(
             penalty=description["penalty"],
             fidelity=float("nan") if fidelity is None else fidelity,
         )
-        saved_model, settings = description["model"], description["settings"]
+        saved_model, settings = dict(description["model"]), dict(description["settings"])
     except (KeyError, TypeError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
-    if sum(level.channels for level in levels) != head.weights.shape[1]:
-        raise LoadError(f"{path} is damaged: levels and head have different channel counts")
+    shape = (len(head.bias), sum(level.channels for level in levels))
+    vectors = (head.weights, head.patterns, *head.resampled_patterns)
+    if (
+        head.target not in get_args(Target)
+        or any(array.shape != shape for array in vectors)
+        or any(array.shape != shape[1:] for array in (head.mean, head.scale))
+        or any(getattr(fusion, name).shape != (shape[0], len(levels)) for name in _LEVELS)
+    ):
+        raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
     _check_model(model, saved_model, levels)
-    return levels, head, weights, settings
+    return levels, head, fusion, settings
 
 
 def _norms(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Return shape and norm of each of the model's parameters and floating-point buffers."""
+    """Return shape, norm and one projection of each parameter and floating-point buffer.
+
+    Wide layers have nearly one norm at every initialisation; their projections differ.
+    """
     return {
-        name: {"shape": list(tensor.shape), "norm": float(tensor.double().norm())}
+        name: {
+            "shape": list(tensor.shape),
+            "norm": float(tensor.double().norm()),
+            "projection": _projection(tensor),
+        }
         for name, tensor in model.state_dict().items()
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
     }
+
+
+def _projection(tensor: torch.Tensor) -> float:
+    flat = tensor.detach().double().flatten()
+    direction = torch.arange(1, len(flat) + 1, dtype=flat.dtype, device=flat.device).cos()
+    return float(flat @ direction)
 
 
 def _check_model(model: nn.Module, saved: dict[str, Any], levels: Levels) -> None:
@@ -122,6 +144,8 @@ def _check_model(model: nn.Module, saved: dict[str, Any], levels: Levels) -> Non
             differing.append(f"{name} has the shape {here['shape']}, not {there['shape']}")
         elif abs(there["norm"] - here["norm"]) > _SAME_NORM * there["norm"] + 1e-6:
             differing.append(f"{name} has the norm {here['norm']:.4g}, not {there['norm']:.4g}")
+        elif abs(there["projection"] - here["projection"]) > _SAME_NORM * there["norm"] + 1e-6:
+            differing.append(f"{name} has other values")
     if differing:
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         raise LoadError(

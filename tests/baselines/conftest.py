@@ -14,6 +14,15 @@ G1 = [[0.4, -0.2], [0.2, 0.0]]
 G2 = [[-0.4, 0.4], [0.8, 0.0]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small networks on shared cores: threads that wait for each other take most of the time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 class Copy(nn.Conv2d):
     """A convolution that returns what it takes, so that activations are the image."""
 

@@ -79,10 +79,13 @@ class TwoOutputs(nn.Module):
 
 
 def test_a_level_that_the_logits_do_not_depend_on(small_images):
-    tool = GradCAM(TwoOutputs(), levels=["stem", "side"])
+    model, images = TwoOutputs(), small_images()
+    side = GradCAM(model, levels=["side"], output=1)
+    assert side.explain(images).any()
     with pytest.raises(LevelError, match="logits do not depend on the level 'side'"):
-        tool.by_level(small_images())
-    assert GradCAM(TwoOutputs(), levels=["side"], output=1).explain(small_images()).any()
+        gradient_maps([GradCAM], model, images, side.levels)
+    with pytest.raises(LevelError, match="'side'"):
+        GradCAM(model, levels=["stem", "side"]).by_level(images)
 
 
 def test_a_level_behind_a_detached_one(small_images):

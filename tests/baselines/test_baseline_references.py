@@ -36,10 +36,13 @@ def case(request):
     torch.manual_seed(0)
     model = make(spatial).eval()
     # MONAI adds 1e-7 to the denominator of Grad-CAM++: gradients must be large beside it.
-    model.get_submodule(head).weight.data *= 30
+    weights = model.get_submodule(head).weight.data.mul_(30)
+    # More positive than negative weights, so that the ReLU does not cut whole maps to zero.
+    weights[:, ::2].abs_()
     images = torch.randn(2, 1, 64, 64) if spatial == 2 else torch.randn(1, 1, 32, 64, 32)
-    # The predicted classes: with others the deepest maps may be all negative, and cut to zero.
     classes = model(images).argmax(1)
+    # Nor may exp(logit), a factor of MONAI's Grad-CAM++, overflow.
+    model.get_submodule(head).bias.data -= model(images).mean(0)
     return model, images, classes, levels, head
 
 

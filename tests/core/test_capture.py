@@ -97,7 +97,7 @@ def test_gradients_reach_every_level(name):
     model.requires_grad_(False)
     with torch.inference_mode():
         output, maps = capture_for_gradients(model, images, find_levels(model, images))
-        gradients = torch.autograd.grad(output[:, 0].sum(), maps)
+    gradients = torch.autograd.grad(output[:, 0].sum(), maps)
     torch.testing.assert_close(output, model(images))
     for gradient, feature_map in zip(gradients, maps, strict=True):
         assert gradient.shape == feature_map.shape

@@ -108,15 +108,15 @@ def test_evidence_is_the_naive_one(case: Fitted):
 
 def test_logits_are_those_of_the_head(case: Fitted):
     """Pooled the naive way, through the head's own formula."""
-    exp, hr = case.explanation, case.hr
-    grid = case.architecture.size
-    _, pooled = capture(
-        hr.model,
-        case.images,
-        hr.levels,
-        # Chunks of images keep the upsampled maps small.
-        lambda _, m: torch.cat([upsample(one.float(), grid).flatten(2).mean(-1) for one in m.split(1)]),
-    )  # fmt: skip
+    exp, hr, grid = case.explanation, case.hr, case.architecture.size
+
+    def naive_pool(_: int, feature_map: torch.Tensor) -> torch.Tensor:
+        # One image at a time keeps the upsampled maps small.
+        return torch.cat(
+            [upsample(one.float(), grid).flatten(2).mean(-1) for one in feature_map.split(1)]
+        )
+
+    _, pooled = capture(hr.model, case.images, hr.levels, naive_pool)
     close(exp.logits, torch.from_numpy(hr.head.logits(torch.cat(pooled, 1).double().numpy())), 1e-3)
 
 

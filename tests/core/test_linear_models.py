@@ -42,7 +42,7 @@ def test_softmax_equals_plain_scikit_learn(images, features, classes):
 
 @pytest.mark.parametrize(("images", "features"), [(40, 6), (12, 70)])
 def test_least_squares_equals_plain_scikit_learn(images, features):
-    z, labels = data(images, features, 3)
+    z, _ = data(images, features, 3)
     logits = z @ np.random.default_rng(1).standard_normal((features, 3))
     model = fit_least_squares(z, logits, None, seed=0)
     plain = Ridge(alpha=model.penalty).fit(z, logits)

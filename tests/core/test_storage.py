@@ -17,14 +17,21 @@ from hrcam.errors import LoadError
 IMAGES = synthetic_images(6, 1, (33, 41))
 
 
-@pytest.fixture
-def model() -> nn.Module:
-    return simple(norm=nn.BatchNorm2d).eval()
+@pytest.fixture(scope="module")
+def fitted() -> HRCAM:
+    torch.manual_seed(0)
+    model = simple(norm=nn.BatchNorm2d).eval()
+    return HRCAM(model).fit([(IMAGES, labels_for(6))], bootstrap=3, seed=4)
 
 
 @pytest.fixture
-def saved(model: nn.Module, tmp_path: Path) -> Path:
-    HRCAM(model).fit([(IMAGES, labels_for(6))], bootstrap=3, seed=4).save(tmp_path / "head")
+def model(fitted: HRCAM) -> nn.Module:
+    return copy.deepcopy(fitted.model)
+
+
+@pytest.fixture
+def saved(fitted: HRCAM, tmp_path: Path) -> Path:
+    fitted.save(tmp_path / "head")
     return tmp_path / "head"
 
 
@@ -106,10 +113,11 @@ def refused(saved: Path, model: nn.Module, message: str) -> None:
         HRCAM.load(saved, model)
 
 
-def test_other_architecture_is_refused(saved):
+def test_other_architecture_is_refused(saved, model):
     refused(saved, nn.Sequential(nn.Conv2d(1, 2, 3)), r"no module '8'.*3 of 3 levels")
-    refused(saved, simple(widths=(6, 8, 11), norm=nn.BatchNorm2d), r"has the shape \[11, 8, 3, 3\]")
-    refused(saved, nn.Sequential(*simple(norm=nn.BatchNorm2d), nn.Linear(3, 3)), "is new")
+    wider = nn.Sequential(*model[:-1], nn.Linear(10, 4))
+    refused(saved, wider, r"10.weight has the shape \[4, 10\], not \[3, 10\]")
+    refused(saved, nn.Sequential(*model, nn.Linear(3, 3)), "11.bias is new")
 
 
 def test_other_weights_are_refused(saved, model):
@@ -190,7 +198,12 @@ def test_arrays_that_do_not_fit_are_refused(saved, model):
 
 def test_a_failed_save_leaves_the_old_one(saved, model, monkeypatch):
     before = (saved / "hrcam.json").read_bytes()
-    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="disk full"):
         HRCAM(model).fit([IMAGES], target="logits").save(saved)
     assert (saved / "hrcam.json").read_bytes() == before

@@ -135,7 +135,7 @@ class Baseline(ABC):
 
     def _find_levels(self, images: Images) -> Levels:
         """Return the levels at which the method is defined."""
-        return find_levels(self.model, images, self._names)
+        return find_levels(self.model, images, self._names, self._output)
 
     @abstractmethod
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
@@ -183,9 +183,20 @@ def maps_on_grid(
     """
     upsampled: dict[str, torch.Tensor] = {}
     for level, level_maps in zip(levels, maps, strict=True):
-        if not bool(torch.isfinite(level_maps).all()):
-            raise LevelError(
-                f"the map of the level {level.name!r} holds NaN or infinite values: {_DIVERGED}"
-            )
+        check_finite(level, level_maps)
         upsampled[level.name] = upsample(level_maps[:, None], grid)[:, 0]
     return upsampled
+
+
+def check_finite(level: Level, maps: torch.Tensor) -> None:
+    """Refuse maps or activations of a level that hold NaN or infinite values.
+
+    Raises
+    ------
+    LevelError
+        If they do.
+    """
+    if not bool(torch.isfinite(maps).all()):
+        raise LevelError(
+            f"the map of the level {level.name!r} holds NaN or infinite values: {_DIVERGED}"
+        )

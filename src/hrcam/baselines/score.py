@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from hrcam.baselines.channels import at_least_single, weighted_sum
-from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
+from hrcam.baselines.interface import (
+    Baseline,
+    Classes,
+    check_finite,
+    explained_classes,
+    finite_logits,
+)
 from hrcam.baselines.level_fusion import normalise
 from hrcam.capture import capture
 from hrcam.errors import InputError
@@ -66,7 +72,8 @@ class ScoreCAM(Baseline):
         black = image.new_zeros(len(image), 1, *(1 for _ in grid_of(images)))
         unseen = self._confidence(images, chosen, black)
         weighted = []
-        for activations in maps:
+        for level, activations in zip(self.levels, maps, strict=True):
+            check_finite(level, activations)
             confidence = self._confidence(images, chosen, activations)
             weighted.append(weighted_sum(activations, confidence - unseen).relu())
         return weighted

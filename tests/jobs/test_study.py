@@ -1,0 +1,85 @@
+"""A study on images whose truth is trivial, so that the right numbers are known."""
+
+import numpy as np
+import pytest
+import torch
+
+from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant, finalists
+from hrcam.evaluation.localisation import LocalisationScores
+from hrcam.networks import SmallCNN
+from hrcam.study import Cohort, run_study
+from hrcam.training import ImageDataset, train_classifier
+
+
+def bright_squares(count: int = 80, size: int = 32) -> Cohort:
+    """Noise, and in every second image a bright square somewhere."""
+    generator = np.random.default_rng(0)
+    images = generator.normal(0, 0.3, (count, 1, size, size)).astype(np.float32)
+    masks = np.zeros((count, size, size), bool)
+    for index in range(1, count, 2):
+        top, left = generator.integers(1, size - 5, 2)
+        masks[index, top : top + 4, left : left + 4] = True
+    images[:, 0][masks] += 2
+    labels = np.arange(count) % 2
+    return Cohort(images, labels, masks, np.arange(count) >= count * 3 // 4)
+
+
+@pytest.fixture(scope="module")
+def study():
+    torch.manual_seed(0)
+    return run_study(bright_squares(), SmallCNN(2, 1, 2, (8, 16)), epochs=8, batch_size=8)
+
+
+def test_an_easy_lesion_is_found(study):
+    table = study.table.set_index("method")
+    assert study.accuracy > 0.9
+    assert table.loc[PATTERN, "auprc"] > 0.8
+    assert table.loc[PATTERN, "pointing"] > 0.9
+
+
+def test_test_images_with_a_mask_are_mapped(study):
+    cohort = bright_squares()
+    assert study.indices.tolist() == np.flatnonzero(cohort.test & (cohort.labels == 1)).tolist()
+    for stack in study.maps.values():
+        assert [one.shape for one in stack] == [(32, 32)] * len(study.indices)
+
+
+def test_only_the_region_that_counts_is_scored():
+    cohort = bright_squares(40)
+    regions = [(slice(2, 30), slice(1, 32))] * 40
+    cropped = Cohort(cohort.images, cohort.labels, cohort.masks, cohort.test, regions)
+    study = run_study(cropped, SmallCNN(2, 1, 2, (4, 8)), epochs=1)
+    assert study.maps[Variant(EVIDENCE)][0].shape == (28, 31)
+
+
+def test_finalists_are_the_best_level_and_the_best_fusion():
+    def scores(value: float) -> LocalisationScores:
+        values = np.array([value, np.nan, value])
+        return LocalisationScores(values, values, values)
+
+    table = {
+        Variant("A", "fine"): scores(0.2),
+        Variant("A", "coarse"): scores(0.3),
+        Variant("A", fusion="mean"): scores(0.1),
+        Variant("A", fusion="max"): scores(0.15),
+        Variant(PATTERN): scores(0.05),
+    }
+    assert finalists(table) == [
+        Variant("A", "coarse"), Variant("A", fusion="max"), Variant(PATTERN),
+    ]  # fmt: skip
+
+
+def test_training_repeats_by_seed():
+    cohort = bright_squares(16, 16)
+
+    def weights(seed: int) -> torch.Tensor:
+        torch.manual_seed(0)
+        network = SmallCNN(2, 1, 2, (4, 8))
+        train_classifier(
+            network, ImageDataset(cohort.images, cohort.labels), epochs=2, batch_size=4, seed=seed
+        )
+        assert not any(module.training for module in network.modules())
+        return network.classifier.weight.detach().clone()
+
+    torch.testing.assert_close(weights(1), weights(1), rtol=0, atol=0)
+    assert not torch.equal(weights(1), weights(2))
