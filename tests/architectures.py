@@ -388,9 +388,9 @@ FROM_MONAI = [
     _monai("DenseNet121", (97, 67)),
     _monai("DenseNet121", (35, 41, 37)),
     _monai("EfficientNetBN", (97, 131)),
-    _monai("EfficientNetBN", (35, 51, 37)),
+    _monai("EfficientNetBN", (35, 41, 33)),
     _monai("SEResNet50", (65, 43)),
-    _monai("SEResNet50", (35, 41, 33)),
+    _monai("SEResNet50", (33, 35, 17)),
 ]
 
 ODD = (33, 41)

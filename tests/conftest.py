@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,6 @@ settings.register_profile(
 )
 settings.load_profile("hrcam")
 
-# The linear algebra below scikit-learn: these problems are small, and idle threads that spin cost
-# more than they bring.
-threadpool_limits(1)
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # the workers are the parallelism
 
@@ -32,6 +30,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def _seeds() -> None:
     random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread_for_linear_algebra() -> Iterator[None]:
+    """Threads that wait for each other cost more than they bring to problems this small."""
+    import sklearn.linear_model  # noqa: F401 - limits hold for libraries that are loaded
+
+    with threadpool_limits(1):
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

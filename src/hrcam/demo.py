@@ -85,7 +85,9 @@ def run_demo(
     write_atomically(out / "comparison.png", comparison)
     write_atomically(out / "scores.png", scores)
     write_atomically(out / "results.csv", study.table.to_csv(index=False).encode())
-    write_atomically(out / "network.safetensors", save(study.explainer.model.state_dict()))
+    state = study.explainer.model.state_dict()
+    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
+    write_atomically(out / "network.safetensors", save(tensors))
     study.explainer.save(out / "explainer")
     write_atomically(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
     write_page(demo_page(lesions, study, comparison, scores, versions), out / "report.html")

@@ -35,7 +35,6 @@ class LevelStatistics:
         self._squares = np.zeros((classes, 2, levels))
         self._sums = np.zeros((classes, 2, levels))
         self._positions = np.zeros((classes, 2))
-        self._products = np.zeros((classes, levels, levels))
         self._peaks: list[list[Array]] = [[] for _ in range(classes)]
         self._member: list[list[bool]] = [[] for _ in range(classes)]
 
@@ -65,8 +64,6 @@ class LevelStatistics:
         count = max(1, round(_PEAK * stacked.shape[-1]))
         peaks = stacked.topk(count, dim=-1).values.mean(-1).double().cpu().numpy()
         sums = stacked.sum(-1).double().cpu().numpy()
-        centred = stacked - stacked.mean(-1, keepdim=True)
-        products = torch.einsum("bmip,bmjp->bmij", centred, centred).double().cpu().numpy()
         squares = stacked.square().sum(-1).double().cpu().numpy()
         for image, row in enumerate(classes.tolist()):
             for index, name in enumerate(row):
@@ -74,8 +71,6 @@ class LevelStatistics:
                 self._sums[name, int(member)] += sums[image, index]
                 self._squares[name, int(member)] += squares[image, index]
                 self._positions[name, int(member)] += stacked.shape[-1]
-                if member:
-                    self._products[name] += products[image, index]
                 self._peaks[name].append(peaks[image, index])
                 self._member[name].append(member)
 
@@ -100,15 +95,6 @@ class LevelStatistics:
                 peaks = np.array(self._peaks[name])
                 area[name] = [roc_auc_score(member, column) for column in peaks.T]
         return area
-
-    def agreement(self) -> Array:
-        """Return the spatial correlation of each level with the sum of the others, (K, L)."""
-        spread = np.sqrt(np.maximum(np.einsum("kll->kl", self._products), 1e-30))
-        correlation = self._products / (spread[:, :, None] * spread[:, None, :])
-        with_others = correlation.sum(2) - 1
-        others = correlation.sum((1, 2))[:, None] - 2 * with_others - 1
-        agreement: Array = with_others / np.sqrt(np.maximum(others, 1e-12))
-        return agreement
 
 
 @dataclass(frozen=True)
@@ -160,13 +146,12 @@ class LevelFusion:
 
 
 def fit_fusion(statistics: LevelStatistics) -> LevelFusion:
-    """Weigh each level by its peak AUC above chance, times its agreement with the others.
+    """Weigh each level by its peak AUC above chance: how well it tells the class by itself.
 
-    A level counts as far as it tells the class by itself and points where the other levels
-    point; one that is flat does not count. Where no level has merit, all count alike.
+    A level that is flat does not count. Where no level has merit, all count alike.
     """
     mean, spread = statistics.mean(), statistics.spread()
-    merit = np.maximum(statistics.peak_auc() - 0.5, 0) * np.maximum(statistics.agreement(), 0)
+    merit = np.maximum(statistics.peak_auc() - 0.5, 0)
     merit = np.where(merit.sum(1, keepdims=True) > 0, merit, 1.0)
     merit = np.where(spread > _FLAT, merit, 0.0)
     total = merit.sum(1, keepdims=True)

@@ -80,7 +80,7 @@ def test_every_architecture_has_ordered_distinct_levels(name):
 def test_sizes_at_least_halve_on_some_axis(name):
     for coarse, fine in pairwise(levels_of(name)):
         ratios = [b / a for a, b in zip(coarse.size, fine.size, strict=True)]
-        assert max(ratios) > 1.5, f"{coarse.name} and {fine.name} are of one resolution"
+        assert max(ratios) >= 1.5, f"{coarse.name} and {fine.name} are of one resolution"
 
 
 def test_bottleneck_levels_are_named_by_who_made_them():
@@ -240,7 +240,7 @@ def test_no_tensor_of_the_dry_run_is_kept():
     model = nn.Sequential(model, nn.Flatten(), nn.Linear(3 * 17 * 21, 2)).eval()
     F.relu(images)
     gc.collect()
-    before = sum(isinstance(one, torch.Tensor) for one in gc.get_objects())
+    before = sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects())
     find_levels(model, images)
     gc.collect()
-    assert sum(isinstance(one, torch.Tensor) for one in gc.get_objects()) <= before
+    assert sum(issubclass(type(one), torch.Tensor) for one in gc.get_objects()) <= before
