@@ -71,6 +71,10 @@ def demo_page(
                     "The head was fitted to the CNN's own logits on the training images, and "
                     f"predicts them with R² = {explainer.fidelity:.3f} on held-out folds. The "
                     "weight says how much the level counts in the pattern map.",
+                    "This CNN ends in a global mean and one linear layer: its logits are made of "
+                    "the last level alone. The evidence map, which shows what a decision is made "
+                    "of, is therefore its CAM and as coarse, as it has to be. Where the lesion "
+                    "is, the finer levels know; the pattern map asks them.",
                 ),
                 table=_levels_table(explainer),
             ),

@@ -75,16 +75,26 @@ class LevelStatistics:
                 self._member[name].append(member)
 
     def mean(self) -> Array:
-        """Return the mean over the pixels of images of other classes, (K, L)."""
-        mean: Array = self._sums[:, 0] / np.maximum(self._positions[:, 0, None], 1)
+        """Return the mean over the pixels of images of other classes, (K, L).
+
+        Where there are no such images, over those of the class, here and in ``spread``.
+        """
+        mean: Array = self._of_others(self._sums) / self._pixels()
         return mean
 
     def spread(self) -> Array:
         """Return the standard deviation over the pixels of images of other classes, (K, L)."""
-        positions = np.maximum(self._positions[:, 0, None], 1)
-        variance = self._squares[:, 0] / positions - self.mean() ** 2
+        variance = self._of_others(self._squares) / self._pixels() - self.mean() ** 2
         spread: Array = np.sqrt(np.maximum(variance, 0))
         return spread
+
+    def _of_others(self, totals: Array) -> Array:
+        alone = self._positions[:, :1] == 0
+        return np.where(alone, totals[:, 1], totals[:, 0])
+
+    def _pixels(self) -> Array:
+        pixels: Array = np.maximum(self._of_others(self._positions[..., None]), 1)
+        return pixels
 
     def peak_auc(self) -> Array:
         """Return how well each level map's peak alone tells images of the class, (K, L)."""
@@ -114,10 +124,12 @@ class LevelFusion:
     weights: Array
 
     def combine(self, maps: Iterable[torch.Tensor], classes: torch.Tensor) -> torch.Tensor:
-        """Return P(p) = Σ_l λ_l sign(z_l) log(1 + |z_l|) with z_l = (U_l m_l(p) − ν_l) / s_l.
+        """Return P with sign(P) log(1 + |P|) = Σ_l λ_l sign(z_l) log(1 + |z_l|).
 
-        The logarithm keeps one level's few extreme values from outvoting all the others: where
-        several levels agree, the sum is larger than any level alone makes it.
+        Here z_l = (U_l m_l(p) − ν_l) / s_l: how many standard deviations a place is above images
+        of other classes. Where all are positive, 1 + P is the weighted geometric mean of the
+        1 + z_l: it is large where several levels agree, and no level's few extreme values outvote
+        the others.
 
         Parameters
         ----------
@@ -131,9 +143,10 @@ class LevelFusion:
         Tensor of shape (B, *spatial).
         """
         chosen = classes.cpu().numpy()
-        return reduce(
+        total = reduce(
             torch.add, (self._term(level, maps, chosen) for level, maps in enumerate(maps))
         )
+        return torch.sign(total) * torch.expm1(torch.abs(total))
 
     def _term(self, level: int, maps: torch.Tensor, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
         """Return λ_l sign(z_l) log(1 + |z_l|) of one level."""

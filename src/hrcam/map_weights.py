@@ -14,13 +14,18 @@ EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
 class MapWeights:
     """The head's vectors in units of the raw feature map, level by level.
 
-    Each class has 2 + R output channels: its evidence w / σ, its pattern a / σ, and the R
-    resampled patterns. The centring by μ becomes an offset per channel, −Σ_k w_k μ_k / σ_k.
+    Each class has 2 + R output channels: its evidence w / σ, its pattern max(a, 0), and the R
+    resampled patterns likewise. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
+
+    Of the pattern only the features that rise with the class count: one that falls with it is
+    low wherever the class is, and low is no place. And they count in units of their own map: a
+    feature that hardly varies between images is no better witness for being rare.
     """
 
     def __init__(self, head: Head, levels: Sequence[Level]) -> None:
-        raw = np.concatenate([head.weights[None], head.patterns[None], head.resampled_patterns])
-        raw = raw.swapaxes(0, 1) / head.scale
+        patterns = np.concatenate([head.patterns[None], head.resampled_patterns])
+        raw = np.concatenate([(head.weights / head.scale)[None], np.maximum(patterns, 0)])
+        raw = raw.swapaxes(0, 1)
         ends = np.cumsum([level.channels for level in levels])[:-1]
         parts = np.split(raw, ends, axis=-1)
         means = np.split(head.mean, ends)

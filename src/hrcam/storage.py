@@ -1,5 +1,6 @@
 """Save and load what ``fit`` learnt: numbers as safetensors, everything else as JSON."""
 
+import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 from torch import nn
 
 from hrcam import __version__
@@ -47,7 +48,10 @@ def save_fitted(
         "model": _norms(model),
     }
     arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _LEVELS}
-    write_atomically(path / _NUMBERS, save(arrays))
+    numbers = save(arrays)
+    # Each file is written whole or not at all; the digest tells if the two belong together.
+    description["sha256"] = hashlib.sha256(numbers).hexdigest()
+    write_atomically(path / _NUMBERS, numbers)
     write_atomically(path / _DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
 
 
@@ -61,7 +65,8 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
     """
     try:
         description = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
-        arrays = load_file(path / _NUMBERS)
+        numbers = (path / _NUMBERS).read_bytes()
+        arrays = load(numbers)
     except (OSError, ValueError, SafetensorError) as error:
         raise LoadError(
             f"{path} is no saved explainer, or it is damaged ({error}): it must be a folder with "
@@ -73,6 +78,10 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
         raise LoadError(
             f"{path} has the format {description.get('format')}, and hrcam {__version__} reads "
             f"format {FORMAT}: use the version that wrote it, or fit again"
+        )
+    if description.get("sha256") != hashlib.sha256(numbers).hexdigest():
+        raise LoadError(
+            f"{path} is damaged: {_NUMBERS} is not the file that {_DESCRIPTION} was written with"
         )
     try:
         levels = Levels(
