@@ -1,8 +1,7 @@
 """HRCAM: fit one head over every resolution of a CNN, and explain with it."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from hrcam.assembly import evidence_map, pattern_map, pattern_spread
 from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.errors import InputError, LevelError, NotFittedError
@@ -26,9 +26,8 @@ from hrcam.inputs import (
     grid_of,
     image_of,
 )
-from hrcam.interpolation import upsample
 from hrcam.levels import Levels, find_levels
-from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, MapWeights
+from hrcam.map_weights import EVIDENCE, MapWeights
 from hrcam.model_call import Images, logits_of
 from hrcam.pooling import pool
 from hrcam.storage import load_fitted, save_fitted
@@ -204,7 +203,7 @@ class HRCAM:
         """
         head = self.head
         check_images(images, self.model)
-        image = image_of(images)
+        image, grid = image_of(images), grid_of(images)
         if image.ndim - 2 != len(self.levels[0].size):
             raise InputError(
                 f"the images have {image.ndim - 2} spatial axes, and the explainer was fitted on "
@@ -221,7 +220,20 @@ class HRCAM:
             explained = predicted if chosen is None else chosen.to(image.device)
             # A half-precision context of the caller is for the model, not for the sums.
             with torch.autocast(image.device.type, enabled=False):
-                return self._explanation(explained, logits, model_logits, maps, grid_of(images))
+                pattern = pattern_map(maps, self._fusion, explained, grid)
+                return Explanation(
+                    logits=logits,
+                    model_logits=model_logits,
+                    classes=explained,
+                    bias=torch.tensor(head.bias).to(logits)[explained],
+                    evidence=evidence_map(maps, grid),
+                    pattern=pattern,
+                    std=pattern_spread(maps, self._fusion, explained, pattern),
+                    level_evidence={
+                        level.name: level_maps[:, EVIDENCE]
+                        for level, level_maps in zip(self.levels, maps, strict=True)
+                    },
+                )
 
     @torch.no_grad()
     def _run(
@@ -260,56 +272,6 @@ class HRCAM:
                 for level in contracted
             ]
         return predicted, logits, model_logits, contracted
-
-    def _explanation(
-        self,
-        classes: torch.Tensor,
-        logits: torch.Tensor,
-        model_logits: torch.Tensor | None,
-        maps: list[torch.Tensor],
-        grid: tuple[int, ...],
-    ) -> Explanation:
-        def upsampled(channel: int) -> Iterator[torch.Tensor]:
-            return (upsample(level[:, channel, None], grid)[:, 0] for level in maps)
-
-        # One map at a time is at full size.
-        evidence = reduce(torch.add, upsampled(EVIDENCE))
-        pattern = self._fusion.combine(upsampled(PATTERN), classes)
-        bias = torch.from_numpy(self.head.bias).to(logits)[classes]
-        return Explanation(
-            logits=logits,
-            model_logits=model_logits,
-            classes=classes,
-            bias=bias,
-            evidence=evidence,
-            pattern=pattern,
-            std=self._spread(maps, pattern, classes, grid),
-            level_evidence={
-                level.name: share[:, EVIDENCE]
-                for level, share in zip(self.levels, maps, strict=True)
-            },
-        )
-
-    def _spread(
-        self,
-        maps: list[torch.Tensor],
-        pattern: torch.Tensor,
-        classes: torch.Tensor,
-        grid: tuple[int, ...],
-    ) -> torch.Tensor | None:
-        """Return the standard deviation of the pattern over the refits, (B, *spatial)."""
-        refits = self._map_weights.channels - RESAMPLED
-        if refits < 2:
-            return None
-        total, squares = torch.zeros_like(pattern), torch.zeros_like(pattern)
-        for refit in range(RESAMPLED, self._map_weights.channels):
-            levels = (upsample(level[:, refit, None], grid)[:, 0] for level in maps)
-            # About the full fit's pattern, so that squares are of small numbers.
-            difference = self._fusion.combine(levels, classes) - pattern
-            total += difference
-            squares += difference.square()
-        variance = (squares - total.square() / refits) / (refits - 1)
-        return torch.sqrt(variance.clamp_min(0))
 
     def save(self, path: str | Path) -> None:
         """Write what ``fit`` learnt to a folder, as safetensors and JSON.

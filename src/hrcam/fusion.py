@@ -159,12 +159,13 @@ class LevelFusion:
 
 
 def fit_fusion(statistics: LevelStatistics) -> LevelFusion:
-    """Weigh each level by its peak AUC above chance: how well it tells the class by itself.
+    """Weigh each level by how well it tells the class by itself: the square of 2 AUC − 1.
 
-    A level that is flat does not count. Where no level has merit, all count alike.
+    The AUC is that of the level map's peak. A level that is flat does not count. Where no level
+    tells the class, all count alike.
     """
     mean, spread = statistics.mean(), statistics.spread()
-    merit = np.maximum(statistics.peak_auc() - 0.5, 0)
+    merit = np.maximum(2 * statistics.peak_auc() - 1, 0) ** 2
     merit = np.where(merit.sum(1, keepdims=True) > 0, merit, 1.0)
     merit = np.where(spread > _FLAT, merit, 0.0)
     total = merit.sum(1, keepdims=True)

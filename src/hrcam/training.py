@@ -46,7 +46,8 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         """Return an image, transformed, and its label."""
         image = torch.from_numpy(self._images[index])
         if self._transform is not None:
-            image = torch.as_tensor(self._transform(image))
+            # Subclasses, as MONAI's transforms return, would slow every layer of the network.
+            image = torch.as_tensor(self._transform(image)).as_subclass(torch.Tensor)
         return image, int(self._labels[index])
 
 

@@ -86,6 +86,14 @@ def test_weights_are_finite_and_sum_to_one_or_nothing(members, flat):
     assert weights[0, -1] == 0  # the flat one
 
 
+def test_weights_by_hand():
+    """AUC 0.75 against 1: (2 · 0.75 - 1)² to 1, that is a fifth to four fifths."""
+    some = torch.tensor([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0], [4.0, 0.0]])
+    perfect = torch.tensor([[0.0, 1.0], [5.0, 0.0], [0.0, 2.0], [6.0, 0.0]])
+    fusion = fit_fusion(watched([some, perfect], [-1, 0, -1, 0]))
+    np.testing.assert_allclose(fusion.weights, [[0.2, 0.8]])
+
+
 def test_flat_levels_give_finite_maps():
     levels = [torch.zeros(4, 5), torch.zeros(4, 5)]
     fusion = fit_fusion(watched(levels, [0, 0, -1, -1]))
