@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import FitError, InputError
-from hrcam.model_call import Images, spreads
+from hrcam.model_call import Images, required, spreads
 from hrcam.nested import map_tensors, tensors_in
 
 
@@ -150,9 +150,12 @@ def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, t
     if not labelled:
         if isinstance(batch, tuple | list) and len(batch) == 1:
             return batch[0], None  # TensorDataset(images) yields lists of one
-        if isinstance(batch, tuple | list) and len(batch) == 2 and not spreads(model, batch):
+        if isinstance(batch, tuple | list) and len(batch) == 2:
             images, labels = batch
-            if isinstance(labels, torch.Tensor) and labels.ndim <= 2 < image_of(images).ndim:
+            vector = isinstance(labels, torch.Tensor) and labels.ndim <= 2 < image_of(images).ndim
+            # Whole numbers are labels unless the model cannot do without a second argument.
+            optional = vector and not labels.is_floating_point() and required(model) < 2
+            if vector and (optional or not spreads(model, batch)):
                 return images, None
         return batch, None
     if not isinstance(batch, tuple | list) or len(batch) != 2:

@@ -36,6 +36,15 @@ def spreads(model: nn.Module, images: tuple[Any, ...] | list[Any]) -> bool:
     return _fits(inspect.signature(model.forward), tuple(images), {})
 
 
+def required(model: nn.Module) -> int:
+    """Return how many arguments ``forward`` cannot do without."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(
+        parameter.kind in positional and parameter.default is inspect.Parameter.empty
+        for parameter in inspect.signature(model.forward).parameters.values()
+    )
+
+
 def _fits(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     try:
         signature.bind(*args, **kwargs)

@@ -352,3 +352,25 @@ def test_errors_are_of_one_family():
     for error in (InputError, LevelError, FitError, LoadError):
         assert issubclass(error, ValueError)
     assert issubclass(HRCAMWarning, UserWarning)
+
+
+class WithOptionalMask(nn.Module):
+    """A model whose second argument may be left out, and must not be a label."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        if mask is not None:
+            images = images * mask.reshape(-1, 1, 1, 1)
+        return self.model(images)
+
+
+def test_labels_are_not_taken_for_an_optional_argument(model):
+    masked = WithOptionalMask(model).eval()
+    with_labels = HRCAM(masked).fit([(IMAGES, LABELS)], target="logits")
+    without = HRCAM(masked).fit([IMAGES], target="logits")
+    assert (with_labels.head.weights == without.head.weights).all()
+    with_masks = HRCAM(masked).fit([(IMAGES, torch.full((6,), 0.5))], target="logits")
+    assert not (with_masks.head.mean == without.head.mean).all()
