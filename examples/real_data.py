@@ -21,8 +21,7 @@ from monai.transforms import Compose, RandAffine, RandFlip, RandGaussianNoise, S
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from hrcam.evaluation.bootstrap import paired_ratio_interval
-from hrcam.evaluation.contest import EVIDENCE, PATTERN, contest_scores
+from hrcam.evaluation.contest import EVIDENCE, PATTERN, lead
 from hrcam.networks import SmallCNN
 from hrcam.report.comparison import comparison_figure
 from hrcam.report.figures import save_png
@@ -138,20 +137,13 @@ def written(title: str, cohort: Cohort, study: Study, seed: int) -> str:
             for score in ("auprc", "pointing", "dice")
         )
         lines.append(f"| {row['method']} | {' | '.join(cells)} |")
-    rivals = [v for v in study.variants if v.name not in (EVIDENCE, PATTERN)]
-    order = study.table["method"].tolist()
-    best = min(rivals, key=lambda variant: order.index(variant.name))
-    pattern = next(v for v in study.variants if v.name == PATTERN)
-    regions = [cohort.region(index) for index in study.indices]
-    masks = [cohort.masks[i][region] for i, region in zip(study.indices, regions, strict=True)]
-    scores = contest_scores({v: study.maps[v] for v in (pattern, best)}, masks, seed)
-    low, high = paired_ratio_interval(scores[pattern].auprc, scores[best].auprc, seed=seed)
-    ratio = scores[pattern].auprc.mean() / scores[best].auprc.mean()
-    lines += [
-        "",
-        f"AUPRC of the HR-CAM pattern over that of the best rival ({best.name}): {ratio:.2f} "
-        f"({low:.2f} to {high:.2f}, paired).",
-    ]
+    for fused, which in ((False, "at its best level"), (True, "of all, fused ones included")):
+        best = lead(study.scores, fused=fused, seed=seed)
+        lines += [
+            "",
+            f"AUPRC of the HR-CAM pattern over that of the best rival {which} "
+            f"({best.rival.name}): {best.ratio:.2f} ({best.low:.2f} to {best.high:.2f}, paired).",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -92,13 +92,19 @@ def demo(
 ) -> None:
     """Do the whole job on a simulated cohort: train, map, compare, report."""
     from hrcam.demo import run_demo
+    from hrcam.evaluation.contest import lead
 
     with _explained_errors(context):
         study = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
     typer.echo(f"\naccuracy of the CNN on test images: {study.accuracy:.3f}")
     typer.echo(f"fidelity of the HR-CAM head (R²):    {study.explainer.fidelity:.3f}\n")
     typer.echo(_plain(study.table.to_dict("records")))
-    typer.echo(f"\nthe report: {out / 'report.html'}")
+    best = lead(study.scores, fused=False, seed=seed)
+    typer.echo(
+        f"\nAUPRC of the HR-CAM pattern over that of the best rival at its best level "
+        f"({best.rival.name}): {best.ratio:.2f} ({best.low:.2f}–{best.high:.2f})"
+    )
+    typer.echo(f"the report: {out / 'report.html'}")
 
 
 def _plain(rows: list[dict[str, object]]) -> str:

@@ -18,6 +18,7 @@ from hrcam.evaluation.contest import (
     contest_table,
     finalists,
 )
+from hrcam.evaluation.localisation import LocalisationScores
 from hrcam.explainer import HRCAM
 from hrcam.training import ImageDataset, Transform, train_classifier
 
@@ -67,6 +68,8 @@ class Study:
         Which images of the cohort were mapped: those of the test that have a mask.
     maps
         Every variant's map of the true class of each of them.
+    scores
+        Of every variant, on the mapped images.
     variants
         Each method's best variants; of those the table tells.
     table
@@ -77,6 +80,7 @@ class Study:
     accuracy: float
     indices: NDArray[np.int64]
     maps: dict[Variant, Maps]
+    scores: dict[Variant, LocalisationScores]
     variants: list[Variant]
     table: pd.DataFrame
 
@@ -144,7 +148,13 @@ def run_study(
     scores = contest_scores(maps, masks, seed)
     variants = finalists(scores)
     return Study(
-        explainer, accuracy, indices, maps, variants, contest_table(scores, variants, seed)
+        explainer,
+        accuracy,
+        indices,
+        maps,
+        scores,
+        variants,
+        contest_table(scores, variants, seed),
     )
 
 

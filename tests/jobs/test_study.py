@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant, finalists
+from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant, finalists, lead
 from hrcam.evaluation.localisation import LocalisationScores
 from hrcam.networks import SmallCNN
 from hrcam.study import Cohort, run_study
@@ -67,6 +67,26 @@ def test_finalists_are_the_best_level_and_the_best_fusion():
     assert finalists(table) == [
         Variant("A", "coarse"), Variant("A", fusion="max"), Variant(PATTERN),
     ]  # fmt: skip
+
+
+def test_lead_is_over_the_best_rival_by_hand():
+    def scores(*values: float) -> LocalisationScores:
+        array = np.array(values)
+        return LocalisationScores(array, array, array)
+
+    table = {
+        Variant(PATTERN): scores(0.6, 0.4, np.nan),
+        Variant(EVIDENCE): scores(0.9, 0.9, np.nan),
+        Variant("A", "fine"): scores(0.2, 0.2, np.nan),
+        Variant("B", "fine"): scores(0.4, 0.4, np.nan),
+        Variant("B", fusion="mean"): scores(0.5, 0.5, np.nan),
+    }
+    single, any_of_all = lead(table, fused=False), lead(table, fused=True)
+    assert (single.rival, any_of_all.rival) == (Variant("B", "fine"), Variant("B", fusion="mean"))
+    assert single.ratio == pytest.approx(0.5 / 0.4)
+    assert any_of_all.ratio == pytest.approx(1)
+    assert single.low == pytest.approx(1)
+    assert single.high == pytest.approx(1.5)
 
 
 def test_training_repeats_by_seed():

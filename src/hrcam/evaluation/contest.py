@@ -22,6 +22,7 @@ from hrcam.baselines import (
 )
 from hrcam.baselines.level_fusion import Fusion
 from hrcam.errors import LevelError
+from hrcam.evaluation.bootstrap import paired_ratio_interval
 from hrcam.evaluation.localisation import LocalisationScores, score_maps
 from hrcam.evaluation.table import crossed_thresholds, scores_table
 from hrcam.explainer import HRCAM
@@ -137,6 +138,38 @@ def finalists(scores: Mapping[Variant, LocalisationScores]) -> list[Variant]:
         if key not in best or np.nanmean(score.auprc) > np.nanmean(scores[best[key]].auprc):
             best[key] = variant
     return list(best.values())
+
+
+@dataclass(frozen=True)
+class Lead:
+    """AUPRC of HR-CAM's pattern over that of the best rival.
+
+    Attributes
+    ----------
+    rival
+        The rival's variant with the largest mean AUPRC of all.
+    ratio, low, high
+        Ratio of the means, with its 95 % interval, paired over subjects.
+    """
+
+    rival: Variant
+    ratio: float
+    low: float
+    high: float
+
+
+def lead(scores: Mapping[Variant, LocalisationScores], *, fused: bool, seed: int = 0) -> Lead:
+    """Compare the pattern with the best rival: at single levels only, or fused ones too."""
+    rivals = [
+        variant
+        for variant in scores
+        if variant.method not in (EVIDENCE, PATTERN) and (fused or not variant.fusion)
+    ]
+    rival = max(rivals, key=lambda variant: float(np.nanmean(scores[variant].auprc)))
+    ours, theirs = scores[Variant(PATTERN)], scores[rival]
+    pairs = ours.auprc[ours.scored], theirs.auprc[theirs.scored]
+    low, high = paired_ratio_interval(*pairs, seed=seed)
+    return Lead(rival, float(pairs[0].mean() / pairs[1].mean()), low, high)
 
 
 def contest_table(
