@@ -24,6 +24,7 @@ settings.load_profile("hrcam")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # the workers are the parallelism
+    os.environ["OMP_NUM_THREADS"] = "1"  # and for the processes that tests start
 
 
 @pytest.fixture(autouse=True)
