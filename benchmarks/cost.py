@@ -11,6 +11,7 @@ before. Packages that are not installed are left out and said so.
 import argparse
 import importlib.util
 import json
+import os
 import platform
 import resource
 import statistics
@@ -31,6 +32,10 @@ from hrcam.levels import find_levels
 from hrcam.map_weights import MapWeights
 
 Run = Callable[[], object]
+
+# Each tensor is mapped for itself and returned when it is freed, so that the peak is what lives at
+# one time and not what the heap had kept from before.
+PLAIN_HEAP = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], str]] = {
     "ResNet-18, 2D, 8 × 3 × 224²": (
@@ -175,7 +180,7 @@ def peak_memory(case: str, name: str) -> float:
     """Return the peak memory of one method in MiB, above what the process held before."""
     model, images, layer = build(case)
     run = methods(model, images, layer)[name]()
-    # Warm-up on a small image: one-off allocations of the libraries are not the method's.
+    run()  # one-off allocations of the libraries are not the method's
     before = _resident()
     Path("/proc/self/clear_refs").write_text("5")  # reset the kernel's high-water mark
     run()
@@ -239,7 +244,13 @@ def main() -> None:
         memory = {}
         for name in methods(model, images, layer):
             command = [sys.executable, __file__, "--memory-of", case, name]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            done = subprocess.run(
+                command,
+                check=True,
+                capture_output=True,
+                text=True,
+                env={**os.environ, **PLAIN_HEAP},
+            )
             memory[name] = float(done.stdout)
         result["memory_mib"] = memory
         results[case] = result

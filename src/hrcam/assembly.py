@@ -1,10 +1,10 @@
 """From the levels' contracted maps to the maps at the size of the image.
 
-Level maps have the shape (B, 2 + R, *S_l), their channels in the order of ``MapWeights``. They
-are upsampled as they are used, so that one map of a batch at a time is at full size.
+Level maps have the shape (B, 2 + R, *S_l), their channels in the order of ``MapWeights``. Each is
+upsampled when it is added, so that few maps at a time are at full size.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
 
 import torch
@@ -18,14 +18,15 @@ Grid = tuple[int, ...]
 
 def evidence_map(levels: Sequence[torch.Tensor], grid: Grid) -> torch.Tensor:
     """Return the sum of the levels' evidence, (B, *spatial)."""
-    return reduce(torch.add, _upsampled(levels, EVIDENCE, grid))
+    shares = (upsample(level[:, EVIDENCE, None], grid) for level in levels)
+    return reduce(torch.add, shares)[:, 0]
 
 
 def pattern_map(
     levels: Sequence[torch.Tensor], fusion: LevelFusion, classes: torch.Tensor, grid: Grid
 ) -> torch.Tensor:
     """Return the levels' patterns, fused, (B, *spatial)."""
-    return fusion.combine(_upsampled(levels, PATTERN, grid), classes)
+    return fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
 
 
 def pattern_spread(
@@ -45,13 +46,10 @@ def pattern_spread(
     grid = tuple(pattern.shape[1:])
     total, squares = torch.zeros_like(pattern), torch.zeros_like(pattern)
     for channel in range(RESAMPLED, end):
+        refit = fusion.combine([level[:, channel] for level in levels], classes, grid)
         # About the full fit's pattern, so that squares are of small numbers.
-        difference = fusion.combine(_upsampled(levels, channel, grid), classes) - pattern
+        difference = refit - pattern
         total += difference
         squares += difference.square()
     variance = (squares - total.square() / refits) / (refits - 1)
     return torch.sqrt(variance.clamp_min(0))
-
-
-def _upsampled(levels: Sequence[torch.Tensor], channel: int, grid: Grid) -> Iterator[torch.Tensor]:
-    return (upsample(level[:, channel, None], grid)[:, 0] for level in levels)

@@ -29,11 +29,13 @@ def contract(
     images, channels, *size = feature_map.shape
     positions = feature_map.flatten(2)
     offset = offset[..., None]
+    # Batched, since a product with one matrix for all images would copy the feature map.
+    weights = weights.expand(images, -1, -1)
     if torch.finfo(feature_map.dtype).bits >= 32:
-        summed = torch.matmul(weights.to(positions.dtype), positions) + offset
+        summed = torch.bmm(weights.to(positions.dtype), positions).add_(offset)
     else:
         summed = offset.expand(images, -1, positions.shape[-1]).float()
         for start in range(0, channels, _CHANNELS_AT_ONCE):
             some = slice(start, start + _CHANNELS_AT_ONCE)
-            summed = summed + torch.matmul(weights[..., some], positions[:, some].float())
+            summed = summed + torch.bmm(weights[..., some], positions[:, some].float())
     return summed.reshape(images, -1, *size)

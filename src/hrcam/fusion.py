@@ -123,30 +123,38 @@ class LevelFusion:
     spread: Array
     weights: Array
 
-    def combine(self, maps: Iterable[torch.Tensor], classes: torch.Tensor) -> torch.Tensor:
-        """Return P with sign(P) log(1 + |P|) = Σ_l λ_l sign(z_l) log(1 + |z_l|).
+    def combine(
+        self, maps: Iterable[torch.Tensor], classes: torch.Tensor, grid: tuple[int, ...]
+    ) -> torch.Tensor:
+        """Return P with sign(P) log(1 + |P|) = Σ_l λ_l U_l( sign(z_l) log(1 + |z_l|) ).
 
-        Here z_l = (U_l m_l(p) − ν_l) / s_l: how many standard deviations a place is above images
-        of other classes. Where all are positive, 1 + P is the weighted geometric mean of the
+        Here z_l = (m_l − ν_l) / s_l: how many standard deviations a place is above images of
+        other classes. Where all are positive, 1 + P is the weighted geometric mean of the
         1 + z_l: it is large where several levels agree, and no level's few extreme values outvote
         the others.
 
         Parameters
         ----------
         maps
-            The upsampled map of each level, shape (B, *spatial); taken one at a time.
+            Each level's pattern map at its own resolution, shape (B, *S_l).
         classes
             The class of each image, shape (B,).
+        grid
+            Spatial size of the images.
 
         Returns
         -------
-        Tensor of shape (B, *spatial).
+        Tensor of shape (B, *grid).
         """
         chosen = classes.cpu().numpy()
         total = reduce(
-            torch.add, (self._term(level, maps, chosen) for level, maps in enumerate(maps))
-        )
-        return torch.sign(total) * torch.expm1(torch.abs(total))
+            torch.add,
+            (
+                upsample(self._term(level, level_map, chosen)[:, None], grid)
+                for level, level_map in enumerate(maps)
+            ),
+        )[:, 0]
+        return torch.abs(total).expm1_().copysign_(total)
 
     def _term(self, level: int, maps: torch.Tensor, chosen: npt.NDArray[np.int64]) -> torch.Tensor:
         """Return λ_l sign(z_l) log(1 + |z_l|) of one level."""
@@ -154,8 +162,8 @@ class LevelFusion:
             torch.from_numpy(values[chosen, level]).to(maps).reshape(-1, *[1] * (maps.ndim - 1))
             for values in (self.mean, np.maximum(self.spread, _FLAT), self.weights)
         )
-        z = (maps - mean) / spread
-        return weight * torch.sign(z) * torch.log1p(torch.abs(z))
+        z = (maps - mean).div_(spread)
+        return torch.abs(z).log1p_().copysign_(z).mul_(weight)
 
 
 def fit_fusion(statistics: LevelStatistics) -> LevelFusion:

@@ -87,8 +87,11 @@ def check_images(images: Images, model: nn.Module) -> None:
             f"{next(iter(types))}: convert one of them, e.g. images.to({next(iter(types))})"
         )
     for tensor in tensors_in(images):
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            bad = ~torch.isfinite(tensor)
+        # One pass in the usual case: a sum is finite only if all it sums is.
+        if not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum())):
+            continue
+        bad = ~torch.isfinite(tensor)
+        if bool(bad.any()):
             first = int(bad.flatten(1).any(1).nonzero()[0]) if tensor.ndim > 1 else 0
             raise InputError(
                 f"the images hold {int(bad.sum())} NaN or infinite values, the first in image "

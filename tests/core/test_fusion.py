@@ -26,7 +26,7 @@ def test_combine_by_hand():
         spread=np.array([[9.0, 9.0], [2.0, 10.0]]),
         weights=np.array([[9.0, 9.0], [0.25, 0.75]]),
     )
-    combined = fusion.combine(iter([one, two]), torch.tensor([1]))
+    combined = fusion.combine(iter([one, two]), torch.tensor([1]), (2,))
     # At the first place both z are 1, at the second they are 0 and -1.
     expected = [[1.0, -(2**0.75 - 1)]]
     np.testing.assert_allclose(combined.numpy(), expected, rtol=1e-6)
@@ -36,7 +36,7 @@ def test_combine_keeps_the_precision_of_the_maps():
     fusion = LevelFusion(np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
     for dtype in (torch.float32, torch.float64):
         maps = torch.rand(2, 3, dtype=dtype)
-        assert fusion.combine([maps], torch.tensor([0, 0])).dtype == dtype
+        assert fusion.combine([maps], torch.tensor([0, 0]), (3,)).dtype == dtype
 
 
 def test_mean_is_that_of_the_other_images():
@@ -97,7 +97,7 @@ def test_weights_by_hand():
 def test_flat_levels_give_finite_maps():
     levels = [torch.zeros(4, 5), torch.zeros(4, 5)]
     fusion = fit_fusion(watched(levels, [0, 0, -1, -1]))
-    assert torch.isfinite(fusion.combine(levels, torch.zeros(4, dtype=torch.long))).all()
+    assert torch.isfinite(fusion.combine(levels, torch.zeros(4, dtype=torch.long), (5,))).all()
 
 
 def test_every_image_of_the_class_still_gives_a_map():
@@ -116,7 +116,7 @@ def test_a_level_on_another_scale_counts_the_same():
     np.testing.assert_allclose(fusion.weights, [[0.5, 0.5]], rtol=1e-4)
     one, two = (
         LevelFusion(*(values[:, [i]] for values in (fusion.mean, fusion.spread, fusion.weights)))
-        .combine([levels[i]], torch.zeros(8, dtype=torch.long))
+        .combine([levels[i]], torch.zeros(8, dtype=torch.long), (6, 6))
         for i in range(2)
     )  # fmt: skip
     torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
