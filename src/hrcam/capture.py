@@ -50,8 +50,10 @@ def capture(
 
     def read(index: int, feature_map: torch.Tensor) -> None:
         # Half-precision contexts of the caller end here: sums over a map need more digits.
+        # Subclasses end here too: a level's map does not have the geometry of the image.
+        plain = feature_map.detach().as_subclass(torch.Tensor)
         with torch.autocast(feature_map.device.type, enabled=False):
-            kept[index] = reduce(index, feature_map.detach())
+            kept[index] = reduce(index, plain)
 
     output = _run(model, images, levels, read)
     return output, [kept[index] for index in range(len(levels))]

@@ -70,10 +70,10 @@ def main(
 
 @contextmanager
 def _explained_errors(context: typer.Context) -> Iterator[None]:
-    """Turn our own errors into one line and exit code 1; all others are bugs and stay loud."""
+    """Turn errors a user can mend into one line and exit code 1; others are bugs, and loud."""
     try:
         yield
-    except HRCAMError as error:
+    except (HRCAMError, OSError) as error:  # a disk that is full, a folder that is not ours
         if context.obj:
             raise
         typer.echo(f"error: {error}", err=True)

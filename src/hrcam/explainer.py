@@ -15,6 +15,7 @@ from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.explanation import Explanation
+from hrcam.fit_quality import warn_of_poor_fit
 from hrcam.fitting import CLASSES_AT_ONCE, check_loader, pool_images, watch_levels
 from hrcam.fusion import LevelFusion, fit_fusion
 from hrcam.head import Head, Target, fit_head
@@ -63,6 +64,11 @@ class HRCAM:
         levels: Literal["auto"] | Sequence[str] = "auto",
         output: str | int | None = None,
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"the model is a {type(model).__name__}, not a torch.nn.Module: build the network "
+                "and load its weights first"
+            )
         self.model = model
         self._names = None if levels == "auto" else levels
         self._output = output
@@ -135,11 +141,21 @@ class HRCAM:
             If images, labels or groups cannot be used.
         LevelError
             If the model has no feature maps.
+
+        Warns
+        -----
+        HRCAMWarning
+            Where the maps will mean little: a head that hardly predicts, a class that the CNN
+            never predicts.
         """
         if target not in get_args(Target):
             raise InputError(f"target is {target!r}: it must be 'labels' or 'logits'")
-        if bootstrap < 0:
-            raise InputError(f"bootstrap is {bootstrap}: it is a number of refits, 0 or more")
+        if not isinstance(bootstrap, int) or bootstrap < 0 or bootstrap == 1:
+            raise InputError(
+                f"bootstrap is {bootstrap!r}: it is a number of refits, 0 or 2 and more"
+            )
+        if not isinstance(seed, int) or seed < 0:
+            raise InputError(f"seed is {seed!r}: it is a whole number, 0 or more")
         check_loader(loader, groups is not None)
         levels, data = pool_images(
             self.model,
@@ -168,6 +184,7 @@ class HRCAM:
         )
         self._adopt(levels, head, fit_fusion(statistics))
         self._settings = {"seed": seed, "bootstrap": bootstrap, "centre": centre}
+        warn_of_poor_fit(head, data.outcome)
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
             len(data.pooled), len(levels), data.pooled.shape[1], head.fidelity,
@@ -185,8 +202,10 @@ class HRCAM:
             What the model takes: a tensor (B, C, *spatial), or a tuple or mapping with one.
         classes
             None for each image's predicted class (the head's, or the CNN's own where the head
-            was fitted to its logits), one class for all, or one per image. With more than 16
-            classes, None takes a second forward pass.
+            was fitted to its logits), one class for all, or one per image; class indices as in
+            the labels, or in the CNN's output. A model with a single output has the one class 0,
+            whatever the output's sign. With more than 16 classes, None takes a second forward
+            pass.
 
         Returns
         -------
@@ -206,8 +225,9 @@ class HRCAM:
         image, grid = image_of(images), grid_of(images)
         if image.ndim - 2 != len(self.levels[0].size):
             raise InputError(
-                f"the images have {image.ndim - 2} spatial axes, and the explainer was fitted on "
-                f"images with {len(self.levels[0].size)}: pass images like those of fit"
+                f"the images have the shape {tuple(image.shape)}, and the explainer was fitted on "
+                f"(B, C, *spatial) with {len(self.levels[0].size)} spatial axes: pass images[None] "
+                "for a single image, torch.stack(images) for a list"
             )
         if classes is not None:
             chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))

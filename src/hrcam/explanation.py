@@ -14,9 +14,9 @@ class Explanation:
     Attributes
     ----------
     logits
-        The head's logits, shape (B, K).
+        The head's logits, shape (B, K), centred over the classes unless ``fit`` was told not to.
     model_logits
-        The model's own outputs, shape (B, K), where the head was fitted to them; else None.
+        The model's own outputs as they are, (B, K), where the head was fitted to them; else None.
     classes
         The class that each map explains, shape (B,).
     bias
@@ -25,11 +25,11 @@ class Explanation:
         What the decision is made of, in logit units, signed, shape (B, *spatial); its mean over
         the image plus ``bias`` is the logit of the class.
     pattern
-        Where the image looks like the class, signed, unitless, shape (B, *spatial): the map to
-        look at for localisation.
+        Where the image looks like the class, signed, in standard deviations above the images of
+        other classes, shape (B, *spatial): the map to look at for localisation.
     std
-        Standard deviation of ``pattern`` over the heads refitted on resampled subjects, shape
-        (B, *spatial), where ``fit`` was asked for a bootstrap; else None.
+        Standard deviation of ``pattern`` over resampled images, or subjects, (B, *spatial), where
+        ``fit`` was asked for a bootstrap; else None. The fusion of levels is held fixed.
     level_evidence
         Each level's share of the evidence at its own resolution, (B, *S_l).
     """

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader, SequentialSampler
 from tqdm import tqdm
 
+from hrcam.batches import batches, split_batch
 from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.errors import FitError, InputError
 from hrcam.fusion import LevelStatistics
 from hrcam.head import Target
-from hrcam.inputs import batches, check_images, grid_of, split_batch, to_device_of
+from hrcam.inputs import check_images, grid_of, to_device_of
 from hrcam.levels import Levels
 from hrcam.map_weights import PATTERN, MapWeights
 from hrcam.model_call import Images, logits_of
@@ -58,11 +59,13 @@ def check_loader(loader: Iterable[Any], grouped: bool) -> None:
             "the loader is an iterator, which can be passed over once only, and fit needs two "
             "passes: give a DataLoader or a list of batches"
         )
-    if grouped and isinstance(loader, DataLoader) and isinstance(loader.sampler, RandomSampler):
-        raise InputError(
-            "groups follow the order of the images, and the loader shuffles them: "
-            "give a loader with shuffle=False"
-        )
+    if grouped and isinstance(loader, DataLoader):
+        sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
+        if not isinstance(sampler, SequentialSampler):
+            raise InputError(
+                "groups follow the order of the images, and the loader shuffles them (its sampler "
+                f"is a {type(sampler).__name__}): give a loader with shuffle=False"
+            )
 
 
 def pool_images(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from hrcam.errors import FitError
 from hrcam.linear_models import (
     Array,
     Groups,
@@ -20,6 +21,8 @@ Target = Literal["labels", "logits"]
 # A channel that varies less than this share of the median channel is constant: dividing by its
 # spread would turn rounding into evidence.
 _CONSTANT = 1e-6
+# So often a resample is drawn anew for lack of a class.
+_DRAWS = 1000
 # So is one that varies less than this share of its own mean: single precision has seven digits.
 _ROUNDING = 1e-5
 
@@ -171,8 +174,12 @@ def _resample(
     units = np.arange(len(outcome)) if groups is None else groups
     names = np.unique(units)
     members = {name: np.flatnonzero(units == name) for name in names} if groups is not None else {}
-    while True:
+    for _ in range(_DRAWS):
         drawn = generator.choice(names, len(names))
         rows = drawn if groups is None else np.concatenate([members[name] for name in drawn])
         if target == "logits" or len(np.unique(outcome[rows])) == len(np.unique(outcome)):
             return rows
+    raise FitError(
+        f"of {_DRAWS} resamples none held every class: with so few images of some classes leave "
+        "bootstrap at 0"
+    )

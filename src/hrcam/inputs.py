@@ -1,7 +1,6 @@
 """What the caller hands over: images, labels and classes, checked before anything runs."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import FitError, InputError
-from hrcam.model_call import Images, required, spreads
+from hrcam.model_call import Images, spreads
 from hrcam.nested import map_tensors, tensors_in
 
 
@@ -25,8 +24,9 @@ def image_of(images: Images) -> torch.Tensor:
     tensors = list(tensors_in(images))
     if not tensors:
         raise InputError(
-            f"there is no tensor in the images, a {type(images).__name__}: "
-            "pass a tensor of shape (B, C, *spatial), or a tuple or mapping that holds one"
+            f"there is no tensor in the images, a {type(images).__name__}: pass a tensor of shape "
+            "(B, C, *spatial), or a tuple or mapping that holds one; torch.from_numpy(images) "
+            "makes one of an array"
         )
     image = max(tensors, key=lambda tensor: tensor.ndim)
     if not 3 <= image.ndim <= 5:
@@ -109,82 +109,6 @@ def to_device_of(model: nn.Module, images: Images) -> Images:
     return moved
 
 
-def batches(loader: Iterable[Any]) -> Iterator[Any]:
-    """Yield the loader's batches.
-
-    Raises
-    ------
-    InputError
-        If the loader cannot stack the images of a batch because their sizes differ.
-    FitError
-        If the loader yields nothing.
-    """
-    iterator = iter(loader)
-    for index in itertools.count():
-        try:
-            batch = next(iterator)
-        except StopIteration:
-            if index == 0:
-                raise FitError(
-                    "the loader yields no batch: there is nothing to fit; check the data set's "
-                    "length, and that the loader is not an iterator already used up"
-                ) from None
-            return
-        except RuntimeError as error:
-            if "equal size" not in str(error):
-                raise
-            raise InputError(
-                f"the images of batch {index} have different sizes: resample or pad them to one "
-                f"size, or use batch_size=1 ({str(error).splitlines()[0]})"
-            ) from error
-        yield batch
-
-
-def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, torch.Tensor | None]:
-    """Split what the loader yields into images and labels, where there are labels.
-
-    Labels that are not needed are left out, unless the model takes two arguments.
-
-    Raises
-    ------
-    InputError
-        If labels are needed and the batch is not a pair, or the two have different lengths.
-    """
-    if not labelled:
-        if isinstance(batch, tuple | list) and len(batch) == 1:
-            return batch[0], None  # TensorDataset(images) yields lists of one
-        if isinstance(batch, tuple | list) and len(batch) == 2:
-            images, labels = batch
-            vector = isinstance(labels, torch.Tensor) and labels.ndim <= 2 < image_of(images).ndim
-            # Whole numbers are labels unless the model cannot do without a second argument.
-            optional = vector and not labels.is_floating_point() and required(model) < 2
-            if vector and (optional or not spreads(model, batch)):
-                return images, None
-        return batch, None
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise InputError(
-            "with target='labels' the loader must yield pairs (images, labels), and it yields "
-            f"a {type(batch).__name__}: add the labels, or fit with target='logits', which "
-            "needs none"
-        )
-    images, labels = batch
-    try:
-        labels = torch.as_tensor(labels)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"the labels are no numbers ({error}): expected one class index per image"
-        ) from error
-    size = image_of(images).shape[0]
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.shape != (size,):
-        raise InputError(
-            f"the labels have the shape {tuple(labels.shape)} for a batch of {size} images: "
-            "expected one class index per image"
-        )
-    return images, labels
-
-
 def check_labels(labels: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> int:
     """Return the number of classes K of labels 0 to K − 1.
 
@@ -232,12 +156,19 @@ def check_groups(groups: Sequence[Any] | npt.NDArray[Any], images: int) -> npt.N
     InputError
         If their number is not that of the images.
     """
-    _, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
-    if codes.shape != (images,):
+    names = np.asarray(groups, dtype=object)
+    if names.shape != (images,):
         raise InputError(
-            f"there are {len(codes)} groups for {images} images: give one per image, in the "
-            "order of the loader"
+            f"the groups have the shape {names.shape} for {images} images: give one name per "
+            "image, in the order of the loader"
         )
+    missing = sum(name is None or name != name for name in names)  # NaN differs from itself
+    if missing:
+        raise InputError(
+            f"{missing} groups are missing (None or NaN): images without a known group cannot be "
+            "kept together; leave them out, or give each a name of its own"
+        )
+    _, codes = np.unique(names.astype(str), return_inverse=True)
     return codes
 
 

@@ -58,21 +58,22 @@ def upsample(maps: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
     ``interpolate`` with ``align_corners=False``, several times as fast for the few channels
     that are left after the contraction.
     """
-    lead = maps.shape[:2].numel()
-    # The last axis first, while there is least of it; the first axis last, as one large product.
-    for axis in range(len(grid) - 1, -1, -1):
-        size, target = maps.shape[2 + axis], grid[axis]
-        if size == target:
-            continue
-        matrix = torch.tensor(
-            interpolation_matrix(size, target), dtype=maps.dtype, device=maps.device
-        )
-        before = lead * maps.shape[2 : 2 + axis].numel()
-        after = maps.shape[3 + axis :]
-        if after:
-            columns = maps.reshape(before, size, after.numel())
-            product = torch.bmm(matrix.expand(before, -1, -1), columns)
-        else:
-            product = maps.reshape(before, size) @ matrix.T
-        maps = product.reshape(*maps.shape[: 2 + axis], target, *after)
+    # A half-precision context of the caller is for the model, not for the maps.
+    with torch.autocast(maps.device.type, enabled=False):
+        # The last axis first, while there is least of it; the first last, as one large product.
+        for axis in range(len(grid) - 1, -1, -1):
+            if maps.shape[2 + axis] != grid[axis]:
+                maps = _along(maps, 2 + axis, grid[axis])
     return maps
+
+
+def _along(maps: torch.Tensor, axis: int, target: int) -> torch.Tensor:
+    """Interpolate one axis to a number of positions."""
+    before, size, after = maps.shape[:axis], maps.shape[axis], maps.shape[axis + 1 :]
+    matrix = torch.tensor(interpolation_matrix(size, target), dtype=maps.dtype, device=maps.device)
+    if after:
+        columns = maps.reshape(before.numel(), size, after.numel())
+        product = torch.bmm(matrix.expand(before.numel(), -1, -1), columns)
+    else:
+        product = maps.reshape(before.numel(), size) @ matrix.T
+    return product.reshape(*before, target, *after)

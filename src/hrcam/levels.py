@@ -71,6 +71,8 @@ class Levels(list[Level]):
         ]
         return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
 
+    __repr__ = __str__  # what notebooks show
+
 
 def find_levels(
     model: nn.Module,

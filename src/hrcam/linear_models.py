@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
+from hrcam.errors import FitError
+
 Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[Any] | None
 
@@ -58,6 +60,11 @@ def fit_softmax(z: Array, labels: npt.NDArray[np.int64], groups: Groups, seed: i
         Codes of what must not be split between folds, shape (N,), or None.
     seed
         Of the folds.
+
+    Raises
+    ------
+    FitError
+        If the groups leave no fold with every class in its training part.
     """
     basis, rotated = _row_space(z)
     splits = _splits(labels, groups, seed)
@@ -75,7 +82,8 @@ def fit_softmax(z: Array, labels: npt.NDArray[np.int64], groups: Groups, seed: i
             hits[index, fold] = np.mean(logits.argmax(1) == labels[test])
     mean = losses.mean(1)
     best = int(mean.argmin())
-    error = losses[best].std(ddof=1) / np.sqrt(len(splits))
+    folds = len(splits)
+    error = losses[best].std(ddof=1) / np.sqrt(folds) if folds > 1 else 0.0
     chosen = int(np.flatnonzero(mean <= mean[best] + error)[0])
     weights, bias = softmax_solution(rotated, labels, INVERSE_PENALTIES[chosen], None)
     sizes = np.array([len(test) for _, test in splits])
@@ -123,12 +131,18 @@ def fit_least_squares(z: Array, logits: Array, groups: Groups, seed: int) -> Lin
     -------
     The model; its fidelity is the R² on held-out folds, over all outputs together.
     """
+    units = len(z) if groups is None else len(np.unique(groups))
+    if units < 2:
+        raise FitError(
+            f"there is a single {'image' if groups is None else 'group'}: at least two are needed "
+            "to cross-validate"
+        )
     basis, rotated = _row_space(z)
     folds: GroupKFold | KFold
     if groups is None:
-        folds = KFold(min(FOLDS, len(z)), shuffle=True, random_state=seed)
+        folds = KFold(min(FOLDS, units), shuffle=True, random_state=seed)
     else:
-        folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=seed)
+        folds = GroupKFold(min(FOLDS, units), shuffle=True, random_state=seed)
     residuals = np.zeros(len(RIDGE_PENALTIES))
     for train, test in folds.split(z, groups=groups):
         for index, penalty in enumerate(RIDGE_PENALTIES):
@@ -167,7 +181,16 @@ def _splits(
     )
     folds = min(FOLDS, *(count(index) for index in np.unique(labels)))
     if groups is None:
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        return list(splitter.split(labels, labels))
-    grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return list(grouped.split(labels, labels, groups))
+        splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+    else:
+        grouped = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+        splits = grouped.split(labels, labels, groups)
+    # A group that holds most of a class can take it out of the training part of a fold.
+    classes = len(np.unique(labels))
+    usable = [(train, test) for train, test in splits if len(np.unique(labels[train])) == classes]
+    if not usable:
+        raise FitError(
+            "in every fold a class is missing from the training part, since a group holds nearly "
+            "all of its images: more groups per class are needed to cross-validate"
+        )
+    return usable

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hrcam.errors import InputError
+from hrcam.errors import HRCAMError, InputError
 from hrcam.nested import tensors_in
 
 Images = torch.Tensor | tuple[Any, ...] | list[Any] | Mapping[str, Any]
@@ -18,8 +18,24 @@ def call_model(model: nn.Module, images: Images) -> Any:
 
     A tensor is passed as it is. A tuple or list is spread over the arguments of ``forward``
     where they fit, a mapping over the arguments that bear its keys; otherwise either is passed
-    whole, as the one argument of a model that unpacks it itself.
+    whole, as the one argument of a model that unpacks it itself. What the model raises bears a
+    note on what it was called with.
     """
+    try:
+        return _call(model, images)
+    except HRCAMError:
+        raise
+    except Exception as error:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors_in(images))
+        error.add_note(
+            f"hrcam: the model raised this when it was called with a {type(images).__name__} of "
+            f"shapes {shapes}. Images are (B, C, *spatial), as in the model's training; of a "
+            "loader's batch (images, labels) pass the images alone."
+        )
+        raise
+
+
+def _call(model: nn.Module, images: Images) -> Any:
     if isinstance(images, torch.Tensor):
         return model(images)
     signature = inspect.signature(model.forward)

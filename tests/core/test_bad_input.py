@@ -1,10 +1,17 @@
 """Each misuse raises hrcam's own error, with a message that says what to do."""
 
+import numpy as np
 import pytest
 import torch
 from architectures import UNetClassifier, labels_for, simple, synthetic_images
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from hrcam import HRCAM, find_levels
 from hrcam.errors import (
@@ -16,6 +23,7 @@ from hrcam.errors import (
     LoadError,
     NotFittedError,
 )
+from hrcam.head import fit_head
 
 IMAGES = synthetic_images(6, 1, (33, 41))
 LABELS = labels_for(6)
@@ -90,7 +98,7 @@ def test_a_bad_batch_after_good_ones(model):
 
 def test_two_dimensional_images_for_a_fitted_three_dimensional_model():
     hr = HRCAM(simple(dims=3).eval()).fit([torch.rand(6, 1, 9, 9, 9)], target="logits")
-    with pytest.raises(InputError, match=r"2 spatial axes.*fitted on images with 3"):
+    with pytest.raises(InputError, match=r"shape \(6, 1, 33, 41\).*3 spatial axes"):
         hr.explain(IMAGES)
 
 
@@ -186,7 +194,7 @@ def test_other_errors_of_a_loader_pass_through(model):
 
 
 def test_groups(model):
-    with pytest.raises(InputError, match="5 groups for 6 images"):
+    with pytest.raises(InputError, match=r"shape \(5,\) for 6 images"):
         HRCAM(model).fit(GOOD, groups=list("abcde"))
     shuffled = DataLoader(TensorDataset(IMAGES, LABELS), shuffle=True)
     with pytest.raises(InputError, match="shuffle=False"):
@@ -372,5 +380,111 @@ def test_labels_are_not_taken_for_an_optional_argument(model):
     with_labels = HRCAM(masked).fit([(IMAGES, LABELS)], target="logits")
     without = HRCAM(masked).fit([IMAGES], target="logits")
     assert (with_labels.head.weights == without.head.weights).all()
-    with_masks = HRCAM(masked).fit([(IMAGES, torch.full((6,), 0.5))], target="logits")
+    with_floats = HRCAM(masked).fit([(IMAGES, LABELS.float()[:, None])], target="logits")
+    assert (with_floats.head.weights == without.head.weights).all()
+    with_masks = HRCAM(masked).fit([((IMAGES, torch.full((6,), 0.5)),)], target="logits")
     assert not (with_masks.head.mean == without.head.mean).all()
+
+
+class TwoImages(nn.Module):
+    """A model that cannot do without its second argument."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        return self.model(images * scale.reshape(-1, 1, 1, 1))
+
+
+def test_forms_of_a_batch_that_say_the_same(model):
+    names = [f"image {index}" for index in range(6)]
+    expected = HRCAM(model).fit([IMAGES], target="logits").head.weights
+    for batch in (
+        (IMAGES, LABELS), (IMAGES, names), (IMAGES, LABELS.numpy()), (IMAGES, LABELS, names),
+        {"image": IMAGES, "label": LABELS},
+    ):  # fmt: skip
+        found = HRCAM(model).fit([batch], target="logits").head.weights
+        assert (found == expected).all()
+    labelled = HRCAM(model).fit([(IMAGES, LABELS)]).head.weights
+    mapped = HRCAM(model).fit([{"image": IMAGES, "label": LABELS}]).head.weights
+    assert (mapped == labelled).all()
+
+
+def test_forms_of_a_batch_for_two_arguments(model):
+    two, scale = TwoImages(model).eval(), torch.full((6,), 0.5)
+    expected = HRCAM(two).fit([((IMAGES, scale), LABELS)]).head.weights
+    assert (HRCAM(two).fit([(IMAGES, scale, LABELS)]).head.weights == expected).all()
+    plain = HRCAM(two).fit([(IMAGES, scale)], target="logits").head.weights
+    assert (HRCAM(two).fit([(IMAGES, scale, LABELS)], "logits").head.weights == plain).all()
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        DataLoader(TensorDataset(IMAGES, LABELS), 2, sampler=SubsetRandomSampler(range(6))),
+        DataLoader(
+            TensorDataset(IMAGES, LABELS),
+            batch_sampler=BatchSampler(RandomSampler(IMAGES), 2, drop_last=False),
+        ),
+    ],
+)
+def test_any_sampler_that_shuffles_is_refused_with_groups(loader, model):
+    with pytest.raises(InputError, match=r"RandomSampler.*shuffle=False"):
+        HRCAM(model).fit(loader, groups=[0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bootstrap": 1}, "bootstrap is 1"),
+        ({"bootstrap": 1.5}, "bootstrap is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"groups": "subject"}, "groups have the shape"),
+        ({"groups": [[0]] * 6}, "groups have the shape"),
+        ({"groups": ["a", None, "b", "c", float("nan"), "d"]}, "2 groups are missing"),
+    ],
+)
+def test_options_of_fit(options, message, model):
+    with pytest.raises(InputError, match=message):
+        HRCAM(model).fit(GOOD, **options)
+
+
+def test_what_is_no_model_is_refused_at_once():
+    with pytest.raises(InputError, match=r"str, not a torch\.nn\.Module"):
+        HRCAM("model.pt")
+
+
+def test_one_image_or_one_group_cannot_be_cross_validated(model):
+    with pytest.raises(FitError, match="single image"):
+        HRCAM(model).fit([IMAGES[:1]], target="logits")
+    with pytest.raises(FitError, match="single group"):
+        HRCAM(model).fit([IMAGES], target="logits", groups=["a"] * 6)
+
+
+def test_groups_that_take_a_class_out_of_a_fold(model):
+    labels = torch.tensor([0, 0, 1, 1, 1, 1])
+    hr = HRCAM(model).fit([(IMAGES, labels)], groups=[0, 1, 1, 2, 2, 2])
+    assert 0 <= hr.fidelity <= 1
+
+
+def test_bootstrap_without_enough_of_each_class():
+    pooled, labels = np.random.default_rng(0).normal(size=(200, 3)), np.arange(200.0) % 100
+    with pytest.raises(FitError, match="bootstrap at 0"):
+        fit_head(pooled, labels, "labels", bootstrap=2)
+
+
+def test_an_error_of_the_model_bears_a_note_on_what_it_was_given(hr):
+    with pytest.raises(RuntimeError) as caught:
+        hr.explain(torch.rand(2, 3, 33, 41))
+    assert "(2, 3, 33, 41)" in caught.value.__notes__[0]
+
+
+def test_a_poor_fit_is_said(model):
+    twins = torch.rand(10, 1, 16, 16).repeat_interleave(2, 0)  # each image once of each class
+    with pytest.warns(HRCAMWarning, match="no better than always naming the largest"):
+        HRCAM(model).fit([(twins, torch.arange(20) % 2)])
+    with torch.no_grad():
+        next(m for m in reversed(list(model.modules())) if isinstance(m, nn.Linear)).bias[0] += 1e3
+    with pytest.warns(HRCAMWarning, match="names none of the images as of class"):
+        HRCAM(model).fit([IMAGES], target="logits")

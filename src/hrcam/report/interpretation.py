@@ -21,7 +21,8 @@ INTERPRETATION = Section(
             (
                 "Pattern",
                 "Where the image looks like the class. The map to look at for localisation.",
-                "No unit. Comparable between places and between images, not between methods.",
+                "Standard deviations above images of other classes. Comparable between places and "
+                "between images, not between methods.",
             ),
         ),
     ),

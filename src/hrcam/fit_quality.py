@@ -1,0 +1,56 @@
+"""Say so where a fitted head is too poor for its maps to mean anything."""
+
+import warnings
+
+import numpy as np
+
+from hrcam.errors import HRCAMWarning
+from hrcam.head import Head
+from hrcam.linear_models import Array
+
+# Below this R² the head is of something else than the CNN.
+_LOW_FIDELITY = 0.5
+
+
+def warn_of_poor_fit(head: Head, outcome: Array) -> None:
+    """Warn of a head that does not predict, and of classes that nothing can be compared with.
+
+    Parameters
+    ----------
+    head
+        As fitted.
+    outcome
+        Labels, shape (N,), or the CNN's outputs, shape (N, K).
+
+    Warns
+    -----
+    HRCAMWarning
+        With what to do about it.
+    """
+    if head.target == "labels":
+        majority = float(np.bincount(outcome.astype(np.int64)).max() / len(outcome))
+        if head.fidelity <= majority:
+            _warn(
+                f"the head tells the classes no better than always naming the largest one does "
+                f"(accuracy {head.fidelity:.2f} on held-out folds, largest class {majority:.2f})"
+            )
+        return
+    if not head.fidelity >= _LOW_FIDELITY:
+        _warn(
+            f"the head predicts the CNN's outputs with R² = {head.fidelity:.2f} on held-out folds: "
+            "the maps are of something else than the CNN"
+        )
+    if outcome.shape[1] > 1:
+        absent = sorted(set(range(outcome.shape[1])) - set(outcome.argmax(1).tolist()))
+        if absent:
+            named = ", ".join(map(str, absent[:5])) + (", …" if len(absent) > 5 else "")
+            _warn(
+                f"the CNN names none of the images as of class {named}: the pattern of such a "
+                "class cannot be told from that of others"
+            )
+
+
+def _warn(what: str) -> None:
+    message = f"{what}; fit on more images, of every class, or do not show these maps"
+    # The caller of fit is two frames above the one that called here.
+    warnings.warn(message, HRCAMWarning, stacklevel=4)
