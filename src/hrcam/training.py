@@ -1,6 +1,7 @@
 """Train a classifier on images in memory, deterministically by seed."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable
 
@@ -111,7 +112,7 @@ def train_classifier(
     seed
         Of the order of the images and of every random choice in network and transforms.
     progress
-        Show a bar.
+        Show a bar on a terminal.
     """
     lightning.seed_everything(seed, verbose=False)
     loader = DataLoader(
@@ -134,7 +135,7 @@ def train_classifier(
                 logger=False,
                 enable_checkpointing=False,
                 enable_model_summary=False,
-                enable_progress_bar=progress,
+                enable_progress_bar=progress and sys.stderr.isatty(),
                 deterministic="warn",
             )
             trainer.fit(Classifier(network, learning_rate, weights), loader)
