@@ -149,10 +149,8 @@ def written(title: str, cohort: Cohort, study: Study, seed: int) -> str:
 
 def figure_rows(cohort: Cohort, study: Study, count: int = 4) -> list[Row]:
     """Return the first mapped images with the best rival's and both HR-CAM maps."""
-    order = study.table["method"].tolist()
-    ranked = sorted(study.variants, key=lambda variant: order.index(variant.name))
-    ours = [v for v in ranked if v.name in (PATTERN, EVIDENCE)]
-    rivals = [v for v in ranked if v not in ours][:2]
+    ours = [v for v in study.variants if v.name in (PATTERN, EVIDENCE)]
+    rivals = [v for v in study.variants if v not in ours][:2]
     rows = []
     for place, index in list(enumerate(study.indices))[:: max(1, len(study.indices) // count)]:
         region = cohort.region(index)

@@ -11,6 +11,7 @@ import typer
 
 from hrcam import __version__
 from hrcam.errors import HRCAMError
+from hrcam.text_table import aligned
 
 app = typer.Typer(
     name="hrcam",
@@ -117,11 +118,7 @@ def _plain(rows: list[dict[str, object]]) -> str:
             for score in scores
         )
         cells.append([str(row["method"]), *values])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )
+    return aligned(cells)
 
 
 @simulate.command()

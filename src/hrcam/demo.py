@@ -122,8 +122,7 @@ def _rows(cohort: Cohort, study: Study) -> list[Row]:
 
 def _shown(study: Study) -> list[Variant]:
     """Choose the columns of the figure: CAM, Grad-CAM, the best rival, and both HR-CAM maps."""
-    by_name = {variant.name: variant for variant in study.variants}
-    ranked = [by_name[name] for name in study.table["method"]]
+    ranked = study.variants
     ours = [Variant(EVIDENCE), Variant(PATTERN)]
     classics = [
         next(one for one in ranked if one.method == name and not one.fusion)

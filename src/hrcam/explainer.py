@@ -176,7 +176,7 @@ class HRCAM:
             bootstrap=bootstrap,
             seed=seed,
         )
-        map_weights = self._on_device(MapWeights(head, levels))
+        map_weights = MapWeights(head, levels)
         # The median parts the images of a model with one output in two halves.
         threshold = float(np.median(data.outcome))
         statistics = watch_levels(
@@ -320,9 +320,3 @@ class HRCAM:
     def _adopt(self, levels: Levels, head: Head, fusion: LevelFusion) -> None:
         self._levels, self._head, self._fusion = levels, head, fusion
         self._map_weights = MapWeights(head, levels)
-
-    def _on_device(self, weights: MapWeights) -> MapWeights:
-        parameter = next(self.model.parameters(), None)
-        if parameter is not None:
-            weights.to(parameter.device)
-        return weights

@@ -18,7 +18,7 @@ from hrcam.contraction import contract
 from hrcam.errors import FitError, InputError
 from hrcam.fusion import LevelStatistics
 from hrcam.head import Target
-from hrcam.inputs import check_images, grid_of, to_device_of
+from hrcam.inputs import check_images, grid_of, image_of, to_device_of
 from hrcam.levels import Levels
 from hrcam.map_weights import PATTERN, MapWeights
 from hrcam.model_call import Images, logits_of
@@ -133,6 +133,7 @@ def watch_levels(
     statistics = LevelStatistics(weights.classes, len(levels))
     every_class = torch.arange(weights.classes)[None]
     for images, labels in _images(model, loader, target == "labels", "levels"):
+        weights.to(image_of(images).device)
         own, wanted = labels, None
         if weights.classes > CLASSES_AT_ONCE:
             if own is None:

@@ -14,6 +14,7 @@ from hrcam.dry_run import SeenMap, dry_run
 from hrcam.errors import LevelError
 from hrcam.inputs import check_images
 from hrcam.model_call import Images
+from hrcam.text_table import aligned
 
 # Maps whose sizes differ by less than this on every axis are of one resolution: convolutions
 # without padding lose a few voxels each, a stride of two halves the size.
@@ -64,12 +65,7 @@ class Levels(list[Level]):
             )
             for level in self
         ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([lines[0], "  ".join("─" * width for width in widths), *lines[1:]])
+        return aligned(rows, rule=True)
 
     __repr__ = __str__  # what notebooks show
 

@@ -71,7 +71,7 @@ class Study:
     scores
         Of every variant, on the mapped images.
     variants
-        Each method's best variants; of those the table tells.
+        Each method's best variants, the best first; of those the table tells.
     table
         Localisation, one row per variant, the best first.
     """

@@ -127,17 +127,20 @@ def contest_scores(
 
 
 def finalists(scores: Mapping[Variant, LocalisationScores]) -> list[Variant]:
-    """Choose each method's level, and its fusion, with the largest mean AUPRC.
+    """Choose each method's level, and its fusion, with the largest mean AUPRC; the best first.
 
     For the rivals this is an advantage: the choice is made with the masks that score it. HR-CAM
     has nothing to choose.
     """
+    ranked = sorted(scores, key=lambda variant: _mean_auprc(scores[variant]), reverse=True)
     best: dict[tuple[str, bool], Variant] = {}
-    for variant, score in scores.items():
-        key = (variant.method, bool(variant.fusion))
-        if key not in best or np.nanmean(score.auprc) > np.nanmean(scores[best[key]].auprc):
-            best[key] = variant
+    for variant in ranked:
+        best.setdefault((variant.method, bool(variant.fusion)), variant)
     return list(best.values())
+
+
+def _mean_auprc(score: LocalisationScores) -> float:
+    return float(np.nanmean(score.auprc))
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ def lead(scores: Mapping[Variant, LocalisationScores], *, fused: bool, seed: int
         for variant in scores
         if variant.method not in (EVIDENCE, PATTERN) and (fused or not variant.fusion)
     ]
-    rival = max(rivals, key=lambda variant: float(np.nanmean(scores[variant].auprc)))
+    rival = max(rivals, key=lambda variant: _mean_auprc(scores[variant]))
     ours, theirs = scores[Variant(PATTERN)], scores[rival]
     pairs = ours.auprc[ours.scored], theirs.auprc[theirs.scored]
     low, high = paired_ratio_interval(*pairs, seed=seed)
@@ -175,6 +178,5 @@ def lead(scores: Mapping[Variant, LocalisationScores], *, fused: bool, seed: int
 def contest_table(
     scores: Mapping[Variant, LocalisationScores], variants: Sequence[Variant], seed: int = 0
 ) -> pd.DataFrame:
-    """Return one row per variant, with intervals over subjects, the best AUPRC first."""
-    table = scores_table({variant.name: scores[variant] for variant in variants}, seed=seed)
-    return table.sort_values("auprc", ascending=False, ignore_index=True)
+    """Return one row per variant, in their order, with intervals over subjects."""
+    return scores_table({variant.name: scores[variant] for variant in variants}, seed=seed)
