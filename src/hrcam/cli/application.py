@@ -1,0 +1,61 @@
+"""The application that all commands belong to, and what they share."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from hrcam import __version__
+from hrcam.errors import HRCAMError
+
+app = typer.Typer(
+    name="hrcam",
+    help="Class activation maps at the resolution of the image, for any CNN, in 2D and 3D.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class _Echo(logging.Handler):
+    """Shows what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one message to the standard error stream of the moment."""
+        typer.echo(record.getMessage(), err=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hrcam {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of errors.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Set up what all commands share."""
+    del version
+    context.obj = debug
+    logger = logging.getLogger("hrcam")
+    logger.handlers[:] = [_Echo()]
+    logger.setLevel(logging.INFO)
+
+
+@contextmanager
+def explained_errors(context: typer.Context) -> Iterator[None]:
+    """Turn errors a user can mend into one line and exit code 1; others are bugs, and loud."""
+    try:
+        yield
+    except (HRCAMError, OSError) as error:  # a disk that is full, a folder that is not ours
+        if context.obj:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error

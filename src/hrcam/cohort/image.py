@@ -1,0 +1,51 @@
+"""A decoded image: its voxels, and where they are in the patient."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Format = Literal["nifti", "dicom", "picture", "array"]
+"""What an image was read from; it decides what its maps are written as."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a scan, or several of one grid as its channels.
+
+    Attributes
+    ----------
+    voxels
+        Shape (C, *spatial), finite. Volumes and NIfTI slices in the file's own order of axes
+        (DICOM: columns, rows, slices), pictures as (rows, columns).
+    affine
+        From voxel indices to RAS+ millimetres, shape (4, 4), exactly as in the file. A slice
+        keeps its place in space; a picture or an array has the identity.
+    stored_shape
+        Spatial shape in the file, with the axes of length 1 that ``voxels`` leaves out: a NIfTI
+        slice of (64, 64, 1) has voxels (1, 64, 64).
+    format
+        What it was read from.
+    form_codes
+        NIfTI's sform and qform codes, to be written again; zeros for other formats.
+    """
+
+    voxels: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    stored_shape: tuple[int, ...]
+    format: Format
+    form_codes: tuple[int, int] = (0, 0)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The spatial shape, two or three axes."""
+        return self.voxels.shape[1:]
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance between voxels along each spatial axis, in mm; 1 for pictures and arrays."""
+        lengths = np.sqrt((self.affine[:3, :3] ** 2).sum(0))
+        kept = [axis for axis, size in enumerate(self.stored_shape) if size > 1]
+        axes = kept if len(kept) == len(self.shape) else range(len(self.shape))
+        return tuple(float(lengths[axis]) for axis in axes)

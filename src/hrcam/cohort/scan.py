@@ -1,0 +1,66 @@
+"""Rows of a cohort's table: a scan, and the cohort that it belongs to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One examination of one participant: what the network gets one prediction for.
+
+    Attributes
+    ----------
+    name
+        Unique in the cohort, usable as a file name: ``sub-01`` or ``sub-01_ses-02_run-1``.
+    participant
+        Who was examined, as the table says.
+    images
+        Path of each channel, by the channel's name, in the cohort's order of channels. A DICOM
+        series is its folder.
+    label
+        Name of the class; None where it is missing.
+    mask
+        Where the pathology is, in the grid of the image; None where there is none or none is
+        known.
+    group
+        What must stay on one side of every split; the participant unless the table says
+        otherwise.
+    split
+        "train", "validation" or "test" where the table has the column; otherwise None.
+    site
+        Scanner or hospital, for the fingerprint; None where the table has no such column.
+    """
+
+    name: str
+    participant: str
+    images: Mapping[str, Path]
+    label: str | None = None
+    mask: Path | None = None
+    group: str = ""
+    split: str | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A table of scans.
+
+    Attributes
+    ----------
+    source
+        The folder or table that was opened.
+    channels
+        Names of the images of each scan, ("image",) for one.
+    scans
+        In the order of the table.
+    """
+
+    source: Path
+    channels: tuple[str, ...]
+    scans: tuple[Scan, ...] = field(default=())
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, sorted; a class index is a place in this tuple."""
+        return tuple(sorted({scan.label for scan in self.scans if scan.label is not None}))

@@ -1,0 +1,1 @@
+"""Maps of a whole cohort, each in the space of its image; restartable."""
