@@ -27,7 +27,8 @@ from hrcam.report.comparison import comparison_figure
 from hrcam.report.figures import save_png
 from hrcam.report.planes import Row
 from hrcam.study import Cohort, Study, run_study
-from hrcam.training import Transform
+from hrcam.text_table import with_interval
+from hrcam.training.images import Transform
 
 ULTRASOUND_SIZE = 128
 ULTRASOUND_LABELS = {"normal": 0, "benign": 1, "malignant": 2}
@@ -93,7 +94,7 @@ def padded_region(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 def augmentation(axes: int, flip: int) -> Transform:
     """Return what is drawn anew for each training image: mirror, shift, turn, noise."""
-    return Compose(
+    changes = Compose(
         [
             RandFlip(0.5, spatial_axis=flip),
             RandAffine(
@@ -105,6 +106,7 @@ def augmentation(axes: int, flip: int) -> Transform:
             RandGaussianNoise(0.5, std=0.1),
         ]
     )
+    return lambda image, draw: changes.set_random_state(draw)(image)
 
 
 def quick(cohort: Cohort) -> Cohort:
@@ -133,7 +135,7 @@ def written(title: str, cohort: Cohort, study: Study, seed: int) -> str:
     ]
     for row in study.table.to_dict("records"):
         cells = (
-            f"{row[score]:.2f} ({row[f'{score}_low']:.2f} to {row[f'{score}_high']:.2f})"
+            with_interval(row[score], row[f"{score}_low"], row[f"{score}_high"])
             for score in ("auprc", "pointing", "dice")
         )
         lines.append(f"| {row['method']} | {' | '.join(cells)} |")
@@ -177,7 +179,6 @@ def main() -> None:
     else:
         title, cohort, epochs = "Hippocampus, large against small", hippocampus(arguments.data), 20
         network, transform = SmallCNN(3, 1, 2, (8, 16, 32, 64)), augmentation(3, flip=0)
-    transform.set_random_state(arguments.seed)
     if arguments.quick:
         cohort, epochs = quick(cohort), 1
     study = run_study(

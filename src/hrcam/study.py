@@ -20,7 +20,8 @@ from hrcam.evaluation.contest import (
 )
 from hrcam.evaluation.localisation import LocalisationScores
 from hrcam.explainer import HRCAM
-from hrcam.training import ImageDataset, Transform, train_classifier
+from hrcam.training.classifier import train_classifier
+from hrcam.training.images import ImageDataset, Transform
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ def run_study(
     network
         Trained in place.
     epochs, batch_size, transform
-        Of the training; ``transform`` augments single images (C, *spatial).
+        Of the training; ``transform`` changes single images (C, *spatial) at random, each by the
+        whole number that it gets with it.
     bootstrap
         Number of refits of the HR-CAM head.
     seed

@@ -8,7 +8,8 @@ from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant, finalists, lead
 from hrcam.evaluation.localisation import LocalisationScores
 from hrcam.networks import SmallCNN
 from hrcam.study import Cohort, run_study
-from hrcam.training import ImageDataset, train_classifier
+from hrcam.training.classifier import train_classifier
+from hrcam.training.images import ImageDataset
 
 
 def bright_squares(count: int = 80, size: int = 32) -> Cohort:

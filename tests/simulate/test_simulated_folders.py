@@ -158,6 +158,44 @@ def test_other_parameters_are_refused_and_nothing_is_touched(tmp_path: Path) -> 
     assert contents(tmp_path) == whole
 
 
+@pytest.mark.parametrize("cohort", [SLICES, VOLUMES], ids=["2D", "3D"])
+def test_a_cohort_grows_to_what_a_larger_one_would_have_been(cohort, tmp_path: Path) -> None:
+    fewer = replace(cohort, subjects=cohort.subjects - 1)
+    folder = write_cohort(fewer, tmp_path / "grown", workers=1).parent
+    files = [p for kind in ("images", "masks") for p in (folder / kind).iterdir()]
+    for path in files:
+        os.utime(path, (1, 1))
+    write_cohort(cohort, folder, workers=1)
+    assert all(path.stat().st_mtime == 1 for path in files)
+    whole = write_cohort(cohort, tmp_path / "whole", workers=1).parent
+    assert contents(folder) == contents(whole)
+
+
+def test_a_cohort_whose_growth_was_interrupted_can_be_finished(tmp_path: Path) -> None:
+    larger = replace(SLICES, subjects=12)
+    whole = contents(write_cohort(larger, tmp_path / "whole", workers=1).parent)
+    folder = write_cohort(SLICES, tmp_path / "grown", workers=1).parent
+    table = (folder / "participants.tsv").read_bytes()
+    # Killed before the last subject: some images are there, the table is the old one.
+    for name in ("manifest.json", "images/sub-00011.png"):
+        (folder / name).write_bytes(whole[name])
+    with pytest.raises(InputError, match="12 subjects, more than 10"):
+        write_cohort(SLICES, folder, workers=1)
+    assert (folder / "participants.tsv").read_bytes() == table
+    write_cohort(larger, folder, workers=1)
+    assert contents(folder) == whole
+
+
+def test_fewer_subjects_are_refused_and_nothing_is_touched(tmp_path: Path) -> None:
+    write_cohort(SLICES, tmp_path, workers=1)
+    whole = contents(tmp_path)
+    with pytest.raises(InputError, match=r"made with 10 subjects, more than 9: ask for 10 or more"):
+        write_cohort(replace(SLICES, subjects=9), tmp_path, workers=1)
+    with pytest.raises(InputError, match=r"other parameters \(noise was 0.03, is 0.1\)"):
+        write_cohort(replace(SLICES, subjects=12, noise=0.1), tmp_path, workers=1)
+    assert contents(tmp_path) == whole
+
+
 def test_a_folder_with_other_content_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty"):

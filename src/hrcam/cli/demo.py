@@ -1,12 +1,12 @@
 """`hrcam demo`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.text_table import aligned
+from hrcam.text_table import aligned, with_interval
 
 
 @app.command()
@@ -31,19 +31,18 @@ def demo(
     best = lead(study.scores, fused=False, seed=seed)
     typer.echo(
         f"\nAUPRC of the HR-CAM pattern over that of the best rival at its best level "
-        f"({best.rival.name}): {best.ratio:.2f} ({best.low:.2f}–{best.high:.2f})"
+        f"({best.rival.name}): {with_interval(best.ratio, best.low, best.high)}"
     )
     typer.echo(f"the report: {out / 'report.html'}")
 
 
-def _plain(rows: list[dict[str, object]]) -> str:
+def _plain(rows: list[dict[str, Any]]) -> str:
     """Lay out a localisation table for the terminal."""
     scores = ("auprc", "pointing", "dice")
     cells = [["method", "AUPRC", "pointing", "Dice"]]
     for row in rows:
         values = (
-            f"{row[score]:.2f} ({row[f'{score}_low']:.2f}–{row[f'{score}_high']:.2f})"
-            for score in scores
+            with_interval(row[score], row[f"{score}_low"], row[f"{score}_high"]) for score in scores
         )
         cells.append([str(row["method"]), *values])
     return aligned(cells)

@@ -46,7 +46,7 @@ def lesions(
     contrast: Annotated[Contrast, typer.Option(help="How lesions differ.")] = Contrast.BRIGHTER,
     strength: Annotated[float, typer.Option(help="Relative change of the signal.")] = 0.15,
     lesion_fraction: Annotated[float, typer.Option(help="Share of subjects with lesions.")] = 0.5,
-    test_fraction: Annotated[float, typer.Option(help="Share of the split “test”.")] = 0.2,
+    test_fraction: Annotated[float, typer.Option(help="Share of each class for testing.")] = 0.2,
     noise: Annotated[float, typer.Option(help="Relative to the mean brain signal.")] = 0.03,
     image_format: Annotated[
         ImageFormat | None,
@@ -59,7 +59,7 @@ def lesions(
 ) -> None:
     """Brain images of which some have faint lesions, with masks and a participants.tsv.
 
-    A second run of the same command writes only what is missing.
+    A second run of the same command writes only what is missing; with more subjects it adds them.
     """
     from hrcam.simulate import LesionCohort, write_cohort
 

@@ -40,10 +40,10 @@ def bootstrap_interval(
         If a value is not finite, there are fewer than two subjects, or an option is out of range.
     """
     scores = _checked_values(values)
-    subjects = _subjects(groups, scores.size)
-    draws = _draws(subjects, resamples, seed)
+    subjects = subject_indices(groups, scores.size)
+    draws = draw_subjects(subjects, resamples, seed)
     means = (draws @ np.bincount(subjects, scores)) / (draws @ np.bincount(subjects))
-    return _percentiles(means, level)
+    return percentiles(means, level)
 
 
 def paired_ratio_interval(
@@ -79,14 +79,14 @@ def paired_ratio_interval(
     above, below = _checked_values(numerator), _checked_values(denominator)
     if above.size != below.size:
         raise InputError(f"Paired scores differ in length: {above.size} and {below.size}.")
-    subjects = _subjects(groups, above.size)
-    draws = _draws(subjects, resamples, seed)
+    subjects = subject_indices(groups, above.size)
+    draws = draw_subjects(subjects, resamples, seed)
     totals = draws @ np.bincount(subjects, below)
     if not (totals > 0).all():
         raise InputError(
             "The ratio has no interval: the denominator's mean is not positive in some draws."
         )
-    return _percentiles((draws @ np.bincount(subjects, above)) / totals, level)
+    return percentiles((draws @ np.bincount(subjects, above)) / totals, level)
 
 
 def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
@@ -98,29 +98,73 @@ def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
-def _subjects(groups: ArrayLike | None, images: int) -> NDArray[np.intp]:
-    """Index of each image's subject, shape (images,)."""
+def subject_indices(groups: ArrayLike | None, images: int) -> NDArray[np.intp]:
+    """Give each subject a number from 0, in sorted order.
+
+    Parameters
+    ----------
+    groups
+        The subject of each image, shape (images,). None: every image is a subject of its own.
+    images
+        How many images there are.
+
+    Returns
+    -------
+    numpy.ndarray
+        Index of each image's subject, shape (images,).
+
+    Raises
+    ------
+    InputError
+        If there is not one group per image, or one is None or NaN.
+    """
     labels = np.arange(images) if groups is None else np.asarray(groups)
     if labels.shape != (images,):
         raise InputError(f"Groups have shape {labels.shape}, the scores ({images},).")
-    names, index = np.unique(labels, return_inverse=True)
-    if names.size < 2:
-        raise InputError(f"An interval needs at least two subjects, there are {names.size}.")
-    return index
+    # As objects, because NaN among strings becomes the string "nan".
+    raw = labels if groups is None else np.asarray(groups, dtype=object)
+    if missing := sum(group is None or group != group for group in raw.tolist()):
+        raise InputError(
+            f"{missing} of {images} images have no group: give each the name of its subject."
+        )
+    return np.unique(labels, return_inverse=True)[1]
 
 
-def _draws(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each subject is drawn, shape (resamples, number of subjects)."""
+def draw_subjects(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Draw as many subjects as there are, with replacement, again and again.
+
+    Parameters
+    ----------
+    subjects
+        As `subject_indices` returns them, shape (images,).
+    resamples
+        How many times the subjects are drawn.
+    seed
+        Same seed, same draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        How often each subject is drawn, shape (resamples, number of subjects).
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two subjects, or ``resamples`` is less than 1.
+    """
+    number = int(subjects.max(initial=-1)) + 1
+    if number < 2:
+        raise InputError(f"An interval needs at least two subjects, there are {number}.")
     if resamples < 1:
         raise InputError(f"resamples must be at least 1, not {resamples}.")
-    number = int(subjects.max()) + 1
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(number, np.full(number, 1 / number), size=resamples)
     # Floating point, because integer matrix products do not reach BLAS.
     return counts.astype(np.float64)
 
 
-def _percentiles(statistics: NDArray[np.float64], level: float) -> tuple[float, float]:
+def percentiles(statistics: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """Return the ends of the central share ``level`` of the statistics, shape (resamples,)."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}.")
     low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])

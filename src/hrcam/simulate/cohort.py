@@ -43,7 +43,8 @@ class LesionCohort:
     lesion_fraction : float
         Share of subjects with lesions; they are spread evenly over the cohort.
     test_fraction : float
-        Share of each class in the split "test".
+        Share of each class in the split "test", rounded down: below 1 / ``test_fraction``
+        subjects of a class there is none.
     rotation : float
         Largest rotation about each axis, in degrees.
     scaling : float

@@ -39,20 +39,22 @@ def write_cohort(
     image_format: ImageFormat | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write a simulated cohort to a folder, or finish one that was interrupted.
+    """Write a simulated cohort to a folder, finish one that was interrupted, or let one grow.
 
     The folder gets ``manifest.json`` (parameters, seed, versions, and that the images are
     simulated), ``images/`` and ``masks/`` (masks of subjects with lesions only), and last
     ``participants.tsv`` with the columns participant_id, image, label, mask, group and split.
     Every file appears whole or not at all. A second run writes only what is missing or cut
-    short. One run at a time for each folder.
+    short; with more subjects it adds them to those that are there, which stay as they are. Until
+    the last is written, the table lists the cohort as it was. One run at a time for each folder.
 
     Parameters
     ----------
     cohort : LesionCohort
         The parameters.
     out : str or Path
-        The folder: new, empty, or of an earlier run with the same parameters.
+        The folder: new, empty, or of an earlier run with the same parameters and as many
+        subjects or fewer.
     workers : int or None
         Number of processes; 1 stays in this one, None takes one for each core.
     image_format : {"png", "nifti"} or None
@@ -68,8 +70,8 @@ def write_cohort(
     Raises
     ------
     InputError
-        If the folder has other content or was made with other parameters, if volumes are asked
-        for as PNG, or if a brain has no room for the lesions.
+        If the folder has other content, was made with other parameters or has more subjects, if
+        volumes are asked for as PNG, or if a brain has no room for the lesions.
     """
     chosen = image_format or ("png" if cohort.dimensions == 2 else "nifti")
     if chosen not in SUFFIX:
@@ -107,14 +109,14 @@ def _manifest(cohort: LesionCohort, image_format: ImageFormat) -> dict[str, Any]
 
 
 def _claim(folder: Path, manifest: dict[str, Any]) -> None:
-    """Make the folder, or see that it was made with this manifest."""
+    """Make the folder, or see that this manifest continues the one it was made with."""
     text = json.dumps(manifest, indent=2) + "\n"
     path = folder / MANIFEST
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: choose a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        _compare(path, json.loads(text))
+        _continue(path, json.loads(text))
     elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise InputError(
             f"{folder} is not empty and has no {MANIFEST}: choose a new or an empty folder"
@@ -125,10 +127,11 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> None:
         (folder / name).mkdir(exist_ok=True)
 
 
-def _compare(path: Path, wanted: dict[str, Any]) -> None:
+def _continue(path: Path, wanted: dict[str, Any]) -> None:
+    """Note in the manifest if the cohort is to grow; refuse what would change its subjects."""
     try:
         found = json.loads(path.read_text())
-        before = _identity(found)
+        before, count = _identity(found), int(found["parameters"]["subjects"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is not the manifest of a simulated cohort: choose another folder"
@@ -141,12 +144,26 @@ def _compare(path: Path, wanted: dict[str, Any]) -> None:
             f"{path.parent} was made with other parameters ({changes}): choose another folder, "
             "or delete this one"
         )
+    asked = wanted["parameters"]["subjects"]
+    if asked < count:
+        raise InputError(
+            f"{path.parent} was made with {count} subjects, more than {asked}: ask for {count} or "
+            "more, choose another folder, or delete this one"
+        )
+    if asked > count:
+        # The versions stay those that made the first subjects.
+        grown = {**found, "parameters": wanted["parameters"]}
+        write_atomically(path, (json.dumps(grown, indent=2) + "\n").encode())
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Whatever changes the files: parameters, format, and the version of this package."""
+    """Whatever changes a subject's files: parameters, format, and the version of this package.
+
+    Not how many subjects there are: each is the same however many follow.
+    """
+    parameters = {k: v for k, v in manifest["parameters"].items() if k != "subjects"}
     return {
-        **manifest["parameters"],
+        **parameters,
         "image_format": manifest["image_format"],
         "hrcam version": manifest["versions"]["hrcam"],
     }

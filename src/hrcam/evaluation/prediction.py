@@ -1,0 +1,232 @@
+"""How well a class is predicted: the usual metrics, each with an interval over subjects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hrcam.errors import InputError
+from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
+from hrcam.evaluation.estimate import Estimate, bootstrap_estimate, wilson_interval
+from hrcam.evaluation.prediction_checks import checked_predictions
+from hrcam.evaluation.prediction_metrics import (
+    CLASS_METRICS,
+    METRICS,
+    ClassMetric,
+    Metric,
+    ResampledMetrics,
+)
+
+
+@dataclass(frozen=True)
+class PredictionScores:
+    """Metrics of one predictor on one set of images.
+
+    With two classes, ``auc``, ``sensitivity``, ``specificity`` and ``calibration_error`` are those
+    of the last class, the positive one; with more they are means over the classes, each against
+    all others. A mean is not defined where one class has no value.
+
+    Attributes
+    ----------
+    metrics
+        ``accuracy``; ``balanced_accuracy``, the mean of the classes' sensitivities; ``auc``, area
+        under the ROC curve; ``sensitivity`` and ``specificity`` of the most probable class;
+        ``calibration_error``, the expected calibration error of each class in ten bins of equal
+        numbers of images (classwise, Kull et al., NeurIPS 2019): it is larger than 0 for a
+        perfectly calibrated predictor too, the more so the fewer the images, so compare it only
+        on the same images; ``brier_score``, the mean squared error of the probabilities, from 0 to
+        1 with two classes, and summed over more of them, from 0 to 2.
+    by_class
+        For each class its ``auc``, ``sensitivity``, ``specificity`` and ``calibration_error``.
+    confusion
+        Number of images of each true class (rows) and most probable class, shape (K, K).
+    images, subjects, resamples
+        How many there are; ``resamples`` is 0 where one subject leaves nothing to resample.
+    """
+
+    metrics: Mapping[Metric, Estimate]
+    by_class: Mapping[str, Mapping[ClassMetric, Estimate]]
+    confusion: NDArray[np.intp]
+    images: int
+    subjects: int
+    resamples: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain numbers; None is null: not defined, or no interval.
+
+        Returns
+        -------
+        dict
+            Each metric as ``{"value", "low", "high"}``; ``per_class``, the same for each class;
+            ``confusion``, rows of true classes in the order of ``per_class``; ``images``,
+            ``subjects`` and ``resamples``; ``undefined``, for each metric the number of resamples
+            left out because they lack a class.
+        """
+        return {
+            **{metric: _plain(estimate) for metric, estimate in self.metrics.items()},
+            "per_class": {
+                name: {metric: _plain(estimate) for metric, estimate in estimates.items()}
+                for name, estimates in self.by_class.items()
+            },
+            "confusion": self.confusion.tolist(),
+            "images": self.images,
+            "subjects": self.subjects,
+            "resamples": self.resamples,
+            "undefined": {metric: each.undefined for metric, each in self.metrics.items()},
+        }
+
+
+def score_predictions(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    classes: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> PredictionScores:
+    """Score predicted probabilities, with 95 % bootstrap intervals over subjects.
+
+    Subjects are drawn with all their images (Field and Welsh, JRSS B 69:369, 2007). A draw that
+    lacks a class has no AUC: it is left out of that interval and counted. Where every image is
+    right, or every one wrong, all draws agree and the bootstrap says nothing; rates then get
+    Wilson's interval for that many subjects, the other metrics none.
+
+    Parameters
+    ----------
+    labels
+        Index of each image's class, shape (N,). A class may be absent: what needs it is None.
+    probabilities
+        Of each class, each row adding up to 1, shape (N, K); the last class of two is the positive
+        one.
+    classes
+        The K names of the classes. None: their indices.
+    groups
+        The subject of each image, shape (N,). None: every image is a subject of its own. With one
+        subject only there are no intervals, but those of rates of 0 and 1.
+    resamples
+        How many times the subjects are drawn.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    PredictionScores
+
+    Raises
+    ------
+    InputError
+        If labels, probabilities, groups or names do not fit, there is no image, a number is NaN,
+        or probabilities do not add up to 1.
+    """
+    true, predicted = checked_predictions(labels, probabilities)
+    number = predicted.shape[1]
+    names = [str(i) for i in range(number)] if classes is None else list(classes)
+    if len(set(names)) != len(names) or len(names) != number:
+        raise InputError(f"classes names {names}: use {number} different names.")
+    subjects = subject_indices(groups, true.size)
+    weights = _weights(subjects, resamples, seed)
+    metrics = ResampledMetrics(true, predicted, subjects, weights)
+
+    def subjects_with(images: NDArray[np.bool_]) -> int:
+        return np.unique(subjects[images]).size
+
+    by_class: dict[str, dict[ClassMetric, Estimate]] = {name: {} for name in names}
+    for metric in CLASS_METRICS:
+        resampled = metrics.by_class(metric)
+        for index, name in enumerate(names):
+            estimate = bootstrap_estimate(float(resampled[0, index]), resampled[1:, index])
+            if metric in ("sensitivity", "specificity"):
+                counted = (true == index) == (metric == "sensitivity")
+                estimate = _sure_rate(estimate, subjects_with(counted))
+            by_class[name][metric] = estimate
+    overall: dict[Metric, Estimate] = {}
+    for each in METRICS:
+        if number == 2 and each in CLASS_METRICS:
+            overall[each] = by_class[names[-1]][each]
+            continue
+        values = metrics.overall(each)
+        overall[each] = bootstrap_estimate(float(values[0]), values[1:])
+    overall["accuracy"] = _sure_rate(overall["accuracy"], subjects_with(true >= 0))
+    return PredictionScores(
+        metrics=overall,
+        by_class=by_class,
+        confusion=metrics.confusion[0].astype(np.intp),
+        images=true.size,
+        subjects=weights.shape[1],
+        resamples=len(weights) - 1,
+    )
+
+
+def paired_difference(
+    labels: ArrayLike,
+    first: ArrayLike,
+    second: ArrayLike,
+    metric: Metric,
+    *,
+    groups: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Estimate:
+    """Subtract the second predictor's metric from the first's, on the same images.
+
+    Both are scored in the same draws of the subjects, so what makes a subject hard for both
+    cancels.
+
+    Parameters
+    ----------
+    labels
+        Index of each image's class, shape (N,).
+    first, second
+        Probabilities of each class, shape (N, K).
+    metric
+        As `PredictionScores` names it. A positive difference says that the first is better, but
+        for ``calibration_error`` and ``brier_score`` that it is worse.
+    groups, resamples, seed
+        As for `score_predictions`.
+
+    Returns
+    -------
+    Estimate
+        Without an interval where the difference is the same in every draw.
+
+    Raises
+    ------
+    InputError
+        As for `score_predictions`; also if the two differ in shape, or there is no such metric.
+    """
+    if metric not in METRICS:
+        raise InputError(f"metric is {metric!r}: use one of {', '.join(METRICS)}.")
+    true, a = checked_predictions(labels, first)
+    _, b = checked_predictions(labels, second)
+    if a.shape != b.shape:
+        raise InputError(f"Paired probabilities differ in shape: {a.shape} and {b.shape}.")
+    subjects = subject_indices(groups, true.size)
+    weights = _weights(subjects, resamples, seed)
+    ours, theirs = (
+        ResampledMetrics(true, each, subjects, weights).overall(metric) for each in (a, b)
+    )
+    difference = ours - theirs
+    return bootstrap_estimate(float(difference[0]), difference[1:])
+
+
+def _weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Every subject once, then the draws, shape (1 + resamples, number of subjects)."""
+    once = np.ones((1, int(subjects.max()) + 1))
+    if once.size < 2:
+        return once
+    return np.concatenate([once, draw_subjects(subjects, resamples, seed)])
+
+
+def _sure_rate(estimate: Estimate, subjects: int) -> Estimate:
+    """Give a rate of 0 or 1 Wilson's interval: all subjects agree, so each is one trial."""
+    if estimate.value not in (0, 1):
+        return estimate
+    low, high = wilson_interval(int(estimate.value) * subjects, subjects)
+    return Estimate(estimate.value, low, high, estimate.undefined)
+
+
+def _plain(estimate: Estimate) -> dict[str, float | None]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
