@@ -1,14 +1,16 @@
 """The application that all commands belong to, and what they share."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hrcam import __version__
-from hrcam.errors import HRCAMError
+from hrcam.cli.terminal import printable
+from hrcam.errors import HRCAMError, HRCAMWarning
 
 app = typer.Typer(
     name="hrcam",
@@ -51,11 +53,24 @@ def main(
 
 @contextmanager
 def explained_errors(context: typer.Context) -> Iterator[None]:
-    """Turn errors a user can mend into one line and exit code 1; others are bugs, and loud."""
-    try:
-        yield
-    except (HRCAMError, OSError) as error:  # a disk that is full, a folder that is not ours
-        if context.obj:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+    """Turn errors a user can mend into one line and exit code 1; others are bugs, and loud.
+
+    Warnings of this package become one line each, without the place in its code.
+    """
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, HRCAMWarning):
+                typer.echo(printable(f"warning: {message}"), err=True)
+            else:
+                shown(message, category, *place)
+
+        warnings.showwarning = show
+        try:
+            yield
+        except (HRCAMError, OSError) as error:  # a disk that is full, a folder that is not ours
+            if context.obj:
+                raise
+            typer.echo(printable(f"error: {error}"), err=True)
+            raise typer.Exit(1) from error

@@ -6,6 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hrcam.cohort.problems import Caution
+
 Format = Literal["nifti", "dicom", "picture", "array"]
 """What an image was read from; it decides what its maps are written as."""
 
@@ -29,6 +31,9 @@ class Image:
         What it was read from.
     form_codes
         NIfTI's sform and qform codes, to be written again; zeros for other formats.
+    cautions
+        What a reader should know of an image that can be used: a sheared affine, no orientation,
+        colours that were reduced to grey.
     """
 
     voxels: NDArray[np.float32]
@@ -36,6 +41,7 @@ class Image:
     stored_shape: tuple[int, ...]
     format: Format
     form_codes: tuple[int, int] = (0, 0)
+    cautions: tuple[Caution, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

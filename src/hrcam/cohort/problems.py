@@ -1,5 +1,6 @@
 """What can be wrong with an image or a table: a code, and one line that says what to do."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,20 +24,26 @@ class Reason(StrEnum):
     SINGULAR_AFFINE = "singular-affine"
     SHEARED_AFFINE = "sheared-affine"
     VOXEL_SIZE = "voxel-size"
+    NO_ORIENTATION = "no-orientation"
     SLICE_GAP = "slice-gap"
+    DUPLICATE_SLICE = "duplicate-slice"
     GANTRY_TILT = "gantry-tilt"
     MIXED_SERIES = "mixed-series"
     CHANNEL_MISMATCH = "channel-mismatch"
     MIXED_DIMENSIONS = "mixed-dimensions"
     MIXED_SHAPES = "mixed-shapes"
+    COLOUR = "colour"
     MASK_MISMATCH = "mask-mismatch"
+    NOT_A_MASK = "not-a-mask"
     DUPLICATE_IMAGE = "duplicate-image"
     DUPLICATE_NAME = "duplicate-name"
     BAD_NAME = "bad-name"
+    BAD_ROW = "bad-row"
     NO_LABEL = "no-label"
     SMALL_CLASS = "small-class"
     SPLIT_LEAK = "split-leak"
     BAD_SPLIT = "bad-split"
+    CONFOUNDED_SITE = "confounded-site"
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,25 @@ class Problem:
     refused: bool = True
 
 
+@dataclass(frozen=True)
+class Caution:
+    """What is worth knowing about an image that can be used.
+
+    Attributes
+    ----------
+    reason
+        The code.
+    message
+        What was found, with numbers.
+    advice
+        What to do.
+    """
+
+    reason: Reason
+    message: str
+    advice: str
+
+
 class ImageError(InputError):
     """An image that cannot be used.
 
@@ -83,3 +109,25 @@ class ImageError(InputError):
     def __init__(self, reason: Reason, message: str, advice: str) -> None:
         super().__init__(f"{reason}: {message}; {advice}")
         self.reason, self.message, self.advice = reason, message, advice
+
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[Reason, str, str]]:
+        """Let it travel between processes: an exception is made anew from its message alone."""
+        return type(self), (self.reason, self.message, self.advice)
+
+
+class RefusedScansError(InputError):
+    """A cohort with scans that cannot be used.
+
+    Attributes
+    ----------
+    problems
+        What is wrong, one for each scan and reason.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        scans = {problem.scan for problem in self.problems}
+        super().__init__(
+            f"{len(scans)} scans were refused ({', '.join(sorted({p.reason for p in problems}))}): "
+            "mend them as `hrcam check` says, or leave them out with --skip-bad (skip_bad=True)"
+        )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hrcam.cohort.problems import Problem
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -54,13 +56,21 @@ class Cohort:
         Names of the images of each scan, ("image",) for one.
     scans
         In the order of the table.
+    problems
+        Rows of the table that were refused, and are not among ``scans``, or are worth a warning.
     """
 
     source: Path
     channels: tuple[str, ...]
     scans: tuple[Scan, ...] = field(default=())
+    problems: tuple[Problem, ...] = field(default=())
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, sorted; a class index is a place in this tuple."""
         return tuple(sorted({scan.label for scan in self.scans if scan.label is not None}))
+
+    def shown(self, path: Path) -> str:
+        """Show a path as the table gives it: relative to the cohort's folder where it is inside."""
+        folder = self.source if self.source.is_dir() else self.source.parent
+        return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

@@ -1,0 +1,93 @@
+"""`hrcam check`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hrcam.cli.application import app, explained_errors
+from hrcam.cli.terminal import print_problems, printable
+
+if TYPE_CHECKING:
+    from hrcam.cohort.fingerprint import Fingerprint, Spread
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    cohort: Annotated[
+        Path,
+        typer.Argument(help="Folder with a participants.tsv or class folders, a table, or BIDS."),
+    ],
+    suffix: Annotated[
+        str | None, typer.Option(help="Of the images of a BIDS data set, as T1w.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write everything found to this file.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="one per core")
+    ] = None,
+) -> None:
+    """Decode every image of a cohort; list what is wrong, and what to do about it.
+
+    Exit code 1 if anything was refused.
+    """
+    from hrcam.cohort.check import check_cohort
+    from hrcam.cohort.opening import open_cohort
+    from hrcam.files import write_atomically
+
+    with explained_errors(context):
+        report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)
+        if json_file is not None:
+            content = json.dumps(report.to_json(), indent=2) + "\n"
+            write_atomically(json_file, content.encode())
+    print_problems(report.problems)
+    if report.problems:
+        typer.echo()
+    for line in _summary(report.fingerprint):
+        typer.echo(line)
+    if report.refused:
+        typer.echo(f"\nrefused      {len(report.refused)}, listed above", err=True)
+        raise typer.Exit(1)
+
+
+def _summary(found: "Fingerprint") -> Iterator[str]:
+    """Put the fingerprint in a few lines."""
+    yield f"accepted     {found.scans} scans of {found.participants} participants"
+    if found.shape is None:
+        return
+    yield f"channels     {printable(', '.join(found.channels))}"
+    yield f"format       {_counted(found.formats)}"
+    yield f"shape        {_spread(found.shape)}"
+    yield f"voxel size   {_spread(found.spacing)} mm"
+    yield f"foreground   {_spread(found.foreground)}"
+    if set(found.orientations) != {"n/a"}:
+        yield f"orientation  {_counted(found.orientations)}"
+    for channel, percentiles in zip(found.channels, found.intensities, strict=False):
+        middle = ", ".join(f"{name} {values[1]:.4g}" for name, values in percentiles.items())
+        yield f"intensities  {printable(channel)}: {middle} (medians of percentiles)"
+    yield f"class        {_counted(found.classes)}"
+    for site, classes in found.classes_by_site.items():
+        yield f"site         {printable(site)}: {_counted(classes)}"
+    if set(found.splits) != {"n/a"}:
+        yield f"split        {_counted(found.splits)}"
+    yield f"masks        {found.masks}"
+    if found.duplicates:
+        yield f"duplicates   {len(found.duplicates)} images in several scans"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return printable(", ".join(f"{name} {count}" for name, count in counts.items()))
+
+
+def _spread(spread: "Spread | None") -> str:
+    if spread is None:
+        return ""
+    low, middle, high = (
+        " × ".join(f"{value:.4g}" for value in end)
+        for end in (spread.minimum, spread.median, spread.maximum)
+    )
+    return middle if low == high else f"{middle} ({low} to {high})"

@@ -1,0 +1,26 @@
+"""What was found in a cohort, made fit for a terminal."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from hrcam.cohort.problems import Problem
+
+
+def print_problems(problems: Iterable["Problem"], *, err: bool = False) -> None:
+    """Print one line for each problem: scan, file, reason, what was found, what to do."""
+    for problem in problems:
+        kind = "refused" if problem.refused else "warning"
+        place = "  ".join(part for part in (problem.scan, problem.file) if part) or "cohort"
+        text = f"{kind}  {place}  {problem.reason}: {problem.message}; {problem.advice}"
+        typer.echo(printable(text), err=err)
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would obey or hide: control characters, and marks of direction."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

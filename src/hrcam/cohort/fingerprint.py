@@ -1,0 +1,151 @@
+"""A cohort in numbers: what a preparation is chosen from, and a confounder is seen in."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from hrcam.cohort.consistency import duplicates
+from hrcam.cohort.examination import PERCENTILES
+from hrcam.cohort.facts import ScanFacts
+from hrcam.cohort.scan import Cohort
+
+NONE = "n/a"
+"""Key for scans without a label, a site or a split."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How numbers along each axis vary over the scans.
+
+    Attributes
+    ----------
+    minimum, median, maximum
+        Of each axis on its own.
+    different
+        How many different tuples there are.
+    """
+
+    minimum: tuple[float, ...]
+    median: tuple[float, ...]
+    maximum: tuple[float, ...]
+    different: int
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Counts and ranges over the accepted scans.
+
+    Attributes
+    ----------
+    scans, participants, masks
+        How many there are.
+    channels
+        Names of the images of each scan.
+    classes, sites, splits, formats, orientations
+        Scans of each; "n/a" where it is missing.
+    classes_by_site
+        Scans of each class, for each site; empty if no site is known.
+    shape, foreground
+        In voxels.
+    spacing
+        In mm; 1 for pictures and arrays.
+    intensities
+        For each channel, and each of its 0.5, 25, 50, 75 and 99.5 % percentiles by name, the
+        least, the median and the greatest value over the scans.
+    duplicates
+        Names of scans with the same voxels.
+    """
+
+    scans: int
+    participants: int
+    masks: int
+    channels: tuple[str, ...]
+    classes: Mapping[str, int]
+    sites: Mapping[str, int]
+    splits: Mapping[str, int]
+    formats: Mapping[str, int]
+    orientations: Mapping[str, int]
+    classes_by_site: Mapping[str, Mapping[str, int]]
+    shape: Spread | None
+    spacing: Spread | None
+    foreground: Spread | None
+    intensities: tuple[Mapping[str, tuple[float, ...]], ...]
+    duplicates: tuple[tuple[str, ...], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it in types that JSON has."""
+        return asdict(self)
+
+
+def take_fingerprint(cohort: Cohort, facts: Mapping[str, ScanFacts]) -> Fingerprint:
+    """Summarise a cohort.
+
+    Parameters
+    ----------
+    cohort
+        Accepted scans: of one number of dimensions and of channels.
+    facts
+        By the name of the scan.
+
+    Returns
+    -------
+    Fingerprint
+        Its spreads are None for a cohort without scans.
+    """
+    scans = cohort.scans
+    known = [facts[scan.name] for scan in scans]
+    sites = sorted({scan.site or NONE for scan in scans})
+    by_site = {
+        site: _counts(scan.label for scan in scans if (scan.site or NONE) == site) for site in sites
+    }
+    return Fingerprint(
+        scans=len(scans),
+        participants=len({scan.participant for scan in scans}),
+        masks=sum(scan.mask is not None for scan in scans),
+        channels=cohort.channels,
+        classes=_counts(scan.label for scan in scans),
+        sites=_counts(scan.site for scan in scans),
+        splits=_counts(scan.split for scan in scans),
+        formats=_counts(fact.format for fact in known),
+        orientations=_counts(fact.orientation for fact in known),
+        classes_by_site={} if sites == [NONE] else by_site,
+        shape=_spread([fact.shape for fact in known]),
+        spacing=_spread([fact.spacing for fact in known]),
+        foreground=_spread([fact.foreground for fact in known]),
+        intensities=_intensities(known),
+        duplicates=tuple(tuple(s.name for s in copies) for copies in duplicates(scans, facts)),
+    )
+
+
+def _counts(values: Iterable[str | None]) -> dict[str, int]:
+    """How often each value occurs, the most frequent first."""
+    counts = Counter(value or NONE for value in values)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _spread(values: Sequence[tuple[float, ...]]) -> Spread | None:
+    if not values:
+        return None
+    table = np.array(values, dtype=float)
+    return Spread(
+        minimum=tuple(table.min(0).tolist()),
+        median=tuple(np.median(table, axis=0).tolist()),
+        maximum=tuple(table.max(0).tolist()),
+        different=len(set(values)),
+    )
+
+
+def _intensities(
+    facts: Sequence[ScanFacts],
+) -> tuple[dict[str, tuple[float, ...]], ...]:
+    if not facts:
+        return ()
+    table = np.array([fact.percentiles for fact in facts])  # scan, channel, percentile
+    ends = np.stack([table.min(0), np.median(table, axis=0), table.max(0)], axis=-1)
+    return tuple(
+        {f"{p:g}%": tuple(row) for p, row in zip(PERCENTILES, rows, strict=True)}
+        for rows in ends.tolist()
+    )

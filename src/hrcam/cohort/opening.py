@@ -1,0 +1,123 @@
+"""Open a cohort, whichever way it is laid out."""
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from hrcam.cohort.bids import is_bids, open_bids
+from hrcam.cohort.class_folders import open_class_folders
+from hrcam.cohort.naming import is_plain_text, same_when_read
+from hrcam.cohort.participants import image_columns, open_table
+from hrcam.cohort.problems import Problem, Reason
+from hrcam.cohort.reasons import problem
+from hrcam.cohort.scan import Cohort
+from hrcam.cohort.table import SUFFIXES, read_table
+from hrcam.errors import InputError
+
+TABLE = "participants.tsv"
+
+
+def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
+    """Find the scans of a cohort; no image is opened yet.
+
+    A cohort is one of these:
+
+    - a folder with a ``participants.tsv`` that has the columns ``participant_id`` and ``image``
+      (or ``image_NAME`` for each of several channels), and if there are any ``label``, ``mask``,
+      ``group`` (scans that must not be split), ``split`` (train, validation or test), ``site``
+      and ``session``;
+    - such a table anywhere, as TSV or CSV;
+    - a BIDS data set;
+    - a folder with one folder for each class.
+
+    ``n/a`` and empty cells mean missing, as in BIDS. Identifiers are text: 007 stays 007.
+
+    Parameters
+    ----------
+    path
+        The folder or the table.
+    suffix
+        Of the images of a BIDS data set, as ``T1w``; needed where it has several.
+
+    Returns
+    -------
+    Cohort
+        Its scans, and as ``problems`` the rows that were refused. A scan is named after its
+        participant and session; the name is safe as a file name, and stays the same in whatever
+        order the rows come.
+
+    Raises
+    ------
+    InputError
+        If there is no cohort at the path, or its table is broken as a whole.
+    """
+    path = Path(path)
+    if path.is_dir():
+        cohort = _open_folder(path, suffix)
+    elif not path.exists():
+        raise InputError(f"{path} does not exist: give a folder or a table")
+    elif path.suffix.casefold() in SUFFIXES:
+        _refuse_suffix(suffix, path)
+        cohort = open_table(path, source=path)
+    else:
+        raise InputError(
+            f"{path} is no cohort: give a folder, or a table that ends in {', '.join(SUFFIXES)}"
+        )
+    cohort = _without_odd_text(cohort)
+    return replace(cohort, problems=(*cohort.problems, *_lookalikes(cohort)))
+
+
+def _open_folder(folder: Path, suffix: str | None) -> Cohort:
+    table = folder / TABLE
+    has_table = table.is_file()
+    if has_table and image_columns(read_table(table)):
+        _refuse_suffix(suffix, folder)
+        return open_table(table, source=folder)
+    if is_bids(folder):
+        return open_bids(folder, suffix)
+    _refuse_suffix(suffix, folder)
+    if has_table:
+        return open_table(table, source=folder)  # which says what its table lacks
+    return open_class_folders(folder)
+
+
+def _refuse_suffix(suffix: str | None, path: Path) -> None:
+    if suffix is not None:
+        raise InputError(f"suffix is {suffix!r}, but {path} is no BIDS data set: leave it out")
+
+
+def _without_odd_text(cohort: Cohort) -> Cohort:
+    """Refuse scans with a line break or a broken letter in what goes into tables and files."""
+    kept, problems = [], list(cohort.problems)
+    for scan in cohort.scans:
+        paths = [path for path in (*scan.images.values(), scan.mask) if path is not None]
+        texts = (scan.participant, scan.label, scan.group, scan.split, scan.site)
+        odd = [
+            text
+            for text in (*filter(None, texts), *(cohort.shown(path) for path in paths))
+            if not is_plain_text(text)
+        ]
+        if odd:
+            message = f"{odd[0]!r} contains a control character or is no valid Unicode"
+            problems.append(problem(scan.name, "", Reason.BAD_NAME, message))
+        else:
+            kept.append(scan)
+    return replace(cohort, scans=tuple(kept), problems=tuple(problems))
+
+
+def _lookalikes(cohort: Cohort) -> list[Problem]:
+    """Warn of participants that are two by their spelling only, and could be split as two."""
+    spellings: defaultdict[str, set[str]] = defaultdict(set)
+    for scan in cohort.scans:
+        spellings[same_when_read(scan.participant)].add(scan.participant)
+    return [
+        problem(
+            "",
+            "",
+            Reason.DUPLICATE_NAME,
+            f"taken for different participants: {', '.join(map(repr, sorted(several)))}",
+            refused=False,
+        )
+        for several in spellings.values()
+        if len(several) > 1
+    ]

@@ -1,0 +1,46 @@
+"""The one place where what a decoder throws becomes an error of ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hrcam.cohort.problems import ImageError, Reason
+
+
+@contextmanager
+def decoding(
+    name: str,
+    reason: Reason = Reason.UNREADABLE,
+    advice: str = "copy or export it again",
+) -> Iterator[None]:
+    """Turn whatever a decoder raises over a damaged file into an ``ImageError``.
+
+    Decoders meet damaged files with errors of every type, from KeyError to struct.error; so
+    nothing but calls of them belongs inside.
+
+    Parameters
+    ----------
+    name : str
+        Of the format, for the message.
+    reason : Reason
+        The code of the error.
+    advice : str
+        What to do about it.
+
+    Raises
+    ------
+    ImageError
+        In place of any other exception.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            f"the {name} needs more memory than there is",
+            "crop or downsample it, or use a machine with more memory",
+        ) from error
+    except Exception as error:
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ImageError(reason, f"the {name} cannot be decoded ({said})", advice) from error

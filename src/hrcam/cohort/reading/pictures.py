@@ -1,0 +1,138 @@
+"""PNG, JPEG and TIFF pictures, as grey values."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.cohort.image import Image
+from hrcam.cohort.problems import Caution, ImageError, Reason
+from hrcam.cohort.reading.colour import luminance
+from hrcam.cohort.reading.decoding import decoding
+from hrcam.cohort.reading.detection import open_file, read_bytes
+from hrcam.cohort.reading.shapes import spatial_shape
+
+_DEFLATE_RATIO = 1032
+_WHITE_IS_ZERO, _UNSIGNED = 0, 1
+_PHOTOMETRIC, _SAMPLE_FORMAT, _BITS = 262, 339, 258  # tags of TIFF
+
+
+def read_picture(path: Path) -> Image:
+    """Decode a PNG, JPEG or TIFF picture.
+
+    Grey values stay as they are, up to 16 bits or float32; colours become their luminance. The
+    camera's orientation (EXIF) is applied. Palettes are looked up.
+
+    Parameters
+    ----------
+    path : Path
+        A file that starts as one of these formats does.
+
+    Returns
+    -------
+    Image
+        Shape (1, rows, columns); the affine is the identity.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged, has several pages, transparent pixels, or colours that would lose
+        precision.
+    """
+    with open_file(path) as file:
+        content = read_bytes(file)
+    reason = Reason.TRUNCATED if _is_cut(content) else Reason.UNREADABLE
+    with decoding("picture", reason):
+        _open(content).verify()  # the checksums of a PNG, which decoding alone passes over
+        picture = _open(content)
+        _check_contents(picture, len(content))
+        values, cautions = _grey(picture)
+    spatial_shape(values.shape)
+    return Image(values[None], np.eye(4), values.shape, "picture", cautions=cautions)
+
+
+def _open(content: bytes) -> Any:
+    from PIL import Image as Pillow
+
+    return Pillow.open(io.BytesIO(content), formats=("PNG", "JPEG", "TIFF"))
+
+
+def _is_cut(content: bytes) -> bool:
+    """Tell a PNG or JPEG without its end mark."""
+    end = {b"\x89P": b"IEND", b"\xff\xd8": b"\xff\xd9"}.get(content[:2], b"")
+    return end not in content[-1024:]
+
+
+def _check_contents(picture: Any, size: int) -> None:
+    pages = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # MPO: a preview
+    if pages > 1:
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            f"the file has {pages} pages or frames",
+            "save the one page as PNG; write a stack of slices as NIfTI",
+        )
+    pixels = picture.width * picture.height
+    if pixels > _most_pixels(picture, size):  # before memory is taken for them
+        raise ImageError(
+            Reason.TRUNCATED,
+            f"the header declares {picture.width} x {picture.height} pixels, more than "
+            f"{size:,} bytes can hold",
+            "copy or export the file again",
+        )
+    if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16", "I;16B", "F"):
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            f"the picture is in the colour mode {picture.mode}",
+            "save it in grey or RGB",
+        )
+    layout = picture.tile[0].args
+    layout = layout if isinstance(layout, str) else layout[0]
+    if picture.mode in ("LA", "RGB", "RGBA") and ";16" in layout:
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            "the picture has 16 bits for each colour, which would be cut to 8",
+            "save each colour, or its luminance, as a grey picture of 16 bits",
+        )
+
+
+def _most_pixels(picture: Any, size: int) -> float:
+    """Return how many pixels of one bit a file of this size can hold."""
+    if picture.format == "PNG":
+        return 8 * _DEFLATE_RATIO * size
+    return 8 * size if picture.info.get("compression") == "raw" else float("inf")
+
+
+def _grey(picture: Any) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
+    from PIL import ImageOps
+
+    tags = getattr(picture, "tag_v2", {})
+    grey = picture.mode in ("1", "L", "I", "I;16", "I;16B", "F")
+    if grey:
+        values = _wide(np.asarray(ImageOps.exif_transpose(picture)), picture.mode, tags)
+        return values.astype(np.float32), ()
+    colours = np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
+    if colours[..., 3].min() < 255:
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            f"{int((colours[..., 3] < 255).sum())} pixels are transparent: what is under them "
+            "is not part of the picture",
+            "flatten the picture onto its background and save it again",
+        )
+    return luminance(colours[..., :3])
+
+
+def _wide(values: NDArray[Any], mode: str, tags: Any) -> NDArray[Any]:
+    """Mend what Pillow leaves undone for grey TIFF files of more than 8 bits."""
+    if mode in ("1", "L"):
+        return values
+    if mode == "I" and tags.get(_BITS) == (32,) and tags.get(_SAMPLE_FORMAT, (1,))[0] == _UNSIGNED:
+        values = values.astype(np.int64) & 0xFFFFFFFF
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            "0 is white in this TIFF file",
+            "save it with 0 as black (BlackIsZero)",
+        )
+    return values

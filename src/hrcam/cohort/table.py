@@ -1,0 +1,145 @@
+"""A comma-, semicolon- or tab-separated table as text, row by row."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hrcam.errors import InputError
+
+SUFFIXES = (".tsv", ".csv", ".txt")
+
+_MISSING = frozenset({"", "n/a", "nan"})
+_NOT_TEXT = {
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"PK\x03\x04": "an Excel workbook or another zip file",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"version https://git-lfs": "a Git-LFS pointer (git lfs pull fetches the file itself)",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes
+    ----------
+    line
+        Line of the file where the row ends, counted from 1.
+    cells
+        Text by column, stripped; None where it is missing: empty, ``n/a`` or ``nan``.
+    surplus
+        True if the row has more cells than the table has columns.
+    """
+
+    line: int
+    cells: Mapping[str, str | None]
+    surplus: bool = False
+
+    def get(self, column: str) -> str | None:
+        """Text of a cell; None if it is missing, or the table has no such column."""
+        return self.cells.get(column)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All of a table as text: numbers keep their leading zeros.
+
+    Attributes
+    ----------
+    path
+        The file.
+    columns
+        In small letters and in order; columns without a name are left out.
+    rows
+        Without those that are blank.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def read_table(path: Path) -> Table:
+    """Read a table in UTF-8, with or without a byte-order mark, with any line endings.
+
+    Parameters
+    ----------
+    path
+        A file separated by tabs, commas or semicolons; the header tells which.
+
+    Returns
+    -------
+    Table
+        Columns and rows.
+
+    Raises
+    ------
+    InputError
+        If it is not there, is no text, is not UTF-8, has a quotation mark without its partner,
+        no row, or one column twice.
+    """
+    text = _text(path)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=_delimiter(text), strict=True)
+    header: list[str] | None = None
+    rows: list[Row] = []
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if header is None:
+                header = [name.casefold() for name in cells]
+            else:
+                rows.append(_row(header, cells, reader.line_num))
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {reader.line_num}: {error}; give each quotation mark that opens a cell "
+            "the one that closes it"
+        ) from error
+    columns = tuple(name for name in header or () if name)
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise InputError(f"{path} has the column {twice[0]!r} twice: rename or delete one")
+    if not rows:
+        raise InputError(f"{path} has no rows: give it a header and one row for each scan")
+    return Table(path, columns, tuple(rows))
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist: check the path of the table") from error
+    for start, kind in _NOT_TEXT.items():
+        if content.startswith(start):
+            raise InputError(f"{path} is {kind}: save it as CSV in UTF-8")
+    if b"\0" in content:
+        raise InputError(f"{path} is not a text file: save the table as CSV in UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8, so letters "
+            "would be guessed; save the table as CSV in UTF-8 (Latin-1 and Windows-1252 are not)"
+        ) from error
+
+
+def _delimiter(text: str) -> str:
+    """Of tab, comma and semicolon, what splits the header into most columns."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max("\t,;", key=header.count)
+
+
+def _row(header: list[str], cells: list[str], line: int) -> Row:
+    """Pair cells with columns; editors drop empty cells at the end of a row, or add some."""
+    padded = cells[: len(header)] + [""] * (len(header) - len(cells))
+    pairs = zip(header, padded, strict=True)
+    return Row(
+        line=line,
+        cells={name: None if cell.casefold() in _MISSING else cell for name, cell in pairs if name},
+        surplus=any(cells[len(header) :]),
+    )
