@@ -1,6 +1,7 @@
 """Run a model and reduce each level's feature map the moment it exists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -95,6 +96,25 @@ def _run(
     levels: Sequence[Level],
     read: Callable[[int, torch.Tensor], torch.Tensor | None],
 ) -> Any:
+    with evaluation_mode(model), reading(model, levels, read):
+        return call_model(model, images)
+
+
+@contextmanager
+def reading(
+    model: nn.Module,
+    levels: Sequence[Level],
+    read: Callable[[int, torch.Tensor], torch.Tensor | None],
+) -> Iterator[None]:
+    """Hand each level's map to ``read(index, feature_map)`` while the model runs once inside.
+
+    What ``read`` returns, unless None, takes the map's place for the rest of the model.
+
+    Raises
+    ------
+    LevelError
+        If a level is not there, is not reached, or has other channels than it had.
+    """
     wanted: dict[str, list[int]] = {}
     for index, level in enumerate(levels):
         wanted.setdefault(_key(level), []).append(index)
@@ -123,15 +143,14 @@ def _run(
         raise LevelError(f"the model has no such module: {error}") from error
     outputs = {level.module: modules[level.name] for level in levels if not level.at_input}
     inputs = {level.module: modules[level.name] for level in levels if level.at_input}
-    with evaluation_mode(model), observed(outputs, inputs, observe):
-        output = call_model(model, images)
+    with observed(outputs, inputs, observe):
+        yield
     for index, level in enumerate(levels):
         if index not in reached:
             raise LevelError(
                 f"the level {level.name!r} was not reached: this time the model did not run "
                 f"{level.module!r} {level.run + 1} times; name levels that it always runs"
             )
-    return output
 
 
 def _key(level: Level) -> str:

@@ -1,6 +1,10 @@
 """The command line: parse, call, print. One file per command; help lists them in this order."""
+# ruff: noqa: I001 - the order of the work, not of the alphabet
 
-from hrcam.cli import check, demo, simulate
 from hrcam.cli.application import app
+from hrcam.cli import demo
+from hrcam.cli import check
+from hrcam.cli import train
+from hrcam.cli import simulate
 
-__all__ = ["app", "check", "demo", "simulate"]
+__all__ = ["app", "check", "demo", "simulate", "train"]

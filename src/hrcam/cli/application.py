@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -60,13 +60,13 @@ def explained_errors(context: typer.Context) -> Iterator[None]:
     with warnings.catch_warnings():
         shown = warnings.showwarning
 
-        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, HRCAMWarning):
                 typer.echo(printable(f"warning: {message}"), err=True)
             else:
-                shown(message, category, *place)
+                shown(message, category, *place, **more)
 
-        warnings.showwarning = show
+        warnings.showwarning = cast(Any, show)
         try:
             yield
         except (HRCAMError, OSError) as error:  # a disk that is full, a folder that is not ours

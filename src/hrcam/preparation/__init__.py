@@ -1,1 +1,7 @@
-"""From an image in its own space to the grid of a network, and back."""
+"""From the space of an image to the grid of the network, and back again."""
+
+from hrcam.preparation.augmentation import augmentation
+from hrcam.preparation.choice import choose_preparation
+from hrcam.preparation.preparation import Preparation, PreparedImage
+
+__all__ = ["Preparation", "PreparedImage", "augmentation", "choose_preparation"]

@@ -1,0 +1,140 @@
+"""`hrcam train`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hrcam.cli.application import app, explained_errors
+from hrcam.cli.terminal import print_problems
+from hrcam.text_table import aligned, with_interval
+
+
+class HeadChoice(StrEnum):
+    """How HR-CAM's head is learnt."""
+
+    LABELS = "labels"
+    LOGITS = "logits"
+    JOINT = "joint"
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    cohort: Annotated[Path, typer.Argument(help="Folder or table of images with labels.")],
+    out: Annotated[Path, typer.Option(help="Folder for the run.")],
+    network: Annotated[
+        str, typer.Option(help="small, or a network of MONAI: resnet18, densenet121, ...")
+    ] = "small",
+    weights: Annotated[
+        Path | None, typer.Option(help="Local file with the network's weights to start from.")
+    ] = None,
+    head: Annotated[
+        HeadChoice,
+        typer.Option(help="What HR-CAM's head learns: the labels, the CNN's logits, or jointly."),
+    ] = HeadChoice.LOGITS,
+    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
+    validation: Annotated[
+        float, typer.Option(min=0, max=0.49, help="Share of subjects that say when to stop.")
+    ] = 0.15,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="At most.", show_default="for about 2400 steps")
+    ] = None,
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without improvement.")] = 20,
+    batch_size: Annotated[int, typer.Option(min=2, help="Images in each step.")] = 16,
+    learning_rate: Annotated[float, typer.Option(min=1e-9, help="The largest one.")] = 2e-3,
+    shape: Annotated[
+        str | None,
+        typer.Option(help="Voxels of the grid, as 96x112x96.", show_default="from the cohort"),
+    ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(help="Of the grid in mm, as 1x1x1.", show_default="from the cohort"),
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Refits of the head, for the deviation of the maps.")
+    ] = 0,
+    suffix: Annotated[str | None, typer.Option(help="Of a BIDS data set, as T1w.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave refused scans out, and list them.")
+    ] = False,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...")] = "auto",
+    devices: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
+    precision: Annotated[
+        str, typer.Option(help="auto: mixed on a GPU; or as Lightning takes it, as bf16-mixed.")
+    ] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="For reading.", show_default="one per core")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+) -> None:
+    """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
+
+    The same command again goes on where it was interrupted.
+    """
+    from hrcam.cohort.opening import open_cohort
+    from hrcam.cohort.problems import RefusedScansError
+    from hrcam.training.cohort_training import train_cohort
+    from hrcam.training.config import Hardware, TrainingConfig
+
+    with explained_errors(context):
+        config = TrainingConfig(
+            network=network,
+            weights=weights,
+            head=head.value,
+            folds=folds,
+            validation=validation,
+            epochs=epochs,
+            patience=patience,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            shape=_sizes(shape, "shape", int),
+            spacing=_sizes(spacing, "spacing", float),
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+        hardware = Hardware(
+            accelerator=accelerator, devices=devices, precision=precision, workers=workers
+        )
+        try:
+            report = train_cohort(
+                open_cohort(cohort, suffix=suffix),
+                out,
+                config,
+                hardware=hardware,
+                skip_bad=skip_bad,
+            )
+        except RefusedScansError as error:
+            print_problems(error.problems, err=True)
+            raise
+    print_problems(report.problems)
+    typer.echo(_summary(report.metrics))
+    typer.echo(f"the run: {out}")
+
+
+def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | None:
+    from hrcam.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        return tuple(number(part) for part in text.split("x"))
+    except ValueError as error:
+        raise InputError(f"--{name} is {text!r}: write it as 96x112x96") from error
+
+
+def _summary(metrics: dict[str, Any]) -> str:
+    """Lay out the pooled metrics of network and head."""
+    rows = [[f"{metrics['source']}, 95 % interval", "network", "HR-CAM head"]]
+    for metric in (
+        "auc",
+        "accuracy",
+        "balanced_accuracy",
+        "sensitivity",
+        "specificity",
+        "calibration_error",
+    ):
+        values = [metrics[who]["pooled"][metric] for who in ("network", "head")]
+        rows.append([metric.replace("_", " "), *(with_interval(**value) for value in values)])
+    return aligned(rows)

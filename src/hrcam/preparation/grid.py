@@ -1,0 +1,150 @@
+"""The grid that a network sees an image on: where each of its positions lies in the image."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.cohort.image import Image
+from hrcam.preparation.resampling import resample, sampling_matrix
+
+# Of a voxel: steps that differ by less differ by the rounding of an affine in single precision.
+_EQUAL_STEPS = 1e-3
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid along the axes of an image: any order and direction of them, any step.
+
+    Position g along grid axis k has the coordinate ``starts[k] + steps[k] * g`` along the axis
+    ``axes[k]`` of the image, in voxels; whole numbers are the centres of voxels.
+
+    Attributes
+    ----------
+    image_shape, shape
+        Of the image and of the grid.
+    axes
+        The axis of the image that each axis of the grid runs along.
+    starts, steps
+        In voxels; a negative step runs against the image's axis.
+    """
+
+    image_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    starts: tuple[float, ...]
+    steps: tuple[float, ...]
+
+    def from_native(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """Sample an image, (..., *image_shape), on the grid: (..., *shape).
+
+        Positions outside have the value of the nearest voxel.
+        """
+        matrices = [
+            sampling_matrix(self._coordinates(k), self.image_shape[self.axes[k]], abs(step))
+            for k, step in enumerate(self.steps)
+        ]
+        leading = voxels.ndim - len(self.axes)
+        order = (*range(leading), *(leading + axis for axis in self.axes))
+        return resample(voxels.transpose(order), matrices)
+
+    def to_native(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Sample values on the grid, (..., *shape), at the voxels of the image.
+
+        Returns
+        -------
+        Array of shape (..., *image_shape), 0 in voxels outside the grid.
+        """
+        matrices = []
+        for k, (start, step) in enumerate(zip(self.starts, self.steps, strict=True)):
+            coordinates = np.arange(self.image_shape[self.axes[k]], dtype=np.float64)
+            positions = (coordinates - start) / step
+            matrix = sampling_matrix(positions, self.shape[k], 1 / abs(step))
+            matrices.append(matrix * _within(positions, self.shape[k])[:, None])
+        leading = values.ndim - len(self.axes)
+        order = (*range(leading), *(leading + int(k) for k in np.argsort(self.axes)))
+        return np.ascontiguousarray(resample(values, matrices).transpose(order))
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Whether each position lies in the image, voxels taken as boxes, shape (*shape)."""
+        inside = np.ones((), bool)
+        for k, axis in enumerate(self.axes):
+            along = _within(self._coordinates(k), self.image_shape[axis])
+            inside = np.logical_and.outer(inside, along)
+        return inside
+
+    def _coordinates(self, axis: int) -> NDArray[np.float64]:
+        """Positions along one axis of the grid, as coordinates in the image."""
+        return self.starts[axis] + self.steps[axis] * np.arange(self.shape[axis], dtype=np.float64)
+
+
+def _within(positions: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """Whether positions lie on an axis; its ends are half a voxel beyond the outermost centres."""
+    within: NDArray[np.bool_] = np.abs(positions - (size - 1) / 2) <= size / 2 + 1e-6
+    return within
+
+
+def canonical_axes(image: Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Order and directions of an image's axes that come closest to right, anterior, superior.
+
+    Returns
+    -------
+    axes, directions
+        For each axis of the result, an axis of the image, and 1 or -1. A slice keeps two, in the
+        order of right, anterior, superior.
+    """
+    from nibabel.orientations import io_orientation
+
+    kept = [axis for axis, size in enumerate(image.stored_shape) if size > 1]
+    if len(kept) != len(image.shape):
+        kept = list(range(len(image.shape)))
+    nearest = io_orientation(image.affine[:, [*kept, 3]])  # type: ignore[no-untyped-call]
+    axes = np.argsort(nearest[:, 0])
+    return tuple(axes.tolist()), tuple(nearest[axes, 1].astype(int).tolist())
+
+
+def place_grid(
+    image: Image,
+    shape: tuple[int, ...],
+    spacing: tuple[float, ...] | None,
+    centre: tuple[float, ...],
+    canonical: bool,
+) -> Grid:
+    """Lay a grid over an image, along the image's own axes.
+
+    An oblique or sheared scan is seen as it was acquired: nothing is turned, so that the way to
+    the grid and the way back are one linear interpolation each.
+
+    Parameters
+    ----------
+    image
+        Where it lies.
+    shape
+        Of the grid.
+    spacing
+        Of the grid, in mm; None makes the whole image fit, with the same step along all axes.
+    centre
+        What the middle of the grid lies on, in voxels along the image's axes.
+    canonical
+        Turn axes to their nearest of right, anterior, superior, or take them as stored.
+    """
+    count = len(shape)
+    axes, directions = canonical_axes(image) if canonical else (tuple(range(count)), (1,) * count)
+    voxel = [image.spacing[axis] for axis in axes]
+    if spacing is None:
+        extents = [image.shape[axis] * size for axis, size in zip(axes, voxel, strict=True)]
+        spacing = (max(e / size for e, size in zip(extents, shape, strict=True)),) * count
+    starts, steps = [], []
+    for k, axis in enumerate(axes):
+        step = directions[k] * spacing[k] / voxel[k]
+        start = centre[axis] - step * (shape[k] - 1) / 2
+        if math.isclose(abs(step), 1, abs_tol=_EQUAL_STEPS):
+            # Voxels on positions: nothing to interpolate, nothing blurred by half a voxel. Halves
+            # go the same way in the patient whichever way the axis is stored.
+            start = directions[k] * math.floor(directions[k] * start + 0.5)
+        starts.append(start)
+        steps.append(step)
+    return Grid(image.shape, shape, axes, tuple(starts), tuple(steps))

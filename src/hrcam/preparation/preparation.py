@@ -1,0 +1,174 @@
+"""Preparation: how every image of a cohort becomes what the network sees."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hrcam.cohort.foreground import foreground_box
+from hrcam.cohort.image import Image
+from hrcam.cohort.problems import ImageError, Reason
+from hrcam.errors import InputError
+from hrcam.preparation.grid import Grid, place_grid
+from hrcam.preparation.intensities import intensity_scale
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An image on the grid of the network, and the way back.
+
+    Attributes
+    ----------
+    voxels
+        Shape (C, *shape): the foreground of each channel has about mean 0 and standard
+        deviation 1.
+    """
+
+    voxels: NDArray[np.float32]
+    _grid: Grid = field(repr=False)
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Positions of the grid that lie in the image, shape (*shape); the rest is padding."""
+        return self._grid.inside
+
+    def to_native(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Bring a map from the grid to the voxels of the image.
+
+        Parameters
+        ----------
+        values
+            Shape (..., *shape), single or double precision.
+
+        Returns
+        -------
+        Array of shape (..., *image.shape), of the same precision; 0 in voxels that lie outside
+        the grid, which the network did not see.
+
+        Raises
+        ------
+        InputError
+            If the map is not on this grid.
+        """
+        shape = self._grid.shape
+        if values.shape[-len(shape) :] != shape:
+            raise InputError(
+                f"the map has the shape {values.shape}: it must end in that of the grid, {shape}"
+            )
+        return self._grid.to_native(values)
+
+
+class Preparation(BaseModel):
+    """How images become arrays of one shape: the grid, its place, and the intensities.
+
+    It holds no voxels and learns nothing from them, so one preparation serves every fold.
+
+    Attributes
+    ----------
+    dimensions
+        2 or 3.
+    channels
+        Names of the images of each scan.
+    in_channels
+        Channels of the arrays: more than names where an image brings several, as colours.
+    shape
+        Of the grid.
+    spacing
+        Of the grid in mm, along its axes; None where images have no millimetres: each is scaled
+        to fit the grid, with its aspect ratio kept, and centred.
+    orientation
+        "RAS": the image's own axes, ordered and turned to run as closely as they can to right,
+        anterior and superior; a slice keeps its two. "stored": the axes as they are in the file.
+    left_right
+        The axis of the grid along which left and right may be exchanged in training; None where
+        there is none.
+    crop_to_foreground
+        Centre the grid on the box around what is not background, rather than on the image.
+        Never changes the scale.
+    normalisation
+        "z-score": for each image and channel, over what is not background.
+    clip_percentiles
+        Intensities below and above are clipped first.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    dimensions: Literal[2, 3]
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    in_channels: Annotated[int, Field(ge=1)]
+    shape: tuple[Annotated[int, Field(ge=1)], ...]
+    spacing: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None
+    orientation: Literal["RAS", "stored"]
+    left_right: Annotated[int, Field(ge=0)] | None
+    crop_to_foreground: bool
+    normalisation: Literal["z-score"] = "z-score"
+    clip_percentiles: tuple[float, float] = (0.5, 99.5)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for name, value in (("shape", self.shape), ("spacing", self.spacing)):
+            if value is not None and len(value) != self.dimensions:
+                raise ValueError(f"{name} is {value}: it needs {self.dimensions} values")
+        if self.left_right is not None and self.left_right >= self.dimensions:
+            raise ValueError(f"left_right is {self.left_right}: it is an axis of the grid")
+        low, high = self.clip_percentiles
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"clip_percentiles is {low}, {high}: they rise, from 0 to 100")
+        return self
+
+    def apply(self, image: Image) -> PreparedImage:
+        """Bring an image to the grid, by one interpolation.
+
+        Parameters
+        ----------
+        image
+            Any size, spacing and orientation.
+
+        Returns
+        -------
+        The voxels that the network sees, and the way back.
+
+        Raises
+        ------
+        ImageError
+            If the image has other channels or another number of axes, if it has no millimetres
+            and the grid has, or if a channel is constant.
+        """
+        self._check(image)
+        centre = tuple((size - 1) / 2 for size in image.shape)
+        if self.crop_to_foreground:
+            box = foreground_box(image.voxels)
+            centre = tuple((part.start + part.stop - 1) / 2 for part in box)
+        grid = place_grid(image, self.shape, self.spacing, centre, self.orientation == "RAS")
+        inside = grid.inside
+        voxels = np.empty((self.in_channels, *self.shape), np.float32)
+        for prepared, channel in zip(voxels, image.voxels, strict=True):
+            scale = intensity_scale(channel, self.clip_percentiles)
+            sampled = grid.from_native(np.clip(channel, scale.low, scale.high))
+            prepared[...] = (sampled - np.float32(scale.mean)) / np.float32(scale.deviation)
+            prepared[~inside] = scale.padding
+        return PreparedImage(voxels, grid)
+
+    def _check(self, image: Image) -> None:
+        if len(image.shape) != self.dimensions:
+            raise ImageError(
+                Reason.MIXED_DIMENSIONS,
+                f"the image has {len(image.shape)} axes, {image.shape}, and the network takes "
+                f"{self.dimensions}",
+                "use a network of the image's dimensions, or export the other kind of image",
+            )
+        if len(image.voxels) != self.in_channels:
+            raise ImageError(
+                Reason.CHANNEL_MISMATCH,
+                f"the image has {len(image.voxels)} channels, and the network takes "
+                f"{self.in_channels}: {', '.join(self.channels)}",
+                "give the same images of each scan, all grey or all in colour",
+            )
+        if self.spacing is not None and image.format in ("picture", "array"):
+            raise ImageError(
+                Reason.WRONG_FORMAT,
+                f"the image is a {image.format} without a scale, and the network takes millimetres",
+                "give the image as NIfTI or DICOM",
+            )

@@ -1,0 +1,188 @@
+"""Train on a cohort in files: check, prepare, split, train every fold, score."""
+
+import json
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from hrcam.cohort.check import CheckReport, check_cohort
+from hrcam.cohort.problems import Problem, RefusedScansError
+from hrcam.cohort.scan import Cohort
+from hrcam.cohort.splits import make_folds
+from hrcam.errors import InputError
+from hrcam.files import write_atomically
+from hrcam.preparation import Preparation, augmentation, choose_preparation
+from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.fold import train_fold
+from hrcam.training.run import CONFIG, FINGERPRINT, PREPARATION, REFUSED, SPLITS, Run, fold_folder
+from hrcam.training.run_summary import write_summary
+from hrcam.training.run_tables import refused_table, splits_table
+from hrcam.training.samples import prepare_samples
+
+logger = logging.getLogger(__name__)
+
+STEPS = 2400
+"""Steps of the optimiser in a training whose number of epochs is not given."""
+_FEWEST, _MOST = 10, 100
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What came out of a training.
+
+    Attributes
+    ----------
+    run
+        The finished run.
+    metrics
+        As in its ``metrics.json``.
+    problems
+        Everything that the checks found; the refused scans among it were left out.
+    """
+
+    run: Run
+    metrics: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def train_cohort(
+    cohort: Cohort,
+    out: str | Path,
+    config: TrainingConfig | None = None,
+    *,
+    hardware: Hardware | None = None,
+    skip_bad: bool = False,
+    progress: bool = True,
+) -> TrainingReport:
+    """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
+
+    Where the table has its own split, there is one fold: trained on "train", stopped by
+    "validation" (carved out of "train" where there is none) and scored on "test". Interrupted,
+    even killed, the same call goes on where it was and ends with the same result.
+
+    Parameters
+    ----------
+    cohort
+        As `hrcam.cohort.open_cohort` finds it; every scan needs a label.
+    out
+        Folder of the run: new, empty, or of the same cohort and configuration.
+    config
+        What changes the result; None for the defaults.
+    hardware
+        Where to compute; may differ from start to start.
+    skip_bad
+        Leave out scans that the checks refuse, instead of refusing to start.
+    progress
+        Show bars on a terminal.
+
+    Returns
+    -------
+    TrainingReport
+        The folder then holds ``config.json``, ``preparation.json``, ``fingerprint.json``,
+        ``refused.tsv``, ``splits.tsv``, a folder per fold, ``predictions.tsv``,
+        ``metrics.json`` and, last, ``manifest.json``.
+
+    Raises
+    ------
+    RefusedScansError
+        If the checks refuse scans, unless ``skip_bad``; lists them.
+    InputError
+        If the cohort cannot be split or learnt from, or the folder holds something else.
+    """
+    folder, config, hardware = Path(out), config or TrainingConfig(), hardware or Hardware()
+    checked = check_cohort(cohort, workers=hardware.workers, progress=progress)
+    if checked.refused and not skip_bad:
+        raise RefusedScansError(checked.refused)
+    accepted, hashes = checked.accepted, checked.voxel_hashes
+    _check_classes(accepted)
+    preparation = choose_preparation(
+        checked.facts.values(), accepted.channels, shape=config.shape, spacing=config.spacing
+    )
+    folds = make_folds(
+        accepted.scans,
+        hashes,
+        folds=config.folds,
+        validation=config.validation,
+        seed=config.seed,
+    )
+    _claim(folder, config, splits_table(accepted, folds, hashes))
+    _write_inputs(folder, preparation, checked)
+    work = folder / "work"
+    samples = prepare_samples(
+        accepted.scans,
+        accepted.classes,
+        preparation,
+        work / "images.npy",
+        workers=hardware.workers,
+        progress=progress,
+    )
+    transform = augmentation(preparation)
+    for number, fold in enumerate(folds, 1):
+        logger.info("fold %d of %d: %d scans to learn from", number, len(folds), len(fold.train))
+        train_fold(
+            fold_folder(folder, number),
+            fold,
+            samples,
+            accepted.classes,
+            config,
+            transform,
+            epochs=config.epochs or epochs_for(len(fold.train), config.batch_size),
+            hardware=hardware,
+            progress=progress,
+        )
+    own_split = accepted.scans[0].split is not None
+    metrics = write_summary(folder, accepted, hashes, config, hardware, len(folds), own_split)
+    shutil.rmtree(work)
+    return TrainingReport(Run.open(folder), metrics, checked.problems)
+
+
+def epochs_for(images: int, batch_size: int) -> int:
+    """Return the number of epochs that take about `STEPS` steps, within 10 to 100."""
+    return min(_MOST, max(_FEWEST, ceil(STEPS / max(1, images // batch_size))))
+
+
+def _check_classes(cohort: Cohort) -> None:
+    if len(cohort.classes) < 2:
+        raise InputError(
+            f"{len(cohort.classes)} class is left in the cohort: a classifier needs scans of two "
+            "or more; see the column label"
+        )
+
+
+def _claim(folder: Path, config: TrainingConfig, splits: bytes) -> None:
+    """Make the folder, or see that it was begun with this cohort and configuration."""
+    wanted = config.model_dump_json(indent=2) + "\n"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / CONFIG
+    if not path.exists():
+        if any(not entry.name.startswith(".") for entry in folder.iterdir()):
+            raise InputError(
+                f"{folder} is not empty and has no {CONFIG}: choose a new or an empty folder"
+            )
+        write_atomically(folder / SPLITS, splits)
+        write_atomically(path, wanted.encode())
+        return
+    before, now = json.loads(path.read_text()), json.loads(wanted)
+    different = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    if different:
+        changes = ", ".join(f"{k} was {before.get(k)}, is {now.get(k)}" for k in different)
+        raise InputError(
+            f"{folder} was begun with other options ({changes}): choose another folder, or "
+            "repeat those options"
+        )
+    if (folder / SPLITS).read_bytes() != splits:
+        raise InputError(
+            f"{folder} was begun with other scans or labels: choose another folder, or delete it"
+        )
+
+
+def _write_inputs(folder: Path, preparation: Preparation, checked: CheckReport) -> None:
+    fingerprint = json.dumps(asdict(checked.fingerprint), indent=2, ensure_ascii=False)
+    write_atomically(folder / PREPARATION, (preparation.model_dump_json(indent=2) + "\n").encode())
+    write_atomically(folder / FINGERPRINT, (fingerprint + "\n").encode())
+    write_atomically(folder / REFUSED, refused_table(checked.refused))

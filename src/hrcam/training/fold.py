@@ -1,0 +1,218 @@
+"""One fold of a cross-validation: train the CNN, fit HR-CAM, predict what neither has seen."""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from hrcam.cohort.splits import Fold
+from hrcam.errors import LoadError
+from hrcam.explainer import HRCAM
+from hrcam.files import write_atomically
+from hrcam.head import Target
+from hrcam.levels import find_levels
+from hrcam.training.classifier import train_classifier
+from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.images import ImageDataset, Transform
+from hrcam.training.joint import JointNetwork
+from hrcam.training.network import build_network
+from hrcam.training.samples import Samples
+
+logger = logging.getLogger(__name__)
+
+NETWORK, EXPLAINER, PREDICTIONS, DONE = (
+    "network.safetensors",
+    "explainer",
+    "predictions.tsv",
+    "fold.json",
+)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Batches of images with labels, the same in every pass; changed by a transform if given."""
+
+    dataset: ImageDataset
+    keys: tuple[int | tuple[int, int], ...]
+    size: int
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield pairs of images (B, C, *spatial) and labels (B,)."""
+        for start in range(0, len(self.keys), self.size):
+            items = [self.dataset[key] for key in self.keys[start : start + self.size]]
+            yield (
+                torch.stack([image for image, _ in items]),
+                torch.tensor([one for _, one in items]),
+            )
+
+
+def network_of(
+    config: TrainingConfig, dimensions: int, channels: int, classes: int, shape: tuple[int, ...]
+) -> nn.Module:
+    """Build the network of a run, with the seed's random weights."""
+    torch.manual_seed(config.seed)
+    network = build_network(config.network, dimensions, channels, classes, config.weights)
+    if config.head != "joint":
+        return network
+    levels = find_levels(network, torch.zeros(2, channels, *shape))
+    return JointNetwork(network, levels, classes)
+
+
+def train_fold(
+    folder: Path,
+    fold: Fold,
+    samples: Samples,
+    classes: tuple[str, ...],
+    config: TrainingConfig,
+    transform: Transform,
+    *,
+    epochs: int,
+    hardware: Hardware,
+    progress: bool = False,
+) -> None:
+    """Train, fit and predict one fold into a folder; a fold that is done is left as it is.
+
+    The folder gets ``network.safetensors``, ``explainer/``, ``history.tsv``,
+    ``predictions.tsv`` of the fold's test scans and, last, ``fold.json``. Interrupted, it goes
+    on from the last epoch that was finished.
+    """
+    if (folder / DONE).is_file():
+        return
+    started = time.monotonic()
+    train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
+    data = ImageDataset(samples.images, samples.labels, transform)
+    channels, shape = samples.images.shape[1], samples.images.shape[2:]
+    network = network_of(config, len(shape), channels, len(classes), shape)
+    checkpoints = folder / "checkpoints"
+    if not (folder / NETWORK).is_file():
+        train_classifier(
+            network,
+            data.subset(train),
+            epochs=epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            validation=data.subset(validation) if len(validation) else None,
+            patience=config.patience,
+            checkpoints=checkpoints,
+            hardware=hardware,
+            seed=config.seed,
+            progress=progress,
+        )
+        write_weights(network, folder / NETWORK)
+    read_weights(network, folder / NETWORK)
+    explainer = _fitted(network, data, samples, train, validation, config)
+    explainer.save(folder / EXPLAINER)
+    table = predictions(explainer, data, samples, test, classes, config.batch_size)
+    write_atomically(folder / PREDICTIONS, as_tsv(table))
+    done = {
+        "fidelity": explainer.fidelity,
+        "levels": [level.name for level in explainer.levels],
+        "level_weights": explainer.level_weights.tolist(),
+        "images": {"train": len(train), "validation": len(validation), "test": len(test)},
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    write_atomically(folder / DONE, (json.dumps(done, indent=2) + "\n").encode())
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _fitted(
+    network: nn.Module,
+    data: ImageDataset,
+    samples: Samples,
+    train: NDArray[np.int64],
+    validation: NDArray[np.int64],
+    config: TrainingConfig,
+) -> HRCAM:
+    """Fit HR-CAM's head on the training and validation images.
+
+    A head that learns labels gets the training images changed at random: features of images
+    that the CNN knows by heart look easier than those of new ones.
+    """
+    target: Target = "labels" if config.head == "labels" else "logits"
+    draws = np.random.default_rng(config.seed).integers(2**32, size=len(train)).tolist()
+    known: list[int | tuple[int, int]] = (
+        list(zip(train.tolist(), draws, strict=True)) if target == "labels" else train.tolist()
+    )
+    keys = (*known, *validation.tolist())
+    order = [*train.tolist(), *validation.tolist()]
+    return HRCAM(network).fit(
+        Batches(data, keys, config.batch_size),
+        target,
+        groups=[samples.scans[index].group for index in order],
+        bootstrap=config.bootstrap,
+        seed=config.seed,
+    )
+
+
+def predictions(
+    explainer: HRCAM,
+    data: ImageDataset,
+    samples: Samples,
+    indices: NDArray[np.int64],
+    classes: tuple[str, ...],
+    batch_size: int,
+) -> pd.DataFrame:
+    """Return one row per scan: what network and head predict, with probabilities."""
+    own, head = [], []
+    with torch.no_grad():
+        for images, _ in Batches(data, tuple(indices.tolist()), batch_size):
+            own.append(explainer.model(images).softmax(1))
+            head.append(explainer.explain(images, 0).logits.softmax(1))
+    own_p, head_p = torch.cat(own).double().numpy(), torch.cat(head).double().numpy()
+    scans = [samples.scans[index] for index in indices]
+    table = pd.DataFrame(
+        {
+            "scan": [scan.name for scan in scans],
+            "participant": [scan.participant for scan in scans],
+            "group": [scan.group for scan in scans],
+            "label": [scan.label for scan in scans],
+            "predicted": [classes[index] for index in own_p.argmax(1)],
+        }
+    )
+    for index, name in enumerate(classes):
+        table[f"probability_{name}"] = own_p[:, index]
+    table["head_predicted"] = [classes[index] for index in head_p.argmax(1)]
+    for index, name in enumerate(classes):
+        table[f"head_probability_{name}"] = head_p[:, index]
+    return table
+
+
+def as_tsv(table: pd.DataFrame) -> bytes:
+    """Return a table as tab-separated text with "n/a" for what is missing, as in BIDS."""
+    text: str = table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+    return text.encode()
+
+
+def read_weights(network: nn.Module, path: Path) -> None:
+    """Give a network the tensors of a file, and put it in evaluation mode.
+
+    Raises
+    ------
+    LoadError
+        If the file is damaged or of another network.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise LoadError(
+            f"{path} does not hold this network's weights ({type(error).__name__}): train again, "
+            "into a new folder"
+        ) from error
+    network.eval()
+
+
+def write_weights(network: nn.Module, path: Path) -> None:
+    """Write a network's tensors as safetensors, whole or not at all."""
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    write_atomically(path, save(tensors))

@@ -1,0 +1,132 @@
+"""What a finished run reports: pooled predictions, metrics with intervals, manifest."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from hrcam.cohort.scan import Cohort
+from hrcam.evaluation.prediction import paired_difference, score_predictions
+from hrcam.files import write_atomically
+from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.fold import DONE, as_tsv
+from hrcam.training.fold import PREDICTIONS as FOLD_PREDICTIONS
+from hrcam.training.run import MANIFEST, METRICS, PREDICTIONS, fold_folder
+
+_LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "nibabel", "pydicom")
+PREDICTORS = {"network": "probability_", "head": "head_probability_"}
+"""Who predicts, with the start of its columns: the CNN itself, and HR-CAM's head."""
+
+
+def write_summary(
+    folder: Path,
+    cohort: Cohort,
+    hashes: Mapping[str, str],
+    config: TrainingConfig,
+    hardware: Hardware,
+    folds: int,
+    own_split: bool,
+) -> dict[str, Any]:
+    """Write ``predictions.tsv``, ``metrics.json`` and the manifest; return the metrics."""
+    table = _pooled(folder, folds)
+    write_atomically(folder / PREDICTIONS, as_tsv(table))
+    metrics = {
+        "source": "test split" if own_split else "out-of-fold",
+        "classes": list(cohort.classes),
+        **{
+            who: _scores(table, start, cohort.classes, config.seed)
+            for who, start in PREDICTORS.items()
+        },
+        "head_minus_network": _difference(table, cohort.classes, config.seed),
+    }
+    write_atomically(folder / METRICS, _json(metrics))
+    done = [
+        json.loads((fold_folder(folder, fold) / DONE).read_text()) for fold in range(1, folds + 1)
+    ]
+    manifest = {
+        "classes": list(cohort.classes),
+        "folds": folds,
+        "scans": len(cohort.scans),
+        "reported": metrics["source"],
+        "seed": config.seed,
+        "inputs_sha256": _inputs_hash(cohort, hashes),
+        "fold_details": done,
+        "seconds": round(sum(one["seconds"] for one in done), 1),
+        "hardware": hardware.model_dump(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+    }
+    if torch.cuda.is_available():
+        manifest["gpu"] = torch.cuda.get_device_name()
+    write_atomically(folder / MANIFEST, _json(manifest))
+    return metrics
+
+
+def _pooled(folder: Path, folds: int) -> pd.DataFrame:
+    tables = []
+    for fold in range(1, folds + 1):
+        path = fold_folder(folder, fold) / FOLD_PREDICTIONS
+        text = dict.fromkeys(("scan", "participant", "group", "label", "predicted"), str)
+        table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False)
+        table.insert(4, "fold", fold)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _scores(table: pd.DataFrame, start: str, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
+    """Return the metrics of all test scans together, and of each fold."""
+
+    def scored(part: pd.DataFrame) -> dict[str, Any]:
+        return score_predictions(
+            *_arrays(part, start, classes),
+            classes=classes,
+            groups=part["group"].to_numpy(),
+            seed=seed,
+        ).to_json()
+
+    return {
+        "pooled": scored(table),
+        "folds": [scored(part) for _, part in table.groupby("fold", sort=True)],
+    }
+
+
+def _difference(table: pd.DataFrame, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
+    labels, head = _arrays(table, PREDICTORS["head"], classes)
+    _, network = _arrays(table, PREDICTORS["network"], classes)
+    groups = table["group"].to_numpy()
+    found = {}
+    for metric in ("accuracy", "balanced_accuracy", "auc"):
+        one = paired_difference(labels, head, network, metric, groups=groups, seed=seed)
+        found[metric] = {"value": one.value, "low": one.low, "high": one.high}
+    return found
+
+
+def _arrays(
+    table: pd.DataFrame, start: str, classes: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    probabilities = table[[f"{start}{name}" for name in classes]].to_numpy(dtype=float)
+    # Six digits are written, so that rows add up to 1 only nearly.
+    probabilities /= probabilities.sum(1, keepdims=True)
+    return table["label"].map(classes.index).to_numpy(), probabilities
+
+
+def _inputs_hash(cohort: Cohort, hashes: Mapping[str, str]) -> str:
+    """Return one hash of what was learnt from: every scan's name, label, group and voxels."""
+    rows = sorted(
+        "\t".join((scan.name, str(scan.label), scan.group, hashes[scan.name]))
+        for scan in cohort.scans
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2) + "\n").encode()

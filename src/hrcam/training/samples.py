@@ -1,0 +1,98 @@
+"""The prepared images of a cohort, on disk and memory-mapped, with their labels and groups."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from hrcam.cohort.reading import read_scan
+from hrcam.cohort.scan import Scan
+from hrcam.preparation import Preparation
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What is learnt from.
+
+    Attributes
+    ----------
+    scans
+        The scans, all with a label.
+    images
+        Prepared, shape (N, C, *grid), memory-mapped.
+    labels
+        Class indices, shape (N,).
+    """
+
+    scans: tuple[Scan, ...]
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def indices(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return the places of scans, by name, in order."""
+        places = {scan.name: index for index, scan in enumerate(self.scans)}
+        return np.array([places[name] for name in names], dtype=np.int64)
+
+
+def prepare_samples(
+    scans: Sequence[Scan],
+    classes: Sequence[str],
+    preparation: Preparation,
+    path: Path,
+    *,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Samples:
+    """Decode and prepare every scan once, or take what an earlier start has prepared.
+
+    Parameters
+    ----------
+    scans
+        Checked scans with labels.
+    classes
+        Names of the classes, in the order of their indices.
+    preparation
+        From an image to the network's grid.
+    path
+        Of the array on disk, ``.npy``; it appears once it is complete.
+    workers
+        Threads; None for one per core.
+    progress
+        Show a bar on a terminal.
+    """
+    shape = (len(scans), preparation.in_channels, *preparation.shape)
+    if not path.is_file():
+        partial = path.with_name(f"{path.name}.partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
+        prepared = _prepared(scans, preparation, workers)
+        bar = tqdm(
+            prepared,
+            desc="preparing",
+            total=len(scans),
+            disable=None if progress else True,
+            leave=False,
+        )
+        for index, voxels in enumerate(bar):
+            images[index] = voxels
+        images.flush()
+        partial.replace(path)
+    images = np.load(path, mmap_mode="r")
+    labels = np.array([classes.index(str(scan.label)) for scan in scans], dtype=np.int64)
+    return Samples(tuple(scans), images, labels)
+
+
+def _prepared(
+    scans: Sequence[Scan], preparation: Preparation, workers: int | None
+) -> Iterator[NDArray[np.float32]]:
+    def prepare(scan: Scan) -> NDArray[np.float32]:
+        return preparation.apply(read_scan(scan)).voxels
+
+    # Threads: decoding and resampling leave Python's lock, and processes would import MONAI each.
+    parallel = Parallel(n_jobs=workers or -1, prefer="threads", return_as="generator")
+    results: Iterator[NDArray[np.float32]] = parallel(delayed(prepare)(scan) for scan in scans)
+    return results

@@ -1,0 +1,142 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from hrcam.networks import SmallCNN
+from hrcam.training import classifier
+from hrcam.training.classifier import train_classifier
+from hrcam.training.config import Hardware
+from hrcam.training.images import ImageDataset
+
+CPU = Hardware(accelerator="cpu")
+
+
+class KilledError(Exception):
+    pass
+
+
+def squares(count, seed, strength=1.5):
+    generator = np.random.default_rng(seed)
+    images = generator.normal(0, 1, (count, 1, 16, 16)).astype(np.float32)
+    labels = np.arange(count) % 2
+    images[labels == 1, :, 4:9, 4:9] += strength
+    return images, labels
+
+
+def noisy(image, draw):
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(draw))
+    return image + 0.1 * noise
+
+
+def cnn():
+    torch.manual_seed(0)
+    return SmallCNN(2, 1, 2, (4, 8))
+
+
+def trained(folder=None, epochs=6, patience=None, validation=True, network=None):
+    network = network or cnn()
+    images, labels = squares(48, 1)
+    train_classifier(
+        network,
+        ImageDataset(images, labels, noisy),
+        epochs=epochs,
+        batch_size=8,
+        learning_rate=5e-3,
+        validation=ImageDataset(*squares(32, 2)) if validation else None,
+        patience=patience,
+        checkpoints=folder and folder / "checkpoints",
+        hardware=CPU,
+    )
+    return network
+
+
+def equal(first, second):
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def history(folder):
+    with (folder / "history.tsv").open() as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_an_easy_task_is_learnt():
+    network = trained(epochs=15, validation=False)
+    images, labels = squares(200, 3)
+    with torch.no_grad():
+        predicted = network(torch.from_numpy(images)).argmax(1).numpy()
+    assert (predicted == labels).mean() > 0.9
+    assert not any(module.training for module in network.modules())
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    first, second = trained(tmp_path / "a"), trained(tmp_path / "b")
+    assert equal(first, second)
+    assert (tmp_path / "a/history.tsv").read_bytes() == (tmp_path / "b/history.tsv").read_bytes()
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch, epoch):
+    undisturbed = trained(tmp_path / "a")
+
+    class Kill(Callback):
+        def on_train_batch_start(self, trainer, module, batch, index):
+            if trainer.current_epoch == epoch and index == 2:
+                raise KilledError
+
+    real = classifier.lightning.Trainer
+
+    def trainer(**options):
+        return real(**(options | {"callbacks": [*options["callbacks"], Kill()]}))
+
+    monkeypatch.setattr(classifier.lightning, "Trainer", trainer)
+    with pytest.raises(KilledError):
+        trained(tmp_path / "b")
+    monkeypatch.undo()
+    assert len(history(tmp_path / "b")) == epoch
+    assert equal(trained(tmp_path / "b"), undisturbed)
+    assert (tmp_path / "a/history.tsv").read_bytes() == (tmp_path / "b/history.tsv").read_bytes()
+
+
+def test_training_stops_early_and_keeps_the_best_weights(tmp_path):
+    network = cnn()
+    images, _ = squares(48, 1)
+    noise = ImageDataset(images, np.random.default_rng(0).permutation(np.arange(48) % 2), noisy)
+    watched = ImageDataset(*squares(32, 2))
+    train_classifier(
+        network,
+        noise,
+        epochs=60,
+        batch_size=8,
+        learning_rate=1e-2,
+        validation=watched,
+        patience=3,
+        checkpoints=tmp_path / "checkpoints",
+        hardware=CPU,
+    )
+    losses = [float(row["validation_loss"]) for row in history(tmp_path)]
+    assert len(losses) < 60
+    assert len(losses) == int(np.argmin(losses)) + 1 + 3
+    with torch.no_grad():
+        logits = network(torch.from_numpy(squares(32, 2)[0]))
+    loss = torch.nn.functional.cross_entropy(logits, watched.labels)
+    assert float(loss) == pytest.approx(min(losses), abs=1e-5)
+
+
+def test_rare_classes_count_as_much_in_the_loss():
+    generator = np.random.default_rng(0)
+    images = generator.normal(0, 1, (66, 1, 16, 16)).astype(np.float32)
+    labels = (np.arange(66) % 11 == 0).astype(int)  # 6 of 66
+    images[labels == 1, :, 4:9, 4:9] += 1.5
+    network = cnn()
+    train_classifier(
+        network, ImageDataset(images, labels, noisy), epochs=20, batch_size=8, hardware=CPU,
+        learning_rate=5e-3,
+    )  # fmt: skip
+    new, truth = squares(100, 5)
+    with torch.no_grad():
+        found = network(torch.from_numpy(new)).argmax(1).numpy()
+    assert found[truth == 1].mean() > 0.7

@@ -1,0 +1,241 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from picture_cohorts import write_picture, write_table
+
+from hrcam.cohort.opening import open_cohort
+from hrcam.cohort.problems import RefusedScansError
+from hrcam.cohort.reading import read_scan
+from hrcam.errors import InputError, LoadError
+from hrcam.training.cohort_training import epochs_for, train_cohort
+from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.run import Run
+
+CPU = Hardware(accelerator="cpu", workers=1)
+SMALL = TrainingConfig(folds=2, epochs=12, shape=(32, 32), batch_size=4, learning_rate=5e-3)
+
+
+def trained(cohort, out, config=SMALL, **options):
+    return train_cohort(open_cohort(cohort), out, config, hardware=CPU, progress=False, **options)
+
+
+def files(folder):
+    """Content of everything that a run reports, without durations."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.name in ("manifest.json", "fold.json"):
+                content = json.loads(content)
+                for part in (content, *content.get("fold_details", [])):
+                    part.pop("seconds")
+            found[str(path.relative_to(folder))] = content
+    return found
+
+
+@pytest.fixture(scope="module")
+def bright_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bright")
+    rows = []
+    for index in range(40):
+        write_picture(folder / f"{index}.png", index, index % 2 == 1)
+        label = "bright" if index % 2 else "plain"
+        rows.append({"participant_id": f"p{index}", "image": f"{index}.png", "label": label})
+    write_table(folder, rows)
+    return folder, trained(folder, folder / "run")
+
+
+def test_an_easy_cohort_is_learnt_and_scored_out_of_fold(bright_run):
+    folder, report = bright_run
+    assert report.metrics["source"] == "out-of-fold"
+    assert report.metrics["network"]["pooled"]["auc"]["value"] > 0.9
+    assert report.metrics["head"]["pooled"]["auc"]["value"] > 0.9
+    table = pd.read_csv(folder / "run/predictions.tsv", sep="\t")
+    assert sorted(table["participant"]) == sorted(f"p{index}" for index in range(40))
+    for start in ("probability", "head_probability"):
+        both = table[[f"{start}_bright", f"{start}_plain"]].to_numpy()
+        assert both.sum(1) == pytest.approx(1, abs=1e-5)
+    best = np.where(table["probability_bright"] > 0.5, "bright", "plain")
+    assert (table["predicted"] == best).all()
+    right = (table["predicted"] == table["label"]).mean()
+    assert report.metrics["network"]["pooled"]["accuracy"]["value"] == pytest.approx(right)
+
+
+def test_every_scan_is_predicted_by_the_fold_that_did_not_see_it(bright_run):
+    folder, report = bright_run
+    cohort = open_cohort(folder)
+    table = pd.read_csv(folder / "run/predictions.tsv", sep="\t").set_index("scan")
+    splits = pd.read_csv(folder / "run/splits.tsv", sep="\t").set_index("scan")
+    run = report.run
+    for scan in cohort.scans[:6]:
+        fold = int(table.loc[scan.name, "fold"])
+        assert splits.loc[scan.name, "fold"] == fold
+        assert run.folds_for(scan, splits.loc[scan.name, "voxel_hash"]) == ((fold,), False)
+        image = torch.from_numpy(run.preparation.apply(read_scan(scan)).voxels)[None]
+        with torch.no_grad():
+            probability = run.explainer(fold).model(image).softmax(1)[0]
+        place = run.classes.index("bright")
+        assert table.loc[scan.name, "probability_bright"] == pytest.approx(
+            float(probability[place]), abs=1e-5
+        )
+
+
+def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):
+    folder, report = bright_run
+    manifest = report.run.manifest
+    assert manifest["reported"] == "out-of-fold"
+    assert manifest["seed"] == 0
+    assert manifest["scans"] == 40
+    assert torch.__version__.startswith(manifest["versions"]["torch"].split("+")[0])
+    assert len(manifest["fold_details"]) == 2
+    assert str(folder) not in json.dumps(manifest)
+
+
+def test_a_second_call_changes_nothing_and_trains_nothing(bright_run):
+    folder, _ = bright_run
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("network.safetensors")}
+    content = files(folder / "run")
+    trained(folder, folder / "run")
+    assert files(folder / "run") == content
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_other_options_or_another_cohort_are_refused(bright_run):
+    folder, _ = bright_run
+    with pytest.raises(InputError, match="seed was 0, is 1"):
+        trained(folder, folder / "run", SMALL.model_copy(update={"seed": 1}))
+    rows = pd.read_csv(folder / "participants.tsv", sep="\t")
+    fewer = rows.iloc[4:].astype(str).to_dict("records")
+    for row in fewer:
+        row["image"] = str(folder / row["image"])
+    (folder / "fewer").mkdir()
+    with pytest.raises(InputError, match="other scans"):
+        trained(write_table(folder / "fewer", fewer), folder / "run")
+
+
+def test_a_folder_with_something_else_is_left_alone(bright_cohort, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter.txt").write_text("precious")
+    with pytest.raises(InputError, match="not empty"):
+        trained(bright_cohort, tmp_path / "thesis")
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.txt"]
+
+
+def test_bad_scans_stop_training_unless_they_are_left_out(bright_cohort, tmp_path):
+    (bright_cohort / "images/04.png").write_bytes(b"")
+    with pytest.raises(RefusedScansError, match=r"1 scans.*empty.*--skip-bad"):
+        trained(bright_cohort, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    quick = SMALL.model_copy(update={"epochs": 1})
+    report = trained(bright_cohort, tmp_path / "run", quick, skip_bad=True)
+    assert [problem.reason for problem in report.problems] == ["empty"]
+    refused = pd.read_csv(tmp_path / "run/refused.tsv", sep="\t")
+    assert refused["reason"].tolist() == ["empty"]
+    table = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t")
+    assert len(table) == 39
+    assert "p04" not in set(table["participant"])
+
+
+def test_the_tables_own_split_is_kept(bright_cohort, tmp_path):
+    table = pd.read_csv(bright_cohort / "participants.tsv", sep="\t")
+    table["split"] = ["test" if index >= 30 else "train" for index in range(40)]
+    write_table(bright_cohort, table.to_dict("records"))
+    report = trained(bright_cohort, tmp_path / "run")
+    assert report.metrics["source"] == "test split"
+    assert report.run.folds == 1
+    found = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t")
+    assert sorted(found["participant"]) == [f"p{index}" for index in range(30, 40)]
+    splits = pd.read_csv(tmp_path / "run/splits.tsv", sep="\t").set_index("participant")
+    cohort = {scan.participant: scan for scan in open_cohort(bright_cohort).scans}
+    assert report.run.folds_for(cohort["p35"], splits.loc["p35", "voxel_hash"]) == ((1,), False)
+    assert report.run.folds_for(cohort["p03"], splits.loc["p03", "voxel_hash"]) == ((1,), True)
+
+
+@pytest.mark.parametrize("head", ["labels", "joint"])
+def test_both_other_ways_to_learn_the_head_work(bright_cohort, tmp_path, head):
+    report = trained(bright_cohort, tmp_path / "run", SMALL.model_copy(update={"head": head}))
+    assert report.metrics["head"]["pooled"]["auc"]["value"] > 0.85
+    assert report.run.explainer(1).head.target == ("labels" if head == "labels" else "logits")
+    if head == "joint":  # one network: its head reproduces its logits
+        table = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t")
+        own, head_s = table["probability_bright"], table["head_probability_bright"]
+        assert head_s.to_numpy() == pytest.approx(own.to_numpy(), abs=0.05)
+
+
+def test_copies_and_sessions_do_not_leak(tmp_path):
+    """Labels drawn by lot per participant cannot be predicted, however well they are remembered."""
+    rows = []
+    for index in range(24):
+        # Each participant is easy to recognise: a pattern of its own, in both sessions and a copy.
+        label = "ab"[index // 12]
+        for session in (1, 2):
+            name = f"{index}-{session}.png"
+            write_picture(tmp_path / "cohort" / name, index, True)
+            rows.append({"participant_id": f"p{index}", "image": name, "label": label})
+        copy = f"copy-{index}.png"
+        (tmp_path / "cohort" / copy).write_bytes((tmp_path / "cohort" / name).read_bytes())
+        rows.append({"participant_id": f"copy{index}", "image": copy, "label": label})
+    config = SMALL.model_copy(update={"epochs": 25, "validation": 0.0})
+    report = trained(write_table(tmp_path / "cohort", rows), tmp_path / "run", config)
+    splits = pd.read_csv(tmp_path / "run/splits.tsv", sep="\t")
+    assert (splits.groupby("voxel_hash")["fold"].nunique() == 1).all()
+    assert (splits.groupby("participant")["fold"].nunique() == 1).all()
+    assert 0.2 < report.metrics["network"]["pooled"]["auc"]["value"] < 0.8
+
+
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(bright_cohort, tmp_path):
+    undisturbed = tmp_path / "a"
+    trained(bright_cohort, undisturbed)
+    command = [
+        sys.executable, "-c", "from hrcam.cli import app; app()", "train", str(bright_cohort),
+        "--out", str(tmp_path / "b"), "--folds", "2", "--epochs", "12", "--shape", "32x32",
+        "--batch-size", "4", "--learning-rate", "0.005", "--accelerator", "cpu", "--workers", "1",
+    ]  # fmt: skip
+    killed = 0
+    for wait_for in ("fold-1/history.tsv", "fold-2/history.tsv"):
+        process = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "b" / wait_for).exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+            if process.poll() is not None:
+                break
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        process.wait()
+    assert killed == 2
+    assert not (tmp_path / "b/manifest.json").exists()
+    with pytest.raises(LoadError, match="not complete"):
+        Run.open(tmp_path / "b")
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert files(tmp_path / "b") == files(undisturbed)
+
+
+def test_the_number_of_epochs_suits_the_cohort():
+    assert epochs_for(512, 16) == 75  # 32 steps each
+    assert epochs_for(30, 16) == 100
+    assert epochs_for(100_000, 16) == 10
+
+
+def test_a_damaged_run_is_told(bright_run):
+    folder, _ = bright_run
+    path = folder / "run/fold-1/network.safetensors"
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[:-100])
+        with pytest.raises(LoadError, match="network"):
+            Run.open(folder / "run").explainer(1)
+    finally:
+        path.write_bytes(content)
+    with pytest.raises(LoadError, match="is no run"):
+        Run.open(folder)
