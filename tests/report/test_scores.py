@@ -44,7 +44,7 @@ def test_a_table_for_the_page(table):
     assert shown.headers == ("Method", "AUPRC", "Pointing game", "Dice", "Images")
     assert [row[0] for row in shown.rows] == ["weak", "strong $x$"]
     strong = table.iloc[1]
-    interval = f"({strong['auprc_low']:.2f}–{strong['auprc_high']:.2f})"
+    interval = f"({strong['auprc_low']:.2f} to {strong['auprc_high']:.2f})"
     assert shown.rows[1][1] == f"{strong['auprc']:.2f} {interval}"
     assert shown.rows[1][4] == "6"
 

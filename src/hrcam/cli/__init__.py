@@ -5,6 +5,8 @@ from hrcam.cli.application import app
 from hrcam.cli import demo
 from hrcam.cli import check
 from hrcam.cli import train
+from hrcam.cli import map as map_
+from hrcam.cli import report
 from hrcam.cli import simulate
 
-__all__ = ["app", "check", "demo", "simulate", "train"]
+__all__ = ["app", "check", "demo", "map_", "report", "simulate", "train"]

@@ -75,6 +75,7 @@ def train(
     """
     from hrcam.cohort.opening import open_cohort
     from hrcam.cohort.problems import RefusedScansError
+    from hrcam.report.cohort_report import write_cohort_report
     from hrcam.training.cohort_training import train_cohort
     from hrcam.training.config import Hardware, TrainingConfig
 
@@ -108,9 +109,11 @@ def train(
         except RefusedScansError as error:
             print_problems(error.problems, err=True)
             raise
+        page = write_cohort_report(out, None, out / "report.html")
     print_problems(report.problems)
     typer.echo(_summary(report.metrics))
     typer.echo(f"the run: {out}")
+    typer.echo(f"metrics and curves: {page}")
 
 
 def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | None:

@@ -115,4 +115,4 @@ def _orientation(image: Image) -> str:
     from nibabel.orientations import aff2axcodes
 
     codes: tuple[str, ...] = aff2axcodes(image.affine)  # type: ignore[no-untyped-call]
-    return "".join(codes)
+    return "".join(codes[axis] for axis in image.axes)

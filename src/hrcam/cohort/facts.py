@@ -20,7 +20,8 @@ class ScanFacts:
     spacing
         In mm along each axis; 1 for pictures and arrays.
     orientation
-        Closest anatomical axes, as "RAS"; "" for pictures and arrays.
+        Closest anatomical direction of each axis, as "RAS", or "AS" for a sagittal slice; "" for
+        pictures and arrays.
     foreground
         Size of the box around what is not background, in voxels along each axis.
     percentiles

@@ -3,16 +3,38 @@
 import numpy as np
 from numpy.typing import NDArray
 
-TOLERANCE = 0.05
-"""How far from the background's value background may be, as a share of the intensity range."""
+# How far from the background's value background may be, as a share of the intensity range.
+_TOLERANCE = 0.05
+
+
+def background_of(channel: NDArray[np.float32]) -> tuple[float, float] | None:
+    """Find what lies around the object.
+
+    The background is what the border of the image shows, if at least half of the border lies
+    within 5 % of the intensity range (0.5 to 99.5 %) of the border's median.
+
+    Parameters
+    ----------
+    channel
+        Shape (*spatial), finite.
+
+    Returns
+    -------
+    The background's value, and how far from it background may be; None where the border shows
+    anything else, as in a crop of tissue.
+    """
+    border = _border(channel)
+    value = float(np.median(border))
+    low, high = np.percentile(channel, (0.5, 99.5))
+    margin = _TOLERANCE * float(high - low)
+    return (value, margin) if np.mean(np.abs(border - value) <= margin) >= 0.5 else None
 
 
 def foreground_box(voxels: NDArray[np.float32]) -> tuple[slice, ...]:
     """Find the smallest box that holds everything but the background.
 
-    The background is what the border of the image shows, if at least half of the border lies
-    within 5 % of the intensity range (0.5 to 99.5 %) of the border's median. An image whose border
-    shows anything else, as a crop of tissue does, is foreground as a whole.
+    An image without a background (`background_of`), as a crop of tissue, is foreground as a
+    whole.
 
     Parameters
     ----------
@@ -29,13 +51,11 @@ def foreground_box(voxels: NDArray[np.float32]) -> tuple[slice, ...]:
     whole = tuple(slice(0, size) for size in shape)
     inside = np.zeros(shape, dtype=bool)
     for channel in voxels:
-        border = _border(channel)
-        low, high = np.percentile(channel, (0.5, 99.5))
-        background = float(np.median(border))
-        margin = TOLERANCE * float(high - low)
-        if np.mean(np.abs(border - background) <= margin) < 0.5:
+        background = background_of(channel)
+        if background is None:
             return whole
-        inside |= np.abs(channel - background) > margin
+        value, margin = background
+        inside |= np.abs(channel - value) > margin
     if not inside.any():  # only an image of one value, which is refused elsewhere
         return whole
     box = []

@@ -49,9 +49,13 @@ class Image:
         return self.voxels.shape[1:]
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """Which columns of the affine the spatial axes are: not 0 and 1 in a sagittal slice."""
+        kept = [axis for axis, size in enumerate(self.stored_shape) if size > 1]
+        return tuple(kept) if len(kept) == len(self.shape) else tuple(range(len(self.shape)))
+
+    @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between voxels along each spatial axis, in mm; 1 for pictures and arrays."""
         lengths = np.sqrt((self.affine[:3, :3] ** 2).sum(0))
-        kept = [axis for axis, size in enumerate(self.stored_shape) if size > 1]
-        axes = kept if len(kept) == len(self.shape) else range(len(self.shape))
-        return tuple(float(lengths[axis]) for axis in axes)
+        return tuple(float(lengths[axis]) for axis in self.axes)

@@ -119,7 +119,7 @@ def _left_right(facts: list[ScanFacts], has_scale: bool) -> int | None:
     """Axis of the grid from left to right: pictures show it across, sagittal slices not at all."""
     if not has_scale:
         return 1 if len(facts[0].shape) == 2 else None
-    across = all(set("RL") & set(one.orientation[: len(one.shape)]) for one in facts)
+    across = all(set("RL") & set(one.orientation) for one in facts)
     return 0 if across else None
 
 

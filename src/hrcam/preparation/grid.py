@@ -98,10 +98,7 @@ def canonical_axes(image: Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """
     from nibabel.orientations import io_orientation
 
-    kept = [axis for axis, size in enumerate(image.stored_shape) if size > 1]
-    if len(kept) != len(image.shape):
-        kept = list(range(len(image.shape)))
-    nearest = io_orientation(image.affine[:, [*kept, 3]])  # type: ignore[no-untyped-call]
+    nearest = io_orientation(image.affine[:, [*image.axes, 3]])  # type: ignore[no-untyped-call]
     axes = np.argsort(nearest[:, 0])
     return tuple(axes.tolist()), tuple(nearest[axes, 1].astype(int).tolist())
 

@@ -5,30 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.foreground import TOLERANCE
+from hrcam.cohort.foreground import background_of
 from hrcam.cohort.problems import ImageError, Reason
-
-
-def background_of(channel: NDArray[np.float32]) -> tuple[float, float] | None:
-    """Find what lies around the object, by the rule of `hrcam.cohort.foreground`.
-
-    Parameters
-    ----------
-    channel
-        Shape (*spatial), finite.
-
-    Returns
-    -------
-    The background's value, and how far from it background may be; None where the border shows
-    anything else, as in a crop of tissue.
-    """
-    border = np.concatenate(
-        [channel.take(end, axis).ravel() for axis in range(channel.ndim) for end in (0, -1)]
-    )
-    value = float(np.median(border))
-    low, high = np.percentile(channel, (0.5, 99.5))
-    margin = TOLERANCE * float(high - low)
-    return (value, margin) if np.mean(np.abs(border - value) <= margin) >= 0.5 else None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
+from hrcam.map_colours import COLD, OPACITY, WARM, channels_of
+
 _STEPS = 256
-_OPACITY = 0.92
-_WARM = ("#d7191c", "#f4511e", "#fb8c00", "#fdc835", "#ffe95c")
-_COLD = ("#1747c9", "#1976e8", "#22a2f5", "#5fd0fb", "#9be9ff")
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,16 @@ class Scale:
     @property
     def colormap(self) -> ListedColormap:
         """Warm for values above zero and cold for those below; transparent at zero."""
-        warm = _ramp(_WARM)
+        warm = _ramp(WARM)
         if not self.signed:
             return ListedColormap(warm)
-        return ListedColormap(np.concatenate([_ramp(_COLD)[::-1], warm]))
+        return ListedColormap(np.concatenate([_ramp(COLD)[::-1], warm]))
 
 
 def _ramp(colours: tuple[str, ...]) -> NDArray[np.float64]:
     """RGBA from transparent to the last colour, shape (steps, 4)."""
-    channels = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
+    channels = np.array(channels_of(colours)) / 255
     position = np.linspace(0, 1, _STEPS)
     nodes = np.linspace(0, 1, len(colours))
     rgb = [np.interp(position, nodes, channel) for channel in channels.T]
-    return np.stack([*rgb, _OPACITY * position], axis=1)
+    return np.stack([*rgb, OPACITY * position], axis=1)

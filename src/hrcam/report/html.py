@@ -9,7 +9,7 @@ from hrcam.files import write_atomically
 from hrcam.report.interpretation import INTERPRETATION
 from hrcam.report.page import Page
 
-_TEMPLATES = Environment(
+TEMPLATES = Environment(
     loader=PackageLoader("hrcam.report"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -24,7 +24,7 @@ def render_page(page: Page) -> str:
     Every text is escaped: names from a cohort cannot become markup.
     """
     sections = (*page.sections, INTERPRETATION)
-    return _TEMPLATES.get_template("page.html.jinja").render(page=page, sections=sections)
+    return TEMPLATES.get_template("page.html.jinja").render(page=page, sections=sections)
 
 
 def write_page(page: Page, path: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,7 @@ from hrcam.report.figures import (
     wrapped,
 )
 from hrcam.report.page import Table
+from hrcam.text_table import with_interval
 
 # Inches.
 _LONGEST_NAME = 3.0
@@ -59,7 +60,7 @@ def score_figure(table: pd.DataFrame) -> Figure:
     axes.hlines(positions, ranked["auprc_low"], ranked["auprc_high"], color=ACCENT, lw=1.6)
     axes.plot(ranked["auprc"], positions, "o", color=ACCENT, ms=5.5, mec="white", mew=0.9)
     for position, row in zip(positions, ranked.to_dict("records"), strict=True):
-        interval = _with_interval(row["auprc"], row["auprc_low"], row["auprc_high"])
+        interval = with_interval(row["auprc"], row["auprc_low"], row["auprc_high"])
         axes.annotate(
             interval,
             (1, position),
@@ -98,7 +99,7 @@ def score_table(table: pd.DataFrame) -> Table:
         (
             str(row["method"]),
             *(
-                _with_interval(row[score], row[f"{score}_low"], row[f"{score}_high"])
+                with_interval(row[score], row[f"{score}_low"], row[f"{score}_high"])
                 for score in ("auprc", "pointing", "dice")
             ),
             str(row["images"]),
@@ -111,7 +112,3 @@ def score_table(table: pd.DataFrame) -> Table:
         numeric=(1, 2, 3, 4),
         caption="Mean over images, with 95 % bootstrap interval over subjects.",
     )
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.2f} ({low:.2f}–{high:.2f})"

@@ -1,0 +1,97 @@
+"""Maps as files in the space of their image: NIfTI where the image has one, else NumPy arrays."""
+
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.cohort.image import Image
+from hrcam.errors import InputError
+
+# What a NIfTI header says of place and direction.
+_GEOMETRY = (
+    "pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
+    "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
+)  # fmt: skip
+_HEADER_BYTES = 540
+_SCANNER = 1
+
+
+def suffix_of(image: Image) -> str:
+    """Return the suffix of an image's maps."""
+    return ".nii.gz" if image.format in ("nifti", "dicom") else ".npy"
+
+
+def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes:
+    """Encode a map in the space of its image.
+
+    Parameters
+    ----------
+    values
+        Shape (*image.shape).
+    image
+        The image.
+    source
+        What it was read from. Of a NIfTI file the header's fields on space are copied bit by
+        bit, as a quaternion computed again would differ in its last digit.
+
+    Returns
+    -------
+    The file's content: gzipped NIfTI in the stored shape for NIfTI and DICOM, else ``.npy``.
+
+    Raises
+    ------
+    InputError
+        If the source is not what the image was read from any more.
+    """
+    if suffix_of(image) == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(values), allow_pickle=False)
+        return buffer.getvalue()
+    header = _header(image, source)
+    header.set_data_dtype(np.float32)
+    header.set_data_shape(image.stored_shape)
+    if not np.array_equal(header.get_best_affine(), _single(image)):
+        raise InputError(f"{source} was changed while it was mapped: run the same command again")
+    header["magic"], header["vox_offset"] = header.single_magic, header.sizeof_hdr + 4
+    no_extension = bytes(4)
+    content = header.binaryblock + no_extension + values.tobytes(order="F")
+    # Fast compression: the last digits of a map are noise. No time stamp: the same map, the
+    # same file.
+    return gzip.compress(content, compresslevel=1, mtime=0)
+
+
+def _header(image: Image, source: Path) -> Any:
+    """Return a header with the image's place in space and nothing else."""
+    import nibabel
+
+    kind: Any = nibabel.Nifti1Header
+    if image.format == "dicom":
+        header = kind()
+        header.set_data_shape(image.stored_shape)
+        header.set_xyzt_units("mm")
+        header.set_sform(image.affine, _SCANNER)
+        header.set_qform(image.affine, _SCANNER)
+        return header
+    with source.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(source) if compressed else source.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    if int.from_bytes(head[:4], "little") != kind.sizeof_hdr != int.from_bytes(head[:4], "big"):
+        kind = nibabel.Nifti2Header
+    found, header = kind(head[: kind.sizeof_hdr], check=False), kind()
+    for name in _GEOMETRY:
+        header[name] = found[name]
+    if header["pixdim"][0] == 0:  # NIfTI: to be read as 1
+        header["pixdim"][0] = 1
+    return header
+
+
+def _single(image: Image) -> NDArray[np.float64]:
+    """Return the affine as a NIfTI-1 header can hold it; those from one are unchanged."""
+    if image.format == "dicom":
+        return image.affine.astype(np.float32).astype(np.float64)
+    return image.affine

@@ -1,0 +1,101 @@
+"""One explanation of an image from the networks of several folds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hrcam.explainer import HRCAM
+from hrcam.explanation import Explanation
+
+
+@dataclass(frozen=True)
+class GridMaps:
+    """What an ensemble says of one image, on the grid of the network.
+
+    Attributes
+    ----------
+    predicted, explained
+        Class indices: the most probable one, and the one that the maps are of.
+    probabilities
+        Of each class, shape (K,): the mean over the networks.
+    logit, bias
+        Of the explained class, by HR-CAM's heads; the mean of the evidence plus the bias is the
+        logit.
+    level_contributions
+        Mean evidence of each level; they and the bias add up to the logit.
+    maps
+        "evidence", "pattern" and, where the heads were refitted on resampled subjects, "std",
+        each of the grid's shape.
+    """
+
+    predicted: int
+    explained: int
+    probabilities: NDArray[np.float64]
+    logit: float
+    bias: float
+    level_contributions: dict[str, float]
+    maps: dict[str, NDArray[np.float32]]
+
+
+def explain_image(
+    explainers: Sequence[HRCAM], voxels: NDArray[np.float32], wanted: int | None
+) -> GridMaps:
+    """Explain one prepared image by several networks, and average what they say.
+
+    Probabilities are averaged, and the class with the highest is the prediction. Evidence,
+    pattern and bias are averaged for one class, so that the evidence still adds up to the (mean)
+    logit; of standard deviations, the root of the mean square is taken.
+
+    Parameters
+    ----------
+    explainers
+        One for each fold, all on one device.
+    voxels
+        Shape (C, *grid).
+    wanted
+        Index of the class to explain; None for the predicted one.
+    """
+    device = next(explainers[0].model.parameters()).device
+    images = torch.from_numpy(voxels)[None].to(device)
+    first = [explainer.explain(images, wanted) for explainer in explainers]
+    probabilities = np.mean([_probabilities(one) for one in first], axis=0)
+    predicted = int(probabilities.argmax())
+    explained = predicted if wanted is None else wanted
+    # Networks that predicted another class by themselves are asked again.
+    explanations = [
+        one if int(one.classes[0]) == explained else explainer.explain(images, explained)
+        for one, explainer in zip(first, explainers, strict=True)
+    ]
+
+    def mean(value: Callable[[Explanation], torch.Tensor]) -> torch.Tensor:
+        return torch.stack([value(one)[0].double() for one in explanations]).mean(0)
+
+    maps = {"evidence": mean(lambda one: one.evidence), "pattern": mean(lambda one: one.pattern)}
+    spreads = [one.std for one in explanations if one.std is not None]
+    if len(spreads) == len(explanations):
+        maps["std"] = torch.stack([spread[0].double() ** 2 for spread in spreads]).mean(0).sqrt()
+    by_level = [one.by_level for one in explanations]
+    return GridMaps(
+        predicted=predicted,
+        explained=explained,
+        probabilities=probabilities,
+        logit=float(mean(lambda one: one.logits[:, explained])),
+        bias=float(mean(lambda one: one.bias)),
+        level_contributions={
+            level: float(np.mean([float(shares[level].double().mean()) for shares in by_level]))
+            for level in by_level[0]
+        },
+        maps={name: values.float().cpu().numpy() for name, values in maps.items()},
+    )
+
+
+def _probabilities(explanation: Explanation) -> NDArray[np.float64]:
+    """Of each class, shape (K,): the network's own where the head stands in for it."""
+    logits = explanation.model_logits
+    if logits is None:
+        logits = explanation.logits
+    probabilities: NDArray[np.float64] = logits[0].double().softmax(0).cpu().numpy()
+    return probabilities

@@ -1,0 +1,47 @@
+"""A picture with its map in colour, to look at in any viewer."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.map_colours import COLD, OPACITY, WARM, channels_of
+
+# In standard deviations above the images of other classes. The same for every picture: a map
+# stretched to its own maximum would show a lesion in a normal image.
+LIMIT = 4.0
+
+
+def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -> bytes:
+    """Draw a pattern over its picture: warm where it speaks for the class, cold where against.
+
+    Parameters
+    ----------
+    picture
+        Grey values of any scale, shape (rows, columns).
+    pattern
+        Of the same shape. Zero shows the picture itself, `LIMIT` and more the strongest colour.
+
+    Returns
+    -------
+    A PNG of the same size.
+    """
+    from PIL import Image
+
+    low, high = np.percentile(picture, (0.5, 99.5))
+    if low == high:
+        low, high = picture.min(), picture.max()
+    grey = np.clip((picture.astype(np.float64) - low) / (high - low), 0, 1) * 255
+    strength = np.clip(np.abs(pattern.astype(np.float64)) / LIMIT, 0, 1)
+    colour = np.where((pattern >= 0)[..., None], _ramp(strength, WARM), _ramp(strength, COLD))
+    opacity = OPACITY * strength[..., None]
+    mixed = (1 - opacity) * grey[..., None] + opacity * colour
+    buffer = io.BytesIO()
+    Image.fromarray(np.round(mixed).astype(np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _ramp(strength: NDArray[np.float64], colours: tuple[str, ...]) -> NDArray[np.float64]:
+    nodes = np.linspace(0, 1, len(colours))
+    channels = zip(*channels_of(colours), strict=True)
+    return np.stack([np.interp(strength, nodes, channel) for channel in channels], axis=-1)

@@ -1,0 +1,128 @@
+"""The grid on which a page shows an image: upright, and no finer than a screen needs."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from hrcam.errors import InputError
+
+VOLUME_LIMIT = 112
+PICTURE_LIMIT = 512
+
+
+@dataclass(frozen=True, eq=False)
+class PageGrid:
+    """How an image of a file becomes one of (x, y, z) on the page.
+
+    Volumes and slices of NIfTI and DICOM are turned to the closest RAS+ axes. Pictures become
+    (columns, rows, 1). Axes that are too long are averaged in blocks of whole voxels.
+
+    Attributes
+    ----------
+    shape
+        Spatial shape in the file, two or three axes.
+    affine
+        The file's, from voxels to RAS+ mm, shape (4, 4); None for pictures and plain arrays.
+    """
+
+    shape: tuple[int, ...]
+    affine: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.shape) not in (2, 3) or 0 in self.shape:
+            raise InputError(f"a map of shape {self.shape} has neither two nor three axes")
+        if self.affine is not None and np.isnan(self._orientation).any():
+            raise InputError("its affine is singular")
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether more than one axis is needed to say which slice is shown."""
+        return sum(size > 1 for size in self._upright_shape) == 3
+
+    @property
+    def page_shape(self) -> tuple[int, int, int]:
+        """Shape on the page, (x, y, z)."""
+        x, y, z = (
+            -(-size // block) for size, block in zip(self._upright_shape, self.blocks, strict=True)
+        )
+        return x, y, z
+
+    @property
+    def blocks(self) -> tuple[int, int, int]:
+        """How many voxels of the image make one of the page, along each of its axes."""
+        limit = VOLUME_LIMIT if self.is_volume else PICTURE_LIMIT
+        x, y, z = (-(-size // limit) for size in self._upright_shape)
+        return x, y, z
+
+    @property
+    def page_affine(self) -> NDArray[np.float64]:
+        """From voxels of the page to mm, or to (column, row) of a picture; shape (4, 4)."""
+        blocks = np.array(self.blocks, float)
+        to_upright = np.diag([*blocks, 1.0])
+        to_upright[:3, 3] = (blocks - 1) / 2
+        if self.affine is None:
+            return to_upright
+        native: NDArray[np.float64] = (
+            self.affine @ inv_ornt_aff(self._orientation, self._stored)  # type: ignore[no-untyped-call]
+        )
+        return native @ to_upright
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Size of a voxel of the page along each axis."""
+        lengths = np.sqrt((self.page_affine[:3, :3] ** 2).sum(0))
+        return tuple(float(length) for length in lengths)
+
+    def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring values of the file's grid, with or without axes of length 1, to the page's.
+
+        Raises
+        ------
+        InputError
+            If they have another shape.
+        """
+        kept = tuple(size for size in self.shape if size > 1)
+        if tuple(size for size in values.shape if size > 1) != kept:
+            raise InputError(f"has the shape {values.shape}, not {self.shape}")
+        values = values.reshape(self._stored)
+        if self.affine is not None:
+            upright = apply_orientation(values, self._orientation)  # type: ignore[no-untyped-call]
+        elif len(self.shape) == 2:
+            upright = values.transpose(1, 0, 2)
+        else:
+            upright = values
+        return _block_means(upright, self.blocks)
+
+    @property
+    def _stored(self) -> tuple[int, ...]:
+        return self.shape + (1,) * (3 - len(self.shape))
+
+    @cached_property
+    def _orientation(self) -> NDArray[np.float64]:
+        orientation: NDArray[np.float64] = io_orientation(self.affine)  # type: ignore[no-untyped-call]
+        return orientation
+
+    @property
+    def _upright_shape(self) -> tuple[int, ...]:
+        if self.affine is None:
+            rows, columns, depth = self._stored
+            return (columns, rows, depth) if len(self.shape) == 2 else self._stored
+        placed = [0, 0, 0]
+        for axis, target in enumerate(self._orientation[:, 0].astype(int)):
+            placed[target] = self._stored[axis]
+        return tuple(placed)
+
+
+def _block_means(values: NDArray[np.float32], blocks: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Mean over blocks; where the last block is cut, over what the edge repeats."""
+    if blocks == (1, 1, 1):
+        return np.ascontiguousarray(values, dtype=np.float32)
+    padding = [(0, -size % block) for size, block in zip(values.shape, blocks, strict=True)]
+    padded = np.pad(values, padding, mode="edge")
+    nested = [part for size, block in zip(padded.shape, blocks, strict=True)
+              for part in (size // block, block)]  # fmt: skip
+    means: NDArray[np.float32] = padded.reshape(nested).mean((1, 3, 5), dtype=np.float32)
+    return means

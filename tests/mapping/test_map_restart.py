@@ -1,0 +1,162 @@
+"""A job again: only what is missing or out of date; and after kill -9 as if nothing had been."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from small_runs import SmallRun, files_of, preparation, write_pictures
+
+from hrcam.errors import InputError
+from hrcam.mapping import map_scans
+
+JOB = """
+import sys, time
+from pathlib import Path
+from small_runs import SmallRun, preparation, write_pictures
+import hrcam.files, hrcam.mapping.maps_folder as maps_folder
+from hrcam.mapping import map_scans
+
+def slow(path, content, write=hrcam.files.write_atomically):
+    # As on a slow disk: half of the file is there for a while.
+    half = Path(path).with_name(f".{Path(path).name}.1.partial")
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_bytes(content[: len(content) // 2])
+    time.sleep(0.02)
+    half.unlink()
+    return write(path, content)
+
+maps_folder.write_atomically = slow
+folder = Path(sys.argv[1])
+map_scans(SmallRun(preparation((24, 32))), write_pictures(folder / "images", 8), sys.argv[2])
+"""
+
+
+def stamps(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("sub-*/*")}
+
+
+def test_a_second_run_writes_nothing_again(tmp_path, picture_run):
+    scans = write_pictures(tmp_path / "images", 3)
+    map_scans(picture_run, scans, tmp_path / "maps")
+    before, content = stamps(tmp_path / "maps"), files_of(tmp_path / "maps")
+    picture_run.loaded.clear()
+    report = map_scans(picture_run, scans, tmp_path / "maps")
+    assert (report.done, report.skipped) == (0, 3)
+    assert stamps(tmp_path / "maps") == before
+    assert files_of(tmp_path / "maps") == content
+    assert picture_run.loaded == []  # nothing to do needs no network
+
+
+def test_what_was_deleted_or_damaged_is_made_again(tmp_path, picture_run):
+    scans = write_pictures(tmp_path / "images", 3)
+    map_scans(picture_run, scans, tmp_path / "maps")
+    content = files_of(tmp_path / "maps")
+    next((tmp_path / "maps" / "sub-01").glob("*pattern*")).unlink()
+    record = next((tmp_path / "maps" / "sub-02").glob("*.json"))
+    record.write_bytes(record.read_bytes()[:50])
+    (tmp_path / "maps" / "maps.tsv").unlink()
+    report = map_scans(picture_run, scans, tmp_path / "maps")
+    assert (report.done, report.skipped) == (2, 1)
+    assert files_of(tmp_path / "maps") == content
+
+
+def test_a_new_image_or_label_makes_maps_out_of_date(tmp_path, picture_run):
+    scans = write_pictures(tmp_path / "images", 3)
+    map_scans(picture_run, scans, tmp_path / "maps")
+    other = write_pictures(tmp_path / "others", 1, seed=5)[0].images["image"]
+    scans[0].images["image"].write_bytes(other.read_bytes())
+    scans[1] = replace(scans[1], label="changed")
+    report = map_scans(picture_run, scans, tmp_path / "maps")
+    assert (report.done, report.skipped) == (2, 1)
+    map_scans(picture_run, scans, tmp_path / "fresh")
+    assert files_of(tmp_path / "maps") == files_of(tmp_path / "fresh")
+
+
+def test_a_change_of_the_predicted_class_leaves_no_old_maps(tmp_path, picture_run):
+    scans = write_pictures(tmp_path / "images", 2)
+    map_scans(picture_run, scans, tmp_path / "maps")
+    (first,) = {path.name for path in (tmp_path / "maps").glob("sub-01/*.json")}
+    for scan in scans:
+        os.utime(scan.images["image"])  # as if written anew
+    # The new images are of the other class: here because the network leans to it.
+    picture_run.lean = 99 if "control" in first else -99
+    map_scans(picture_run, scans, tmp_path / "maps")
+    (second,) = {path.name for path in (tmp_path / "maps").glob("sub-01/*.json")}
+    assert first != second
+    assert len(list((tmp_path / "maps").glob("sub-*/*"))) == 2 * 4
+
+
+def test_maps_of_another_run_are_not_mixed_in(tmp_path, picture_run):
+    scans = write_pictures(tmp_path / "images", 1)
+    map_scans(picture_run, scans, tmp_path / "maps")
+    content = files_of(tmp_path / "maps")
+    with pytest.raises(InputError, match="another run"):
+        map_scans(SmallRun(preparation((24, 32)), seed=1), scans, tmp_path / "maps")
+    assert files_of(tmp_path / "maps") == content
+
+
+def test_a_full_disk_stops_the_job_and_leaves_no_half_files(tmp_path, picture_run, monkeypatch):
+    scans = write_pictures(tmp_path / "images", 3)
+    map_scans(picture_run, scans, tmp_path / "whole")
+    calls = []
+
+    def full(self, content):
+        calls.append(self)
+        if len(calls) == 9:  # in the middle of the second scan
+            raise OSError(28, "No space left on device")
+        return open(self, "wb").write(content)  # noqa: PTH123
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space"):
+            map_scans(picture_run, scans, tmp_path / "maps")
+    assert not list((tmp_path / "maps").rglob("*.partial"))
+    map_scans(picture_run, scans, tmp_path / "maps")
+    assert files_of(tmp_path / "maps") == files_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("after", [1, 4])
+def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path, after):
+    torch.set_num_threads(1)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", JOB, str(tmp_path), str(tmp_path / "maps")]
+    process = subprocess.Popen(command, env=environment)
+    maps = tmp_path / "maps"
+    while process.poll() is None:
+        records = len(list(maps.glob("sub-*/*.json")))
+        if records >= after and list(maps.glob("*/.*.partial")):
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = {path: path.stat().st_mtime_ns for path in maps.glob("sub-*/*.json")}
+    assert after <= len(done) < 8
+    assert list(maps.rglob("*.partial"))  # it was killed while it wrote
+    written = {scan.name: scan for scan in _scans(tmp_path)}
+    run = SmallRun(preparation((24, 32)))
+    report = map_scans(run, list(written.values()), maps)
+    assert report.skipped == len(done)
+    assert report.done + report.skipped == 8
+    assert {path: path.stat().st_mtime_ns for path in done} == done  # nothing twice
+    map_scans(run, list(written.values()), tmp_path / "undisturbed")
+    assert files_of(maps) == files_of(tmp_path / "undisturbed")
+
+
+def _scans(folder):
+    from hrcam.cohort.scan import Scan
+
+    return [
+        Scan(
+            f"sub-{i:02d}",
+            f"p{i}",
+            {"image": folder / "images" / f"{i}.png"},
+            ("control", "patient")[i % 2],
+        )
+        for i in range(1, 9)
+    ]

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_folders import write_maps
+from scipy.stats import ttest_ind
+
+from hrcam.report.group_maps import GroupMaps
+from hrcam.report.maps_folder import read_maps
+from hrcam.report.scan_view import read_view
+
+
+def gathered(folder, classes=("control", "lesion")):
+    records = read_maps(folder).records
+    group = GroupMaps(records, classes)
+    for record in records:
+        if group.wants(record):
+            group.add(record, read_view(record))
+    return group
+
+
+def stack(scans, kind, keep, sign=lambda scan: 1):
+    return np.array([sign(scan) * scan.maps[kind].T[..., None] for scan in scans if keep(scan)])
+
+
+def test_maps_of_one_class_are_compared_over_all_scans(pictures, tmp_path):
+    scans = [replace(scan, of_class="lesion") for scan in pictures]
+    group = gathered(write_maps(tmp_path / "maps", scans))
+    assert (group.labelled, group.used, group.seen) == (12, 12, 0)
+    found = {(mean.kind, mean.label): mean for mean in group.means()}
+    assert list(found) == [
+        *(("pattern", "control"), ("pattern", "lesion")),
+        *(("evidence", "control"), ("evidence", "lesion")),
+    ]
+    assert {mean.of_class for mean in found.values()} == {"lesion"}
+    for (kind, label), mean in found.items():
+        maps = stack(scans, kind, lambda scan, label=label: scan.label == label)
+        assert mean.scans == len(maps) == 6
+        np.testing.assert_allclose(mean.mean, maps.mean(0), rtol=1e-5, atol=1e-5)
+    pattern, evidence = group.differences()
+    assert (pattern.kind, evidence.kind) == ("pattern", "evidence")
+    assert pattern.scans == (6, 6)
+    assert pattern.others == ("control",)
+    inside, outside = (
+        stack(scans, "pattern", lambda scan, label=label: scan.label == label)
+        for label in ("lesion", "control")
+    )
+    np.testing.assert_allclose(pattern.mean, inside.mean(0) - outside.mean(0), atol=1e-5)
+    welch = ttest_ind(inside, outside, equal_var=False).statistic
+    np.testing.assert_allclose(pattern.t, welch, rtol=1e-3, atol=1e-4)
+
+
+def test_of_predicted_classes_only_evidence_is_turned(pictures, picture_folders):
+    group = gathered(picture_folders[1])
+    (difference,) = group.differences()
+    assert difference.kind == "evidence"
+    assert difference.of_class == "lesion"
+
+    def sign(scan):
+        return 1 if scan.predicted(("control", "lesion")) == "lesion" else -1
+
+    found = {(mean.kind, mean.label): mean for mean in group.means()}
+    lesions = stack(pictures, "evidence", lambda scan: scan.label == "lesion", sign)
+    np.testing.assert_allclose(found["evidence", "lesion"].mean, lesions.mean(0), atol=1e-4)
+    # A mean pattern is of the scans that were predicted as what they are.
+    right = stack(pictures, "pattern", lambda scan: scan.label == "lesion" and sign(scan) == 1)
+    assert found["pattern", "lesion"].scans == len(right) < 6
+    np.testing.assert_allclose(found["pattern", "lesion"].mean, right.mean(0), atol=1e-5)
+
+
+def test_a_scan_with_maps_of_both_classes_counts_once(pictures, tmp_path):
+    folder = write_maps(
+        tmp_path / "maps",
+        [replace(scan, of_class=name) for scan in pictures for name in ("control", "lesion")],
+    )
+    group = gathered(folder)
+    assert group.used == 12
+    assert [mean.scans for mean in group.means() if mean.kind == "evidence"] == [6, 6]
+    of = [(each.kind, each.of_class) for each in group.differences()]
+    assert of == [("pattern", "control"), ("pattern", "lesion"), ("evidence", "lesion")]
+
+
+def test_with_three_classes_one_is_compared_with_the_rest(pictures, tmp_path):
+    labels = ("a", "b", "c")
+    scans = [
+        replace(scan, label=labels[i % 3], of_class="b", probabilities=(0.2, 0.5, 0.3))
+        for i, scan in enumerate(pictures)
+    ]
+    group = gathered(write_maps(tmp_path / "maps", scans, classes=labels), labels)
+    pattern = group.differences()[0]
+    assert (pattern.scans, pattern.others) == ((4, 8), ("a", "c"))
+    inside = stack(scans, "pattern", lambda scan: scan.label == "b")
+    outside = stack(scans, "pattern", lambda scan: scan.label != "b")
+    welch = ttest_ind(inside, outside, equal_var=False).statistic
+    np.testing.assert_allclose(pattern.t, welch, rtol=1e-3, atol=1e-4)
+
+
+def test_only_scans_with_a_label_and_the_commonest_grid_count(pictures, tmp_path):
+    small = [
+        replace(
+            scan,
+            image=scan.image[1:],
+            maps={kind: values[1:] for kind, values in scan.maps.items()},
+            seen=True,
+        )
+        for scan in pictures[:3]
+    ]
+    rest = [replace(pictures[3], label=None), *pictures[4:]]
+    group = gathered(write_maps(tmp_path / "maps", [*small, *rest]))
+    assert (group.labelled, group.used, group.seen) == (11, 8, 0)
+    assert group.image.shape == (48, 48, 1)
+
+
+def test_few_scans_have_no_difference(pictures, tmp_path):
+    group = gathered(write_maps(tmp_path / "maps", pictures[:4]))
+    assert group.differences() == ()
+    assert [mean.scans for mean in group.means() if mean.kind == "evidence"] == [2, 2]
+
+
+def test_a_place_that_does_not_vary_has_no_score(pictures, tmp_path):
+    flat = {"pattern": np.ones((48, 48)), "evidence": np.ones((48, 48))}
+    scans = [replace(scan, of_class="lesion", maps=flat) for scan in pictures]
+    group = gathered(write_maps(tmp_path / "maps", scans))
+    assert all(not each.t.any() for each in group.differences())
+    assert group.tops("pattern", 99) == pytest.approx((1, 1, 0))
