@@ -35,8 +35,7 @@ def check(
 
     Exit code 1 if anything was refused.
     """
-    from hrcam.cohort.check import check_cohort
-    from hrcam.cohort.opening import open_cohort
+    from hrcam.cohort import check_cohort, open_cohort
     from hrcam.files import write_atomically
 
     with explained_errors(context):
@@ -62,7 +61,8 @@ def _summary(found: "Fingerprint") -> Iterator[str]:
     yield f"channels     {printable(', '.join(found.channels))}"
     yield f"format       {_counted(found.formats)}"
     yield f"shape        {_spread(found.shape)}"
-    yield f"voxel size   {_spread(found.spacing)} mm"
+    if set(found.formats) & {"nifti", "dicom"}:
+        yield f"voxel size   {_spread(found.spacing)} mm"
     yield f"foreground   {_spread(found.foreground)}"
     if set(found.orientations) != {"n/a"}:
         yield f"orientation  {_counted(found.orientations)}"

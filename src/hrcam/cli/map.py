@@ -19,7 +19,9 @@ def map_(
     out: Annotated[Path, typer.Option(help="Folder for the maps.")],
     class_name: Annotated[
         str | None,
-        typer.Option("--class", help="To explain.", show_default="the predicted one"),
+        typer.Option(
+            "--class", help="Name of the class to explain.", show_default="the predicted one"
+        ),
     ] = None,
     shard: Annotated[
         str | None, typer.Option(help="3/10: the third of ten parts, to map in ten jobs.")
@@ -35,7 +37,7 @@ def map_(
     missing.
     """
     from hrcam.mapping import map_scans, open_input
-    from hrcam.training.run import Run
+    from hrcam.training import Run
 
     with explained_errors(context):
         cohort = open_input(images, suffix=suffix)

@@ -34,16 +34,24 @@ def train(
         HeadChoice,
         typer.Option(help="What HR-CAM's head learns: the labels, the CNN's logits, or jointly."),
     ] = HeadChoice.LOGITS,
-    folds: Annotated[int, typer.Option(min=2, help="Of the cross-validation.")] = 5,
+    folds: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation.")] = 5,
     validation: Annotated[
         float, typer.Option(min=0, max=0.49, help="Share of subjects that say when to stop.")
     ] = 0.15,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="At most.", show_default="for about 2400 steps")
+        int | None,
+        typer.Option(
+            min=1, help="Most passes over the images.", show_default="for about 2400 steps"
+        ),
     ] = None,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without improvement.")] = 20,
+    patience: Annotated[
+        int,
+        typer.Option(min=1, help="Epochs without a lower validation loss before training stops."),
+    ] = 20,
     batch_size: Annotated[int, typer.Option(min=2, help="Images in each step.")] = 16,
-    learning_rate: Annotated[float, typer.Option(min=1e-9, help="The largest one.")] = 2e-3,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-9, help="Largest learning rate of the cycle.")
+    ] = 2e-3,
     shape: Annotated[
         str | None,
         typer.Option(help="Voxels of the grid, as 96x112x96.", show_default="from the cohort"),
@@ -73,11 +81,10 @@ def train(
 
     The same command again goes on where it was interrupted.
     """
-    from hrcam.cohort.opening import open_cohort
+    from hrcam.cohort import open_cohort
     from hrcam.cohort.problems import RefusedScansError
     from hrcam.report.cohort_report import write_cohort_report
-    from hrcam.training.cohort_training import train_cohort
-    from hrcam.training.config import Hardware, TrainingConfig
+    from hrcam.training import Hardware, TrainingConfig, train_cohort
 
     with explained_errors(context):
         config = TrainingConfig(

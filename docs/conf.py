@@ -1,0 +1,44 @@
+"""Sphinx configuration: the site is built without a network and stands without one."""
+
+import sys
+from pathlib import Path
+
+import hrcam
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "hrcam"
+author = "The hrcam developers"
+project_copyright = "The hrcam developers, Apache-2.0"
+version = release = hrcam.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "command_options",
+    "docstrings",
+    "refusal_reasons",
+]
+exclude_patterns = ["_build"]
+smartquotes_action = "D"  # dashes in text, and no change of quotation marks
+
+myst_enable_extensions = ["attrs_block", "deflist"]
+myst_heading_anchors = 3
+
+default_role = "py:obj"
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+python_maximum_signature_line_length = 80
+
+html_theme = "furo"
+html_title = f"hrcam {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {"navigation_with_keys": True}
