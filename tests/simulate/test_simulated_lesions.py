@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from hrcam.errors import InputError
-from hrcam.simulate.lesions import REACH, add_lesions
+from hrcam.simulate.lesions.insertion import REACH, add_lesions
 
 
 def tissue_of(shape: tuple[int, ...]) -> np.ndarray:

@@ -1,14 +1,23 @@
 """`hrcam simulate`."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.errors import InputError
 
-simulate = typer.Typer(help="Write a simulated cohort.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from hrcam.simulate import SimulatedCohort
+
+simulate = typer.Typer(
+    help="Write a simulated cohort: images, masks and a participants.tsv. A second run of the "
+    "same command writes only what is missing; with more subjects it adds them.",
+    no_args_is_help=True,
+)
 app.add_typer(simulate, name="simulate")
 
 
@@ -27,44 +36,47 @@ class ImageFormat(StrEnum):
     NIFTI = "nifti"
 
 
+Out = Annotated[Path, typer.Option(help="Folder for the cohort.")]
+Subjects = Annotated[int, typer.Option(min=1, help="Images, one per subject.")]
+Dimensions = Annotated[int, typer.Option(help="2 for slices, 3 for volumes.")]
+Size = Annotated[
+    int | None, typer.Option(help="Pixels along each edge.", show_default="128, in 3D 96")
+]
+TestFraction = Annotated[float, typer.Option(help="Share of each class for testing.")]
+Noise = Annotated[float, typer.Option(help="Relative to the mean brain signal.")]
+Format = Annotated[
+    ImageFormat | None,
+    typer.Option("--format", help="File format.", show_default="png, in 3D nifti"),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")]
+
+
 @simulate.command()
 def lesions(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder for the cohort.")],
-    subjects: Annotated[int, typer.Option(min=1, help="Images, one per subject.")] = 1000,
-    dimensions: Annotated[int, typer.Option(help="2 for slices, 3 for volumes.")] = 2,
-    size: Annotated[
-        int | None, typer.Option(help="Pixels along each edge.", show_default="128, in 3D 96")
-    ] = None,
+    out: Out,
+    subjects: Subjects = 1000,
+    dimensions: Dimensions = 2,
+    size: Size = None,
     number: Annotated[tuple[int, int], typer.Option(help="Fewest and most lesions.")] = (1, 3),
     radius: Annotated[
         tuple[float, float], typer.Option(help="Smallest and largest, in voxels.")
-    ] = (
-        3.0,
-        8.0,
-    ),
+    ] = (3.0, 8.0),
     contrast: Annotated[Contrast, typer.Option(help="How lesions differ.")] = Contrast.BRIGHTER,
     strength: Annotated[float, typer.Option(help="Relative change of the signal.")] = 0.15,
     lesion_fraction: Annotated[float, typer.Option(help="Share of subjects with lesions.")] = 0.5,
-    test_fraction: Annotated[float, typer.Option(help="Share of each class for testing.")] = 0.2,
-    noise: Annotated[float, typer.Option(help="Relative to the mean brain signal.")] = 0.03,
-    image_format: Annotated[
-        ImageFormat | None,
-        typer.Option("--format", help="File format.", show_default="png, in 3D nifti"),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes.", show_default="one per core")
-    ] = None,
+    test_fraction: TestFraction = 0.2,
+    noise: Noise = 0.03,
+    image_format: Format = None,
+    seed: Seed = 0,
+    workers: Workers = None,
 ) -> None:
-    """Brain images of which some have faint lesions, with masks and a participants.tsv.
+    """Brain images of which some have faint lesions."""
+    from hrcam.simulate import LesionCohort
 
-    A second run of the same command writes only what is missing; with more subjects it adds them.
-    """
-    from hrcam.simulate import LesionCohort, write_cohort
-
-    with explained_errors(context):
-        cohort = LesionCohort(
+    def cohort() -> LesionCohort:
+        return LesionCohort(
             dimensions=dimensions,
             subjects=subjects,
             size=size,
@@ -77,7 +89,91 @@ def lesions(
             noise=noise,
             seed=seed,
         )
+
+    _write(context, cohort, out, workers, image_format)
+
+
+@simulate.command()
+def tumours(
+    context: typer.Context,
+    out: Out,
+    subjects: Subjects = 400,
+    dimensions: Dimensions = 2,
+    size: Size = None,
+    glioblastoma_fraction: Annotated[
+        float, typer.Option(help="Share of subjects with a glioblastoma.")
+    ] = 0.5,
+    test_fraction: TestFraction = 0.2,
+    noise: Noise = 0.03,
+    image_format: Format = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """Ependymoma against glioblastoma on T1-weighted MRI after contrast, with compartments."""
+    from hrcam.simulate import TumourCohort
+
+    def cohort() -> TumourCohort:
+        return TumourCohort(
+            dimensions=dimensions,
+            subjects=subjects,
+            size=size,
+            glioblastoma_fraction=glioblastoma_fraction,
+            test_fraction=test_fraction,
+            noise=noise,
+            seed=seed,
+        )
+
+    _write(context, cohort, out, workers, image_format)
+
+
+@simulate.command()
+def neuromelanin(
+    context: typer.Context,
+    out: Out,
+    subjects: Subjects = 80,
+    patients: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many have the disease.", show_default="9 of 16 subjects"),
+    ] = None,
+    dimensions: Dimensions = 2,
+    size: Annotated[int, typer.Option(help="Pixels along each edge, in plane.")] = 96,
+    test_fraction: TestFraction = 0.2,
+    noise: Noise = 0.05,
+    image_format: Format = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+) -> None:
+    """Parkinson's disease on neuromelanin-sensitive MRI of the midbrain, with the nigra."""
+    from hrcam.simulate import NeuromelaninCohort
+
+    def cohort() -> NeuromelaninCohort:
+        if patients is not None and patients > subjects:
+            raise InputError(f"patients is {patients}: use {subjects} or fewer, one per subject")
+        return NeuromelaninCohort(
+            dimensions=dimensions,
+            subjects=subjects,
+            size=size,
+            patient_fraction=9 / 16 if patients is None else patients / subjects,
+            test_fraction=test_fraction,
+            noise=noise,
+            seed=seed,
+        )
+
+    _write(context, cohort, out, workers, image_format)
+
+
+def _write(
+    context: typer.Context,
+    make: "Callable[[], SimulatedCohort]",
+    out: Path,
+    workers: int | None,
+    image_format: ImageFormat | None,
+) -> None:
+    from hrcam.simulate import write_cohort
+
+    with explained_errors(context):
+        cohort = make()
         table = write_cohort(
             cohort, out, workers, image_format=None if image_format is None else image_format.value
         )
-    typer.echo(f"{subjects} simulated subjects: {table}")
+    typer.echo(f"{cohort.subjects} simulated subjects: {table}")

@@ -1,11 +1,14 @@
-"""Simulated cohorts: images whose lesions are known to the voxel.
+"""Simulated cohorts: images whose pathology is known to the voxel.
 
-Every image is the MNI152 T1 template, which ships with nilearn, under a random affine and
-elastic deformation, a bias field and Rician noise; half of the subjects also have one to three
-faint irregular lesions. Slices and volumes are made by the same code. The images are simulated:
-they show how a method behaves where the truth is known, and nothing about patients.
+Every image starts from the MNI152 T1 template, which ships with nilearn, under a random affine
+and elastic deformation, and ends with a bias field and Rician noise. Slices and volumes are made
+by the same code. The images are simulated: they show how a method behaves where the truth is
+known, and nothing about patients.
 
-- `LesionCohort`: the parameters of a cohort.
+- `LesionCohort`: half of the subjects have one to three faint irregular lesions.
+- `TumourCohort`: ependymoma against glioblastoma, on T1-weighted MRI after contrast.
+- `NeuromelaninCohort`: Parkinson's disease, on neuromelanin-sensitive MRI of the midbrain.
+- `SimulatedCohort`: what they have in common, and what another kind has to say.
 - `simulate_subject`: one `Subject`, from the parameters and an index alone.
 - `simulate_images`: a whole cohort as arrays.
 - `write_cohort`: a whole cohort as a folder, restartable.
@@ -18,9 +21,21 @@ Examples
 ((4, 1, 128, 128), [0, 1, 0, 1], (4, 128, 128))
 """
 
-from hrcam.simulate.cohort import LesionCohort
+from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.folder import write_cohort
-from hrcam.simulate.images import simulate_images
-from hrcam.simulate.subject import Subject, simulate_subject
+from hrcam.simulate.images import simulate_images, simulate_subject
+from hrcam.simulate.lesions.cohort import LesionCohort
+from hrcam.simulate.neuromelanin.cohort import NeuromelaninCohort
+from hrcam.simulate.subject import Subject
+from hrcam.simulate.tumours.cohort import TumourCohort
 
-__all__ = ["LesionCohort", "Subject", "simulate_images", "simulate_subject", "write_cohort"]
+__all__ = [
+    "LesionCohort",
+    "NeuromelaninCohort",
+    "SimulatedCohort",
+    "Subject",
+    "TumourCohort",
+    "simulate_images",
+    "simulate_subject",
+    "write_cohort",
+]

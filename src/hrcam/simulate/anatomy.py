@@ -56,28 +56,53 @@ def load_anatomy(voxel_size: float) -> Anatomy:
         Shared by all callers, and read-only.
     """
     from nilearn import datasets
-    from scipy import ndimage
 
     t1 = datasets.load_mni152_template(resolution=1)
     grey = datasets.load_mni152_gm_template(resolution=1)
     white = datasets.load_mni152_wm_template(resolution=1)
-    # Full width at half maximum of a voxel, less the 1 mm that the template has already.
-    sigma = np.sqrt(max(voxel_size**2 - 1.0, 0.0)) / 2.355
-
-    def smoothed(volume: NDArray[np.float64]) -> NDArray[np.float32]:
-        out: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma)
-        out.setflags(write=False)
-        return out
-
     return Anatomy(
-        t1=smoothed(t1.get_fdata()),
-        tissue=smoothed(np.clip(grey.get_fdata() + white.get_fdata(), 0.0, 1.0)),
+        t1=_smoothed(t1.get_fdata(), voxel_size),
+        tissue=_smoothed(np.clip(grey.get_fdata() + white.get_fdata(), 0.0, 1.0), voxel_size),
         affine=np.asarray(t1.affine, dtype=np.float64),
     )
 
 
-def grid_affine(shape: tuple[int, ...], voxel_size: float, z: float) -> NDArray[np.float64]:
-    """Place an image grid in MNI space, its middle voxel ``n // 2`` at the middle of the brain.
+@lru_cache(maxsize=2)
+def load_white_matter(voxel_size: float) -> NDArray[np.float32]:
+    """Load the MNI152 probability of white matter, on the grid of `load_anatomy`.
+
+    Parameters
+    ----------
+    voxel_size : float
+        Voxel size of the images to come, in millimetres.
+
+    Returns
+    -------
+    ndarray, shape (X, Y, Z), float32
+        0 to 1; shared by all callers, and read-only.
+    """
+    from nilearn import datasets
+
+    return _smoothed(datasets.load_mni152_wm_template(resolution=1).get_fdata(), voxel_size)
+
+
+def _smoothed(volume: NDArray[np.float64], voxel_size: float) -> NDArray[np.float32]:
+    from scipy import ndimage
+
+    # Full width at half maximum of a voxel, less the 1 mm that the template has already.
+    sigma = np.sqrt(max(voxel_size**2 - 1.0, 0.0)) / 2.355
+    out: NDArray[np.float32] = ndimage.gaussian_filter(volume.astype(np.float32), sigma)
+    out.setflags(write=False)
+    return out
+
+
+def grid_affine(
+    shape: tuple[int, ...],
+    voxel_size: float | tuple[float, ...],
+    z: float,
+    centre: tuple[float, float] = CENTRE_MM[:2],
+) -> NDArray[np.float64]:
+    """Place an image grid in MNI space, its middle voxel ``n // 2`` at the given point.
 
     A volume has the axes of the template (right, anterior, superior). An axial slice has the
     axes of a picture in radiological convention: rows run from anterior to posterior, columns
@@ -87,10 +112,12 @@ def grid_affine(shape: tuple[int, ...], voxel_size: float, z: float) -> NDArray[
     ----------
     shape : tuple of int
         Two numbers for an axial slice, three for a volume.
-    voxel_size : float
-        Edge of a voxel, in millimetres.
+    voxel_size : float or tuple of float
+        Edge of a voxel, in millimetres, or one for each axis of the image.
     z : float
         MNI z of the middle voxel, in millimetres.
+    centre : tuple of float
+        MNI x and y of the middle voxel, in millimetres: the middle of the brain.
 
     Returns
     -------
@@ -100,6 +127,8 @@ def grid_affine(shape: tuple[int, ...], voxel_size: float, z: float) -> NDArray[
     axes = np.array([[0, -1, 0], [-1, 0, 0], [0, 0, 1]]) if len(shape) == 2 else np.eye(3)
     middle = np.array([n // 2 for n in shape] + [0] * (3 - len(shape)))
     affine = np.eye(4)
-    affine[:3, :3] = voxel_size * axes
-    affine[:3, 3] = np.array([*CENTRE_MM[:2], z]) - affine[:3, :3] @ middle
+    edges = voxel_size if isinstance(voxel_size, tuple) else (voxel_size,) * len(shape)
+    # A slice is as thick as its pixels are wide.
+    affine[:3, :3] = axes * np.array([*edges, edges[0]][:3])
+    affine[:3, 3] = np.array([*centre, z]) - affine[:3, :3] @ middle
     return affine

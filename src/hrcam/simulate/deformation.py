@@ -90,6 +90,26 @@ def deformed_coordinates(
     return coordinates
 
 
+def template_millimetres(anatomy: Anatomy, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say where in MNI space the given template voxels are.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        The template, whose axes of 1 mm run right, anterior and superior.
+    coordinates : ndarray, shape (3, *spatial)
+        Voxel indices in the template.
+
+    Returns
+    -------
+    ndarray, shape (3, *spatial)
+        MNI millimetres.
+    """
+    origin = anatomy.affine[:3, 3].reshape(3, *(1,) * (coordinates.ndim - 1))
+    millimetres: NDArray[np.float64] = coordinates + origin
+    return millimetres
+
+
 def sample_anatomy(
     anatomy: Anatomy, coordinates: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -109,8 +129,25 @@ def sample_anatomy(
     tissue : ndarray, shape (*spatial), bool
         Where grey and white matter together are more likely than not.
     """
+    return sample(anatomy.t1, coordinates), sample(anatomy.tissue, coordinates) > 0.5
+
+
+def sample(volume: NDArray[np.float32], coordinates: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Look one map of the anatomy up at the given template voxels, linearly, with 0 outside.
+
+    Parameters
+    ----------
+    volume : ndarray, shape (X, Y, Z), float32
+        A map on the grid of the template.
+    coordinates : ndarray, shape (3, *spatial)
+        Voxel indices in the template.
+
+    Returns
+    -------
+    ndarray, shape (*spatial), float32
+        The map's values.
+    """
     from scipy.ndimage import map_coordinates
 
-    t1: NDArray[np.float32] = map_coordinates(anatomy.t1, coordinates, order=1)
-    tissue = map_coordinates(anatomy.tissue, coordinates, order=1) > 0.5
-    return t1, tissue
+    out: NDArray[np.float32] = map_coordinates(volume, coordinates, order=1)
+    return out

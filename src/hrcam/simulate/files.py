@@ -19,13 +19,17 @@ _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _NIFTI_HEADER = 352
 
 
-def encode_png(image: NDArray[np.float32] | NDArray[np.bool_]) -> bytes:
-    """Encode a slice, 0 to 1, as an 8-bit grey PNG, 0 to 255.
+Pixels = NDArray[np.float32] | NDArray[np.bool_] | NDArray[np.uint8]
+"""An image from 0 to 1, a mask, or labels."""
+
+
+def encode_png(image: Pixels) -> bytes:
+    """Encode a slice as an 8-bit grey PNG.
 
     Parameters
     ----------
     image : ndarray, shape (rows, columns)
-        Between 0 and 1; a mask becomes 0 and 255.
+        Between 0 and 1, stored times 255; a mask becomes 0 and 255, labels stay what they are.
 
     Returns
     -------
@@ -35,20 +39,20 @@ def encode_png(image: NDArray[np.float32] | NDArray[np.bool_]) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(np.round(image * np.float32(255)).astype(np.uint8)).save(buffer, format="PNG")
+    top = 1 if image.dtype == np.uint8 else 255
+    stored = np.round(image * np.float32(top)).astype(np.uint8)
+    Image.fromarray(stored).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def encode_nifti(
-    image: NDArray[np.float32] | NDArray[np.bool_], affine: NDArray[np.float64]
-) -> bytes:
+def encode_nifti(image: Pixels, affine: NDArray[np.float64]) -> bytes:
     """Encode a slice or volume in MNI space as a gzipped NIfTI-1 file.
 
     Parameters
     ----------
     image : ndarray, shape (*spatial)
-        Between 0 and 1, stored as 16-bit integers with a slope; a mask as 8-bit 0 and 1. A
-        slice gets a third axis of length 1.
+        Between 0 and 1, stored as 16-bit integers with a slope; a mask as 8-bit 0 and 1,
+        labels as 8-bit whole numbers. A slice gets a third axis of length 1.
     affine : ndarray, shape (4, 4)
         From voxel indices to MNI millimetres.
 
@@ -60,7 +64,7 @@ def encode_nifti(
     import nibabel
 
     volume = image.reshape(*image.shape, *(1,) * (3 - image.ndim))
-    dtype = np.uint8 if volume.dtype == np.bool_ else np.int16
+    dtype = np.int16 if volume.dtype == np.float32 else np.uint8
     top = 1 if dtype == np.uint8 else np.iinfo(np.int16).max
     stored = np.round(volume * np.float32(top)).astype(dtype)
     nifti: Any = nibabel.Nifti1Image(stored, affine)  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from typing import Any
 from hrcam import __version__
 from hrcam.errors import InputError
 from hrcam.files import write_atomically
-from hrcam.simulate.cohort import LABELS, LesionCohort
+from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.files import (
     SUFFIX,
     ImageFormat,
@@ -22,8 +22,8 @@ from hrcam.simulate.files import (
     encode_png,
     is_complete,
 )
+from hrcam.simulate.images import simulate_subject
 from hrcam.simulate.parallel import for_each_subject
-from hrcam.simulate.subject import simulate_subject
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ TABLE = "participants.tsv"
 
 
 def write_cohort(
-    cohort: LesionCohort,
+    cohort: SimulatedCohort,
     out: str | Path,
     workers: int | None = None,
     *,
@@ -42,15 +42,16 @@ def write_cohort(
     """Write a simulated cohort to a folder, finish one that was interrupted, or let one grow.
 
     The folder gets ``manifest.json`` (parameters, seed, versions, and that the images are
-    simulated), ``images/`` and ``masks/`` (masks of subjects with lesions only), and last
-    ``participants.tsv`` with the columns participant_id, image, label, mask, group and split.
-    Every file appears whole or not at all. A second run writes only what is missing or cut
-    short; with more subjects it adds them to those that are there, which stay as they are. Until
-    the last is written, the table lists the cohort as it was. One run at a time for each folder.
+    simulated), ``images/``, ``masks/`` (of subjects with the pathology only), a folder for each
+    further region of the cohort, and last ``participants.tsv`` with the columns participant_id,
+    image, label, mask, group, split, then one for each region and each fact. Every file appears
+    whole or not at all. A second run writes only what is missing or cut short; with more subjects
+    it adds them to those that are there, which stay as they are. Until the last is written, the
+    table lists the cohort as it was. One run at a time for each folder.
 
     Parameters
     ----------
-    cohort : LesionCohort
+    cohort : SimulatedCohort
         The parameters.
     out : str or Path
         The folder: new, empty, or of an earlier run with the same parameters and as many
@@ -71,34 +72,37 @@ def write_cohort(
     ------
     InputError
         If the folder has other content, was made with other parameters or has more subjects, if
-        volumes are asked for as PNG, or if a brain has no room for the lesions.
+        volumes are asked for as PNG, or if a brain has no room for the pathology.
     """
     chosen = image_format or ("png" if cohort.dimensions == 2 else "nifti")
     if chosen not in SUFFIX:
         raise InputError(f"image_format is {chosen!r}: use one of {', '.join(SUFFIX)}")
     if chosen == "png" and cohort.dimensions == 3:
         raise InputError("a PNG file cannot hold a volume: use image_format='nifti'")
-    folder = Path(out)
+    # Absolute: worker processes are used again, and keep the directory that they started in.
+    folder = Path(out).absolute()
     _claim(folder, _manifest(cohort, chosen))
+    for name in ("images", "masks", *cohort.regions):
+        (folder / name).mkdir(exist_ok=True)
     missing = [i for i in range(cohort.subjects) if not _is_written(cohort, i, folder, chosen)]
     logger.info("%d of %d subjects to simulate", len(missing), cohort.subjects)
     write = partial(_write_subject, folder=folder, image_format=chosen)
     for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
         pass
     write_atomically(folder / TABLE, _table(cohort, chosen))
-    return folder / TABLE
+    return Path(out) / TABLE
 
 
-def _manifest(cohort: LesionCohort, image_format: ImageFormat) -> dict[str, Any]:
+def _manifest(cohort: SimulatedCohort, image_format: ImageFormat) -> dict[str, Any]:
+    spacing = cohort.spacing
     return {
-        "description": "Simulated images: the deformed MNI152 T1 template, with simulated "
-        "lesions in the images of that label. No patient was scanned.",
+        "description": cohort.description,
         "simulated": True,
-        "kind": "lesions",
+        "kind": cohort.kind,
         "parameters": asdict(cohort),
         "image_format": image_format,
         "shape": cohort.shape,
-        "voxel_size_mm": cohort.resolution,
+        "voxel_size_mm": spacing[0] if len(set(spacing)) == 1 else spacing,
         "intensities": "0 to 1, mean 0.5 over the brain; PNG files hold them times 255",
         "versions": {
             "hrcam": __version__,
@@ -123,8 +127,6 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> None:
         )
     else:
         write_atomically(path, text.encode())
-    for name in ("images", "masks"):
-        (folder / name).mkdir(exist_ok=True)
 
 
 def _continue(path: Path, wanted: dict[str, Any]) -> None:
@@ -137,6 +139,11 @@ def _continue(path: Path, wanted: dict[str, Any]) -> None:
             f"{path} is not the manifest of a simulated cohort: choose another folder"
         ) from error
     now = _identity(wanted)
+    if found.get("kind") != wanted["kind"]:
+        raise InputError(
+            f"{path.parent} is a cohort of simulated {found.get('kind')}, not {wanted['kind']}: "
+            "choose another folder, or delete this one"
+        )
     different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
     if different:
         changes = ", ".join(f"{k} was {before.get(k)}, is {now.get(k)}" for k in different)
@@ -173,40 +180,49 @@ def _participant(index: int) -> str:
     return f"sub-{index + 1:05d}"
 
 
-def _paths(cohort: LesionCohort, index: int, image_format: ImageFormat) -> dict[str, str]:
-    """Where the files of a subject are, within the folder: a control has no mask."""
+def _paths(cohort: SimulatedCohort, index: int, image_format: ImageFormat) -> dict[str, str]:
+    """Where the files of a subject are, within the folder, by the column of the table."""
     name = _participant(index) + SUFFIX[image_format]
     paths = {"image": f"images/{name}"}
-    if cohort.label(index):
+    if cohort.has_mask(index):
         paths["mask"] = f"masks/{name}"
-    return paths
+    return paths | {region: f"{region}/{name}" for region in cohort.regions}
 
 
-def _is_written(cohort: LesionCohort, index: int, folder: Path, image_format: ImageFormat) -> bool:
-    itemsize = {"image": 2, "mask": 1}
+def _is_written(
+    cohort: SimulatedCohort, index: int, folder: Path, image_format: ImageFormat
+) -> bool:
     return all(
-        is_complete(folder / path, cohort.shape, itemsize[kind])
-        for kind, path in _paths(cohort, index, image_format).items()
+        is_complete(folder / path, cohort.shape, itemsize=2 if column == "image" else 1)
+        for column, path in _paths(cohort, index, image_format).items()
     )
 
 
 def _write_subject(
-    cohort: LesionCohort, index: int, *, folder: Path, image_format: ImageFormat
+    cohort: SimulatedCohort, index: int, *, folder: Path, image_format: ImageFormat
 ) -> None:
     subject = simulate_subject(cohort, index)
-    for kind, path in _paths(cohort, index, image_format).items():
-        array = subject.image if kind == "image" else subject.mask
+    arrays = {"image": subject.image, "mask": subject.mask, **subject.regions}
+    for column, path in _paths(cohort, index, image_format).items():
+        array = arrays[column]
         png = image_format == "png"
         content = encode_png(array) if png else encode_nifti(array, subject.affine)
         write_atomically(folder / path, content)
 
 
-def _table(cohort: LesionCohort, image_format: ImageFormat) -> bytes:
+def _table(cohort: SimulatedCohort, image_format: ImageFormat) -> bytes:
     buffer = io.StringIO()
-    table = csv.writer(buffer, delimiter="\t", lineterminator="\n")
-    table.writerow(["participant_id", "image", "label", "mask", "group", "split"])
+    columns = ["participant_id", "image", "label", "mask", "group", "split"]
+    table = csv.DictWriter(
+        buffer,
+        [*columns, *cohort.regions, *cohort.facts],
+        restval="n/a",
+        delimiter="\t",
+        lineterminator="\n",
+    )
+    table.writeheader()
     for i in range(cohort.subjects):
-        name, paths = _participant(i), _paths(cohort, i, image_format)
-        label, mask = LABELS[cohort.label(i)], paths.get("mask", "n/a")
-        table.writerow([name, paths["image"], label, mask, name, cohort.split(i)])
+        name, label = _participant(i), cohort.labels[cohort.label(i)]
+        row = {"participant_id": name, "label": label, "group": name, "split": cohort.split(i)}
+        table.writerow(row | _paths(cohort, i, image_format) | dict(cohort.facts_of(i)))
     return buffer.getvalue().encode()

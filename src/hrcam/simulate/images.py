@@ -1,21 +1,50 @@
-"""A whole simulated cohort in memory."""
+"""Simulated subjects in memory: one, or a whole cohort."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.simulate.cohort import LesionCohort
+from hrcam.errors import InputError
+from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.parallel import for_each_subject
-from hrcam.simulate.subject import simulate_subject
+from hrcam.simulate.subject import Subject
+
+
+def simulate_subject(cohort: SimulatedCohort, index: int) -> Subject:
+    """Simulate one subject of a cohort.
+
+    The result depends on the cohort's parameters and on ``index`` alone, not on the number of
+    subjects.
+
+    Parameters
+    ----------
+    cohort : SimulatedCohort
+        The parameters.
+    index : int
+        Which subject: 0 or more.
+
+    Returns
+    -------
+    Subject
+        Image, label, mask, tissue, affine and regions.
+
+    Raises
+    ------
+    InputError
+        If ``index`` is negative, or the brain has no room for the pathology.
+    """
+    if index < 0:
+        raise InputError(f"index is {index}: use 0 or more")
+    return cohort.simulate(index)
 
 
 def simulate_images(
-    cohort: LesionCohort, workers: int | None = None, progress: bool = True
+    cohort: SimulatedCohort, workers: int | None = None, progress: bool = True
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
     """Simulate a cohort in memory; the result does not depend on the number of processes.
 
     Parameters
     ----------
-    cohort : LesionCohort
+    cohort : SimulatedCohort
         The parameters.
     workers : int or None
         Number of processes; 1 stays in this one, None takes one for each core.
@@ -27,14 +56,14 @@ def simulate_images(
     images : ndarray, shape (N, 1, *spatial), float32
         Simulated images from 0 to 1, with a mean of 0.5 over the brain.
     labels : ndarray, shape (N,), int64
-        0 control, 1 lesion.
+        0 or 1, as ``cohort.labels`` names them.
     masks : ndarray, shape (N, *spatial), bool
-        Where the lesions are; empty for controls.
+        Where the pathology is; empty where there is none.
 
     Raises
     ------
     InputError
-        If ``workers`` is less than 1, or a brain has no room for the lesions.
+        If ``workers`` is less than 1, or a brain has no room for the pathology.
     """
     images = np.empty((cohort.subjects, 1, *cohort.shape), dtype=np.float32)
     labels = np.empty(cohort.subjects, dtype=np.int64)
@@ -47,7 +76,9 @@ def simulate_images(
     return images, labels, masks
 
 
-def _image(cohort: LesionCohort, index: int) -> tuple[NDArray[np.float32], int, NDArray[np.bool_]]:
+def _image(
+    cohort: SimulatedCohort, index: int
+) -> tuple[NDArray[np.float32], int, NDArray[np.bool_]]:
     """Only what is asked for travels between processes."""
     subject = simulate_subject(cohort, index)
     return subject.image, subject.label, subject.mask

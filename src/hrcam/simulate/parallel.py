@@ -8,7 +8,7 @@ import joblib
 from tqdm import tqdm
 
 from hrcam.errors import InputError
-from hrcam.simulate.cohort import LesionCohort
+from hrcam.simulate.cohort import SimulatedCohort
 
 CHUNK = 8
 """Most subjects for each message to a process: enough to hide the cost of the message."""
@@ -17,8 +17,8 @@ T = TypeVar("T")
 
 
 def for_each_subject(
-    function: Callable[[LesionCohort, int], T],
-    cohort: LesionCohort,
+    function: Callable[[SimulatedCohort, int], T],
+    cohort: SimulatedCohort,
     indices: Sequence[int],
     *,
     workers: int | None,
@@ -30,7 +30,7 @@ def for_each_subject(
     ----------
     function : callable
         Picklable function of a cohort and an index.
-    cohort : LesionCohort
+    cohort : SimulatedCohort
         Passed on.
     indices : sequence of int
         The subjects.
@@ -66,6 +66,6 @@ def for_each_subject(
 
 
 def _chunk(
-    function: Callable[[LesionCohort, int], T], cohort: LesionCohort, indices: Sequence[int]
+    function: Callable[[SimulatedCohort, int], T], cohort: SimulatedCohort, indices: Sequence[int]
 ) -> list[T]:
     return [function(cohort, index) for index in indices]

@@ -1,0 +1,1 @@
+"""Faint irregular lesions in brain tissue: half of the subjects have them."""

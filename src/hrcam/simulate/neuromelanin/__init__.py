@@ -1,0 +1,1 @@
+"""Parkinson's disease on neuromelanin-sensitive MRI of the midbrain, simulated."""

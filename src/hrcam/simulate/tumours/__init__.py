@@ -1,0 +1,1 @@
+"""Ependymoma against glioblastoma on T1-weighted MRI after contrast, simulated."""
