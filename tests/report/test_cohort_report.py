@@ -250,3 +250,14 @@ def test_the_script_is_part_of_the_package():
 
     script = Path(hrcam.report.__file__).parent / "templates" / "viewer.js"
     assert script.read_text().startswith('"use strict";')
+
+
+def test_the_bars_of_levels_have_as_many_digits_as_the_largest_needs():
+    from hrcam.report.cards import _signed_bars
+
+    bars = _signed_bars({"a": 3.0149, "b": -1.4e-6, "c": -1.5})
+    assert [bar.value for bar in bars] == ["+3.01", "+0.00", "−1.50"]
+    assert [bar.width for bar in bars] == pytest.approx([50, 0, 24.88], abs=0.01)
+    assert bars[2].negative
+    assert _signed_bars({"a": 0.0})[0].value == "+0.00"
+    assert [bar.value for bar in _signed_bars({"a": 0.00012345})] == ["+0.000123"]

@@ -45,9 +45,13 @@ def train(
         ),
     ] = None,
     patience: Annotated[
-        int,
-        typer.Option(min=1, help="Epochs without a lower validation loss before training stops."),
-    ] = 20,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs without a lower validation loss before training stops.",
+            show_default="half of the epochs",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Images in each step.")] = 16,
     learning_rate: Annotated[
         float, typer.Option(min=1e-9, help="Largest learning rate of the cycle.")

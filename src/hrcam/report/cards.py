@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import floor, log10
 
 import numpy as np
 from markupsafe import Markup
@@ -127,11 +128,13 @@ def _start(image: NDArray[np.uint8] | None, values: NDArray[np.float32]) -> list
 
 
 def _signed_bars(values: Mapping[str, float]) -> tuple[Bar, ...]:
-    """Draw bars from the middle, the largest over half the width."""
+    """Draw bars from the middle, the largest over half the width and with three digits."""
     largest = max(map(abs, values.values()), default=0) or 1.0
+    decimals = min(9, max(0, 2 - floor(log10(largest))))
     bars = []
     for name, value in values.items():
         width = 50 * abs(value) / largest
-        text = f"{value:+#.3g}".replace("-", "−")
+        # Adding zero turns the -0.0 of rounding into 0.0.
+        text = f"{round(value, decimals) + 0.0:+.{decimals}f}".replace("-", "−")
         bars.append(Bar(name, text, 50 if value >= 0 else 50 - width, width, value < 0))
     return tuple(bars)

@@ -32,7 +32,8 @@ class TrainingConfig(BaseModel):
     epochs
         Most passes over the training images; None for about `STEPS` steps.
     patience
-        Epochs without a lower loss on the validation images before training stops.
+        Epochs without a lower loss on the validation images before training stops; None for half
+        of the epochs: while the learning rate is high, losses go up and down.
     batch_size, learning_rate
         Of AdamW with one cycle of the learning rate, of which this is the largest.
     shape, spacing
@@ -51,7 +52,7 @@ class TrainingConfig(BaseModel):
     folds: int = Field(default=5, ge=2)
     validation: float = Field(default=0.15, ge=0, lt=0.5)
     epochs: int | None = Field(default=None, ge=1)
-    patience: int = Field(default=20, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=16, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)
     shape: tuple[int, ...] | None = None

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def train_fold(
             batch_size=config.batch_size,
             learning_rate=config.learning_rate,
             validation=data.subset(validation) if len(validation) else None,
-            patience=config.patience,
+            patience=config.patience or ceil(epochs / 2),
             checkpoints=checkpoints,
             hardware=hardware,
             seed=config.seed,
