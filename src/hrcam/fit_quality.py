@@ -1,6 +1,7 @@
 """Say so where a fitted head is too poor for its maps to mean anything."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,6 +11,31 @@ from hrcam.linear_models import Array
 
 # Below this R² the head is of something else than the CNN.
 _LOW_FIDELITY = 0.5
+
+_ADVICE = "fit on more images, of every class, or do not show these maps"
+
+
+class AbsentClassesWarning(HRCAMWarning):
+    """Classes that the CNN never names: their patterns cannot be told from those of others.
+
+    Attributes
+    ----------
+    classes
+        Their indices.
+    """
+
+    def __init__(self, classes: Sequence[int]) -> None:
+        self.classes = tuple(classes)
+        super().__init__(self.named([str(index) for index in range(max(classes) + 1)]))
+
+    def named(self, names: Sequence[str]) -> str:
+        """Return the message with the classes' names, given in the order of their indices."""
+        several = [names[index] for index in self.classes[:5]]
+        listed = ", ".join(several) + (", …" if len(self.classes) > 5 else "")
+        return (
+            f"the CNN names none of the images as of class {listed}: the pattern of such a class "
+            f"cannot be told from that of others; {_ADVICE}"
+        )
 
 
 def warn_of_poor_fit(head: Head, outcome: Array) -> None:
@@ -43,14 +69,10 @@ def warn_of_poor_fit(head: Head, outcome: Array) -> None:
     if outcome.shape[1] > 1:
         absent = sorted(set(range(outcome.shape[1])) - set(outcome.argmax(1).tolist()))
         if absent:
-            named = ", ".join(map(str, absent[:5])) + (", …" if len(absent) > 5 else "")
-            _warn(
-                f"the CNN names none of the images as of class {named}: the pattern of such a "
-                "class cannot be told from that of others"
-            )
+            _warn(AbsentClassesWarning(absent))
 
 
-def _warn(what: str) -> None:
-    message = f"{what}; fit on more images, of every class, or do not show these maps"
+def _warn(what: str | HRCAMWarning) -> None:
+    warning = what if isinstance(what, HRCAMWarning) else HRCAMWarning(f"{what}; {_ADVICE}")
     # The caller of fit is two frames above the one that called here.
-    warnings.warn(message, HRCAMWarning, stacklevel=4)
+    warnings.warn(warning, stacklevel=4)

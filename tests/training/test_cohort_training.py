@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,11 @@ from picture_cohorts import write_picture, write_table
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
-from hrcam.errors import InputError, LoadError
+from hrcam.errors import HRCAMWarning, InputError, LoadError
 from hrcam.training.cohort_training import epochs_for, train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.run import Run
+from hrcam.training.run_summary import positive_class
 
 CPU = Hardware(accelerator="cpu", workers=1)
 SMALL = TrainingConfig(folds=2, epochs=12, shape=(32, 32), batch_size=4, learning_rate=5e-3)
@@ -183,7 +185,7 @@ def test_copies_and_sessions_do_not_leak(tmp_path):
         copy = f"copy-{index}.png"
         (tmp_path / "cohort" / copy).write_bytes((tmp_path / "cohort" / name).read_bytes())
         rows.append({"participant_id": f"copy{index}", "image": copy, "label": label})
-    config = SMALL.model_copy(update={"epochs": 25, "validation": 0.0})
+    config = SMALL.model_copy(update={"epochs": 15, "validation": 0.0})
     report = trained(write_table(tmp_path / "cohort", rows), tmp_path / "run", config)
     splits = pd.read_csv(tmp_path / "run/splits.tsv", sep="\t")
     assert (splits.groupby("voxel_hash")["fold"].nunique() == 1).all()
@@ -194,15 +196,15 @@ def test_copies_and_sessions_do_not_leak(tmp_path):
 def test_a_training_that_was_killed_ends_as_if_it_had_not_been(bright_cohort, tmp_path):
     undisturbed = tmp_path / "a"
     trained(bright_cohort, undisturbed)
-    command = [
-        sys.executable, "-c", "from hrcam.cli import app; app()", "train", str(bright_cohort),
-        "--out", str(tmp_path / "b"), "--folds", "2", "--epochs", "12", "--shape", "32x32",
-        "--batch-size", "4", "--learning-rate", "0.005", "--accelerator", "cpu", "--workers", "1",
-    ]  # fmt: skip
+    call = command(
+        "train", bright_cohort, "--out", tmp_path / "b", "--folds", 2, "--epochs", 12,
+        "--shape", "32x32", "--batch-size", 4, "--learning-rate", 0.005, "--accelerator", "cpu",
+        "--workers", 1,
+    )  # fmt: skip
     killed = 0
     for wait_for in ("fold-1/history.tsv", "fold-2/history.tsv"):
         process = subprocess.Popen(
-            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            call, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 120
         while not (tmp_path / "b" / wait_for).exists() and time.monotonic() < deadline:
@@ -217,7 +219,8 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(bright_cohort, tm
     assert not (tmp_path / "b/manifest.json").exists()
     with pytest.raises(LoadError, match="not complete"):
         Run.open(tmp_path / "b")
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert subprocess.run(call, capture_output=True, check=False).returncode == 0
+    (tmp_path / "b/report.html").unlink()  # the command's, not the library's
     assert files(tmp_path / "b") == files(undisturbed)
 
 
@@ -239,3 +242,102 @@ def test_a_damaged_run_is_told(bright_run):
         path.write_bytes(content)
     with pytest.raises(LoadError, match="is no run"):
         Run.open(folder)
+
+
+def command(*arguments):
+    return [sys.executable, "-c", "from hrcam.cli import app; app()", *map(str, arguments)]
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_training_that_was_stopped_does_not_look_finished(
+    bright_cohort, tmp_path, signal_number, code
+):
+    process = subprocess.Popen(
+        command(
+            "train", bright_cohort, "--out", tmp_path / "run", "--folds", 2, "--epochs", 100,
+            "--shape", "32x32", "--accelerator", "cpu", "--workers", 1,
+        ),
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run/fold-1/history.tsv").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal_number)
+    _, errors = process.communicate()
+    assert process.returncode == code
+    assert b"Traceback" not in errors
+    assert not (tmp_path / "run/fold-1/network.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "hardware", "said"),
+    [
+        ({"network": "vgg"}, {}, "there is no network 'vgg'"),
+        ({"weights": Path("nowhere.pt")}, {}, "there is no file of weights"),
+        ({"shape": (2, 2)}, {}, r"grid of 2 × 2 .*larger shape"),
+        ({"positive": "dark"}, {}, "name one of two classes.*bright, plain"),
+        ({}, {"accelerator": "gpu"}, "accelerator 'gpu'"),
+        ({}, {"accelerator": "abacus"}, "accelerator 'abacus'"),
+        ({}, {"precision": "12-bit"}, "precision '12-bit'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_begun(
+    bright_cohort, tmp_path, config, hardware, said
+):
+    if hardware.get("accelerator") == "gpu" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match=said):
+        train_cohort(
+            open_cohort(bright_cohort),
+            tmp_path / "run",
+            SMALL.model_copy(update=config),
+            hardware=CPU.model_copy(update=hardware),
+            progress=False,
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_sensitivity_is_of_the_class_that_is_no_control(bright_run, bright_cohort, tmp_path):
+    assert positive_class(("AD", "HC"), None) == "AD"
+    assert positive_class(("healthy", "MS"), None) == "MS"
+    assert positive_class(("a", "b"), None) == "b"
+    assert positive_class(("AD", "HC"), "HC") == "HC"
+    assert positive_class(("AD", "HC", "MCI"), None) is None
+    _, report = bright_run
+    assert report.metrics["positive_class"] == "plain"
+    quick = SMALL.model_copy(update={"epochs": 4, "positive": "bright"})
+    other = trained(bright_cohort, tmp_path / "run", quick)
+    assert other.metrics["positive_class"] == "bright"
+    pooled = other.metrics["network"]["pooled"]
+    assert pooled["sensitivity"] == pooled["per_class"]["bright"]["sensitivity"]
+    table = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t")
+    ill = table[table["label"] == "bright"]
+    assert pooled["sensitivity"]["value"] == pytest.approx((ill["predicted"] == "bright").mean())
+
+
+def test_metrics_are_also_given_as_means_over_folds(bright_run):
+    _, report = bright_run
+    folds = report.metrics["network"]["folds"]
+    mean = np.mean([fold["auc"]["value"] for fold in folds])
+    assert report.metrics["network"]["fold_mean"]["auc"]["value"] == pytest.approx(mean)
+
+
+def test_warnings_of_a_fit_are_kept_with_the_names_of_classes(bright_cohort, tmp_path):
+    quick = SMALL.model_copy(update={"epochs": 1, "learning_rate": 1e-6})
+    with pytest.warns(HRCAMWarning, match=r"as of class (bright|plain)"):
+        report = trained(bright_cohort, tmp_path / "run", quick)
+    told = [text for fold in report.run.manifest["fold_details"] for text in fold["warnings"]]
+    assert any("as of class bright" in text or "as of class plain" in text for text in told)
+
+
+def test_what_the_checks_found_is_told_before_training(bright_cohort, tmp_path):
+    seen = []
+
+    def stop(checked):
+        seen.append(checked.fingerprint.scans)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(bright_cohort, tmp_path / "run", on_checked=stop)
+    assert seen == [40]
+    assert not (tmp_path / "run").exists()

@@ -74,3 +74,6 @@ def explained_errors(context: typer.Context) -> Iterator[None]:
                 raise
             typer.echo(printable(f"error: {error}"), err=True)
             raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from error

@@ -26,7 +26,10 @@ def map_(
     shard: Annotated[
         str | None, typer.Option(help="3/10: the third of ten parts, to map in ten jobs.")
     ] = None,
-    suffix: Annotated[str | None, typer.Option(help="Of a BIDS data set, as T1w.")] = None,
+    suffix: Annotated[
+        str | None,
+        typer.Option(help="Of a BIDS data set, as T1w.", show_default="what was trained on"),
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Exit code 0 also if scans could not be mapped.")
     ] = False,
@@ -36,13 +39,17 @@ def map_(
     Bad scans are listed in failures.tsv and stop no other. The same command again maps what is
     missing.
     """
+    from hrcam.cohort.bids import is_bids
     from hrcam.mapping import map_scans, open_input
     from hrcam.training import Run
 
     with explained_errors(context):
+        trained = Run.open(run)
+        if suffix is None and is_bids(images):
+            suffix = trained.config.suffix
         cohort = open_input(images, suffix=suffix)
         report = map_scans(
-            Run.open(run),
+            trained,
             cohort.scans,
             out,
             classes=class_name,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.cli.terminal import print_problems
+from hrcam.cli.terminal import print_problems, printable
 from hrcam.text_table import aligned, with_interval
 
 
@@ -64,6 +64,13 @@ def train(
         str | None,
         typer.Option(help="Of the grid in mm, as 1x1x1.", show_default="from the cohort"),
     ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            help="Of two classes the one that sensitivity is of.",
+            show_default="the one that is not called control, healthy or the like",
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Refits of the head, for the deviation of the maps.")
     ] = 0,
@@ -103,6 +110,8 @@ def train(
             learning_rate=learning_rate,
             shape=_sizes(shape, "shape", int),
             spacing=_sizes(spacing, "spacing", float),
+            positive=positive,
+            suffix=suffix,
             bootstrap=bootstrap,
             seed=seed,
         )
@@ -116,12 +125,12 @@ def train(
                 config,
                 hardware=hardware,
                 skip_bad=skip_bad,
+                on_checked=lambda checked: print_problems(checked.problems, err=True),
             )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)
             raise
         page = write_cohort_report(out, None, out / "report.html")
-    print_problems(report.problems)
     typer.echo(_summary(report.metrics))
     typer.echo(f"the run: {out}")
     typer.echo(f"metrics and curves: {page}")
@@ -141,6 +150,7 @@ def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | 
 def _summary(metrics: dict[str, Any]) -> str:
     """Lay out the pooled metrics of network and head."""
     rows = [[f"{metrics['source']}, 95 % interval", "network", "HR-CAM head"]]
+    positive = metrics["positive_class"]
     for metric in (
         "auc",
         "accuracy",
@@ -150,5 +160,11 @@ def _summary(metrics: dict[str, Any]) -> str:
         "calibration_error",
     ):
         values = [metrics[who]["pooled"][metric] for who in ("network", "head")]
-        rows.append([metric.replace("_", " "), *(with_interval(**value) for value in values)])
+        name = metric.replace("_", " ")
+        if positive is not None and metric in ("sensitivity", "specificity"):
+            name += f" ({positive})"
+        rows.append([printable(name), *(with_interval(**value) for value in values)])
+    means = [metrics[who]["fold_mean"] for who in ("network", "head")]
+    if None not in means:
+        rows.insert(2, ["auc, mean of folds", *(with_interval(**one["auc"]) for one in means)])
     return aligned(rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,15 +68,20 @@ def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torc
     ]
     if preparation.left_right is not None:
         steps.insert(0, RandFlip(prob=0.5, spatial_axis=preparation.left_right))
-    transform = Compose(steps)
+    return _Changes(Compose(steps))
 
-    def augment(image: torch.Tensor, draw: int) -> torch.Tensor:
-        transform.set_random_state(draw)
-        changed: torch.Tensor = transform(image)
+
+@dataclass(frozen=True)
+class _Changes:
+    """A transform and how to call it; no closure, as other processes get it too."""
+
+    transform: Any
+
+    def __call__(self, image: torch.Tensor, draw: int) -> torch.Tensor:
+        self.transform.set_random_state(draw)
+        changed: torch.Tensor = self.transform(image)
         # MONAI's subclass of tensors would slow every layer of the network.
         return changed.as_subclass(torch.Tensor)
-
-    return augment
 
 
 def _turns(preparation: Preparation, largest: float) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from hrcam.errors import InputError
 from hrcam.training.config import Hardware
 from hrcam.training.history import History
 from hrcam.training.images import Draws, ImageDataset
@@ -165,29 +169,63 @@ def train_classifier(
     )
     watch = None if validation is None else DataLoader(validation, batch_size)
     with _quiet():
-        trainer = lightning.Trainer(
+        trainer = _trainer(
+            hardware,
+            max_epochs=epochs,
+            callbacks=callbacks,
+            enable_checkpointing=checkpoints is not None,
+            enable_progress_bar=progress and sys.stderr.isatty(),
+        )
+        try:
+            trainer.fit(
+                Classifier(network, learning_rate, weights, seed),
+                loader,
+                watch,
+                ckpt_path=_resumed(checkpoints),
+            )
+        except SIGTERMException as stopped:
+            # Lightning would exit with code 0, as if the training were done.
+            raise SystemExit(128 + signal.SIGTERM) from stopped
+        except SystemExit as stopped:
+            if isinstance(stopped.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from stopped
+            raise
+    if checkpoints is not None and validation is not None:
+        _load_best(network, checkpoints / _BEST)
+    network.cpu().eval()
+
+
+def check_hardware(hardware: Hardware) -> None:
+    """See that the devices are there and take the precision, before anything is begun.
+
+    Raises
+    ------
+    InputError
+        If not, with what Lightning says.
+    """
+    with _quiet():
+        _trainer(hardware, enable_progress_bar=False)
+
+
+def _trainer(hardware: Hardware, **options: Any) -> lightning.Trainer:
+    try:
+        return lightning.Trainer(
             accelerator=hardware.accelerator,
             devices=hardware.devices,
             strategy="auto" if hardware.devices == 1 else "ddp_spawn",
             precision=_precision(hardware),
-            max_epochs=epochs,
-            callbacks=callbacks,
             logger=False,
-            enable_checkpointing=checkpoints is not None,
             enable_model_summary=False,
-            enable_progress_bar=progress and sys.stderr.isatty(),
             num_sanity_val_steps=0,
             deterministic="warn",
+            **options,
         )
-        trainer.fit(
-            Classifier(network, learning_rate, weights, seed),
-            loader,
-            watch,
-            ckpt_path=_resumed(checkpoints),
-        )
-    if checkpoints is not None and validation is not None:
-        _load_best(network, checkpoints / _BEST)
-    network.cpu().eval()
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"accelerator {hardware.accelerator!r} with {hardware.devices} devices and precision "
+            f"{hardware.precision!r} cannot be used: {reason}"
+        ) from error
 
 
 def _average(

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
@@ -15,10 +16,11 @@ from hrcam.cohort.splits import make_folds
 from hrcam.errors import InputError
 from hrcam.files import write_atomically
 from hrcam.preparation import Preparation, augmentation, choose_preparation
+from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
-from hrcam.training.fold import train_fold
+from hrcam.training.fold import check_network, is_done, train_fold
 from hrcam.training.run import CONFIG, FINGERPRINT, PREPARATION, REFUSED, SPLITS, Run, fold_folder
-from hrcam.training.run_summary import write_summary
+from hrcam.training.run_summary import positive_class, write_summary
 from hrcam.training.run_tables import refused_table, splits_table
 from hrcam.training.samples import prepare_samples
 
@@ -55,6 +57,7 @@ def train_cohort(
     *,
     hardware: Hardware | None = None,
     skip_bad: bool = False,
+    on_checked: Callable[[CheckReport], None] | None = None,
     progress: bool = True,
 ) -> TrainingReport:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
@@ -75,6 +78,8 @@ def train_cohort(
         Where to compute; may differ from start to start.
     skip_bad
         Leave out scans that the checks refuse, instead of refusing to start.
+    on_checked
+        Called with what the checks found, before training begins.
     progress
         Show bars on a terminal.
 
@@ -93,11 +98,15 @@ def train_cohort(
         If the cohort cannot be split or learnt from, or the folder holds something else.
     """
     folder, config, hardware = Path(out), config or TrainingConfig(), hardware or Hardware()
+    check_hardware(hardware)
     checked = check_cohort(cohort, workers=hardware.workers, progress=progress)
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)
+    if on_checked is not None:
+        on_checked(checked)
     accepted, hashes = checked.accepted, checked.voxel_hashes
     _check_classes(accepted)
+    positive = positive_class(accepted.classes, config.positive)
     preparation = choose_preparation(
         checked.facts.values(), accepted.channels, shape=config.shape, spacing=config.spacing
     )
@@ -108,6 +117,7 @@ def train_cohort(
         validation=config.validation,
         seed=config.seed,
     )
+    check_network(config, preparation, len(accepted.classes))
     _claim(folder, config, splits_table(accepted, folds, hashes))
     _write_inputs(folder, preparation, checked)
     work = folder / "work"
@@ -121,9 +131,13 @@ def train_cohort(
     )
     transform = augmentation(preparation)
     for number, fold in enumerate(folds, 1):
+        place = fold_folder(folder, number)
+        if is_done(place):
+            logger.info("fold %d of %d is done", number, len(folds))
+            continue
         logger.info("fold %d of %d: %d scans to learn from", number, len(folds), len(fold.train))
         train_fold(
-            fold_folder(folder, number),
+            place,
             fold,
             samples,
             accepted.classes,
@@ -134,7 +148,16 @@ def train_cohort(
             progress=progress,
         )
     own_split = accepted.scans[0].split is not None
-    metrics = write_summary(folder, accepted, hashes, config, hardware, len(folds), own_split)
+    metrics = write_summary(
+        folder,
+        accepted,
+        hashes,
+        config,
+        hardware,
+        folds=len(folds),
+        own_split=own_split,
+        positive=positive,
+    )
     shutil.rmtree(work)
     return TrainingReport(Run.open(folder), metrics, checked.problems)
 

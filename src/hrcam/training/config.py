@@ -38,6 +38,11 @@ class TrainingConfig(BaseModel):
         Of AdamW with one cycle of the learning rate, of which this is the largest.
     shape, spacing
         Of the network's grid, in voxels and mm; None to choose from the cohort.
+    positive
+        Of two classes the one that sensitivity is of; None for the one whose name is not that of
+        controls, or else the last in the alphabet.
+    suffix
+        Of the images of a BIDS data set, as "T1w"; what maps are made of unless told otherwise.
     bootstrap
         Refits of the head, for the standard deviation of maps.
     seed
@@ -57,6 +62,8 @@ class TrainingConfig(BaseModel):
     learning_rate: float = Field(default=2e-3, gt=0)
     shape: tuple[int, ...] | None = None
     spacing: tuple[float, ...] | None = None
+    positive: str | None = None
+    suffix: str | None = None
     bootstrap: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 

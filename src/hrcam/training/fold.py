@@ -4,7 +4,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -18,11 +19,13 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from hrcam.cohort.splits import Fold
-from hrcam.errors import LoadError
+from hrcam.errors import HRCAMWarning, InputError, LevelError, LoadError
 from hrcam.explainer import HRCAM
 from hrcam.files import write_atomically
+from hrcam.fit_quality import AbsentClassesWarning
 from hrcam.head import Target
 from hrcam.levels import find_levels
+from hrcam.preparation import Preparation
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.images import ImageDataset, Transform
@@ -70,6 +73,32 @@ def network_of(
     return JointNetwork(network, levels, classes)
 
 
+def check_network(config: TrainingConfig, preparation: Preparation, classes: int) -> None:
+    """See that the network can be built and takes the grid, before anything is begun.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, its weights do not fit, or the grid is too small for it.
+    """
+    channels, shape = preparation.in_channels, preparation.shape
+    try:
+        network = network_of(config, preparation.dimensions, channels, classes, shape)
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, channels, *shape))
+    except (RuntimeError, LevelError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError(
+            f"the network {config.network!r} does not take a grid of "
+            f"{' × '.join(map(str, shape))} ({reason}): choose a larger shape, or another network"
+        ) from error
+
+
+def is_done(folder: Path) -> bool:
+    """Tell whether a fold is complete."""
+    return (folder / DONE).is_file()
+
+
 def train_fold(
     folder: Path,
     fold: Fold,
@@ -82,14 +111,12 @@ def train_fold(
     hardware: Hardware,
     progress: bool = False,
 ) -> None:
-    """Train, fit and predict one fold into a folder; a fold that is done is left as it is.
+    """Train, fit and predict one fold into a folder.
 
     The folder gets ``network.safetensors``, ``explainer/``, ``history.tsv``,
     ``predictions.tsv`` of the fold's test scans and, last, ``fold.json``. Interrupted, it goes
     on from the last epoch that was finished.
     """
-    if (folder / DONE).is_file():
-        return
     started = time.monotonic()
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
     data = ImageDataset(samples.images, samples.labels, transform)
@@ -112,7 +139,10 @@ def train_fold(
         )
         write_weights(network, folder / NETWORK)
     read_weights(network, folder / NETWORK)
-    explainer = _fitted(network, data, samples, train, validation, config)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        explainer = _fitted(network, data, samples, train, validation, config)
+    poor = _told(caught, classes)
     explainer.save(folder / EXPLAINER)
     table = predictions(explainer, data, samples, test, classes, config.batch_size)
     write_atomically(folder / PREDICTIONS, as_tsv(table))
@@ -120,11 +150,25 @@ def train_fold(
         "fidelity": explainer.fidelity,
         "levels": [level.name for level in explainer.levels],
         "level_weights": explainer.level_weights.tolist(),
+        "warnings": poor,
         "images": {"train": len(train), "validation": len(validation), "test": len(test)},
         "seconds": round(time.monotonic() - started, 1),
     }
     write_atomically(folder / DONE, (json.dumps(done, indent=2) + "\n").encode())
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _told(caught: Sequence[warnings.WarningMessage], classes: tuple[str, ...]) -> list[str]:
+    """Give the warnings of a fit again, with the names of classes, and return those of ours."""
+    told = []
+    for one in caught:
+        message = one.message
+        if isinstance(message, AbsentClassesWarning):
+            message = HRCAMWarning(message.named(classes))
+        warnings.warn(message, one.category, stacklevel=3)
+        if isinstance(message, HRCAMWarning):
+            told.append(str(message))
+    return told
 
 
 def _fitted(

@@ -13,7 +13,9 @@ import pandas as pd
 import torch
 
 from hrcam.cohort.scan import Cohort
+from hrcam.errors import InputError
 from hrcam.evaluation.prediction import paired_difference, score_predictions
+from hrcam.evaluation.prediction_metrics import METRICS as EVERY_METRIC
 from hrcam.files import write_atomically
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import DONE, as_tsv
@@ -21,8 +23,31 @@ from hrcam.training.fold import PREDICTIONS as FOLD_PREDICTIONS
 from hrcam.training.run import MANIFEST, METRICS, PREDICTIONS, fold_folder
 
 _LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "nibabel", "pydicom")
+_CONTROLS = {
+    *("0", "cn", "control", "controls", "ctrl", "false", "hc", "healthy", "negative", "no"),
+    *("none", "normal"),
+}
 PREDICTORS = {"network": "probability_", "head": "head_probability_"}
 """Who predicts, with the start of its columns: the CNN itself, and HR-CAM's head."""
+
+
+def positive_class(classes: tuple[str, ...], wanted: str | None) -> str | None:
+    """Return which of two classes sensitivity is of; None where there are more.
+
+    Raises
+    ------
+    InputError
+        If the wanted one is none of two classes.
+    """
+    if wanted is not None and (len(classes) != 2 or wanted not in classes):
+        raise InputError(
+            f"the positive class is {wanted!r}: name one of two classes, and these are "
+            f"{', '.join(classes)}"
+        )
+    if wanted is not None or len(classes) != 2:
+        return wanted
+    patients = [name for name in classes if name.strip().casefold() not in _CONTROLS]
+    return patients[0] if len(patients) == 1 else classes[-1]
 
 
 def write_summary(
@@ -31,20 +56,26 @@ def write_summary(
     hashes: Mapping[str, str],
     config: TrainingConfig,
     hardware: Hardware,
+    *,
     folds: int,
     own_split: bool,
+    positive: str | None,
 ) -> dict[str, Any]:
-    """Write ``predictions.tsv``, ``metrics.json`` and the manifest; return the metrics."""
+    """Write ``predictions.tsv``, ``metrics.json`` and the manifest; return the metrics.
+
+    Sensitivity and the like are of ``positive``, where there are two classes.
+    """
+    classes = cohort.classes
+    if positive is not None:  # the last one is what metrics are of
+        classes = (*(name for name in classes if name != positive), positive)
     table = _pooled(folder, folds)
     write_atomically(folder / PREDICTIONS, as_tsv(table))
     metrics = {
         "source": "test split" if own_split else "out-of-fold",
-        "classes": list(cohort.classes),
-        **{
-            who: _scores(table, start, cohort.classes, config.seed)
-            for who, start in PREDICTORS.items()
-        },
-        "head_minus_network": _difference(table, cohort.classes, config.seed),
+        "classes": list(classes),
+        "positive_class": positive,
+        **{who: _scores(table, start, classes, config.seed) for who, start in PREDICTORS.items()},
+        "head_minus_network": _difference(table, classes, config.seed),
     }
     write_atomically(folder / METRICS, _json(metrics))
     done = [
@@ -93,10 +124,20 @@ def _scores(table: pd.DataFrame, start: str, classes: tuple[str, ...], seed: int
             seed=seed,
         ).to_json()
 
-    return {
-        "pooled": scored(table),
-        "folds": [scored(part) for _, part in table.groupby("fold", sort=True)],
-    }
+    folds = [scored(part) for _, part in table.groupby("fold", sort=True)]
+    return {"pooled": scored(table), "folds": folds, "fold_mean": _mean(folds)}
+
+
+def _mean(folds: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the mean of each metric over folds: pooled, networks with other scales are mixed."""
+    if len(folds) < 2:
+        return None
+    found: dict[str, Any] = {}
+    for metric in EVERY_METRIC:
+        values = [one[metric]["value"] for one in folds]
+        value = None if None in values else float(np.mean(values))
+        found[metric] = {"value": value, "low": None, "high": None}
+    return found
 
 
 def _difference(table: pd.DataFrame, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
