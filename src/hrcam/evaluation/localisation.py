@@ -42,7 +42,7 @@ def auprc(scores: ArrayLike, mask: ArrayLike) -> float:
     InputError
         If the map is not finite, the mask not bool or empty, or the shapes differ.
     """
-    values, truth = _checked_with_lesion(scores, mask)
+    values, truth = checked_with_lesion(scores, mask)
     # Recall only rises at values that occur inside the mask, so only these enter the sum.
     levels, counts = np.unique(values[truth], return_counts=True)
     ordered = np.sort(values, axis=None)
@@ -71,7 +71,7 @@ def pointing(scores: ArrayLike, mask: ArrayLike) -> float:
     InputError
         If the map is not finite, the mask not bool or empty, or the shapes differ.
     """
-    values, truth = _checked_with_lesion(scores, mask)
+    values, truth = checked_with_lesion(scores, mask)
     return float(truth[values == values.max()].mean())
 
 
@@ -97,7 +97,7 @@ def dice(scores: ArrayLike, mask: ArrayLike, threshold: float) -> float:
     InputError
         If the map is not finite, the mask not bool or empty, or the shapes differ.
     """
-    values, truth = _checked_with_lesion(scores, mask)
+    values, truth = checked_with_lesion(scores, mask)
     predicted = values >= threshold
     shared = np.count_nonzero(predicted & truth)
     return 2 * shared / (np.count_nonzero(predicted) + np.count_nonzero(truth))
@@ -213,22 +213,36 @@ def _checked_pairs(
     pairs = []
     for index, (scores, mask) in enumerate(zip(maps, masks, strict=True)):
         try:
-            pairs.append(_checked(scores, mask))
+            pairs.append(checked_pair(scores, mask))
         except InputError as error:
             raise InputError(f"Image {index}: {error}") from None
     return pairs
 
 
-def _checked_with_lesion(
+def checked_with_lesion(
     scores: ArrayLike, mask: ArrayLike
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    values, truth = _checked(scores, mask)
+    """Return a map and its mask as arrays, with a lesion in the mask.
+
+    Raises
+    ------
+    InputError
+        As `checked_pair`; also if the mask is empty.
+    """
+    values, truth = checked_pair(scores, mask)
     if not truth.any():
         raise InputError("The mask is empty: an image without a lesion has no localisation score.")
     return values, truth
 
 
-def _checked(scores: ArrayLike, mask: ArrayLike) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def checked_pair(scores: ArrayLike, mask: ArrayLike) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return a map and its mask as arrays, shape (*spatial) both.
+
+    Raises
+    ------
+    InputError
+        If the map is not real and finite, or empty, the mask not bool, or the shapes differ.
+    """
     values, truth = np.asarray(scores), np.asarray(mask)
     if values.dtype.kind not in "biuf":
         raise InputError(f"A map holds real numbers, this one {values.dtype}.")

@@ -1,0 +1,289 @@
+"""What the model says of an image whose voxels are taken away in the order of a map.
+
+Insertion and deletion curves (Petsiuk, Das, Saenko, BMVC 2018), in 2D and 3D.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hrcam.errors import InputError
+from hrcam.evaluation.draws import check_seed
+from hrcam.evaluation.methods import Classifier, check_batch, check_maps
+from hrcam.evaluation.smoothing import blur
+from hrcam.hooks import evaluation_mode
+from hrcam.inputs import check_classes
+from hrcam.model_call import logits_of
+
+Fill = Literal["blur", "mean"]
+Score = Literal["probability", "logit"]
+
+# Width of the blur that stands for "taken away", as a share of each axis.
+_FILL_BLUR = 0.1
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """How voxels are taken away, and what is read of the model.
+
+    Attributes
+    ----------
+    steps
+        Number of equal groups in which the ordered voxels are taken.
+    fill
+        What a voxel becomes: that of the image blurred by a tenth of each axis, or the mean of
+        the image, channel by channel. Blur looks more like an image; but within an even lesion
+        wider than the blur it takes nothing away, where the mean does.
+    score
+        The softmax probability of the class (of a model with a single logit the sigmoid), or
+        its logit.
+    batch_size
+        Number of images that the model is given at once.
+    seed
+        Of the order among voxels of the same value: in the order of the grid they would form a
+        shape that the map does not have.
+    """
+
+    steps: int = 32
+    fill: Fill = "blur"
+    score: Score = "probability"
+    batch_size: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("steps", self.steps), ("batch_size", self.batch_size)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} is {value!r}: it is a whole number, 1 or more")
+        for name, chosen, known in (("fill", self.fill, Fill), ("score", self.score, Score)):
+            if chosen not in get_args(known):
+                raise InputError(f"{name} is {chosen!r}: use one of {', '.join(get_args(known))}")
+        check_seed(self.seed)
+
+
+DEFAULT = Perturbation()
+
+
+@dataclass(frozen=True)
+class PerturbationCurve:
+    """The score of the class as voxels are taken away or put back.
+
+    Attributes
+    ----------
+    shares
+        Share of the voxels taken or put back, from 0 to 1, shape (steps + 1,).
+    scores
+        Of each image, shape (B, steps + 1).
+    """
+
+    shares: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @property
+    def area(self) -> NDArray[np.float64]:
+        """Area under each curve over shares from 0 to 1, the mean score, shape (B,)."""
+        middles = (self.scores[:, 1:] + self.scores[:, :-1]) / 2
+        area: NDArray[np.float64] = middles @ np.diff(self.shares)
+        return area
+
+
+def deletion_curve(
+    model: Classifier,
+    images: torch.Tensor,
+    classes: torch.Tensor,
+    maps: torch.Tensor,
+    settings: Perturbation = DEFAULT,
+) -> PerturbationCurve:
+    """Take voxels away, those with the largest values of the map first.
+
+    A faithful map makes the score fall soon: a small area.
+
+    Parameters
+    ----------
+    model
+        Images to logits. A module is run in evaluation mode and left as it was.
+    images
+        Shape (B, C, *spatial).
+    classes
+        Whose score is read, shape (B,).
+    maps
+        Shape (B, *spatial); a larger value means more important.
+    settings
+        How voxels are taken away.
+
+    Returns
+    -------
+    PerturbationCurve
+
+    Raises
+    ------
+    InputError
+        If images, classes or maps cannot be used or do not fit, if there are more steps than
+        voxels, or if the model's logits are not finite.
+    """
+    return _curve(model, images, classes, maps, settings, insert=False)
+
+
+def insertion_curve(
+    model: Classifier,
+    images: torch.Tensor,
+    classes: torch.Tensor,
+    maps: torch.Tensor,
+    settings: Perturbation = DEFAULT,
+) -> PerturbationCurve:
+    """Put voxels back into an image without any, those with the largest values of the map first.
+
+    A faithful map makes the score rise soon: a large area. All else is as in `deletion_curve`.
+    """
+    return _curve(model, images, classes, maps, settings, insert=True)
+
+
+def logit_drop(
+    model: Classifier,
+    images: torch.Tensor,
+    classes: torch.Tensor,
+    maps: torch.Tensor,
+    share: float = 0.05,
+    settings: Perturbation = DEFAULT,
+) -> NDArray[np.float64]:
+    """By how much the logit of the class falls when the map's largest voxels are taken away.
+
+    Parameters
+    ----------
+    model, images, classes, maps
+        As in `deletion_curve`.
+    share
+        Share of the voxels that are taken, above 0 and at most 1.
+    settings
+        As in `deletion_curve`; steps and score do not count.
+
+    Returns
+    -------
+    Array of shape (B,), in logit units; negative where the logit rises.
+
+    Raises
+    ------
+    InputError
+        As `deletion_curve`; also if the share is out of range.
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"share is {share}: it must lie above 0 and be at most 1")
+    check_batch(images, model)
+    counts = np.array([0, max(1, round(share * images[0, 0].numel()))])
+    logits = _scores(model, images, classes, maps, counts, settings, score="logit", insert=False)
+    return logits[:, 0] - logits[:, 1]
+
+
+def removal_ranks(maps: torch.Tensor, seed: int) -> torch.Tensor:
+    """Rank the voxels of each map from the largest (0) to the smallest, ties at random.
+
+    Parameters
+    ----------
+    maps
+        Shape (B, *spatial).
+    seed
+        Of the order among ties; all maps share it.
+
+    Returns
+    -------
+    Integer tensor of shape (B, *spatial).
+    """
+    values = maps.flatten(1)
+    shuffle = np.random.default_rng(seed).permutation(values.shape[1])
+    mixed = torch.from_numpy(shuffle).to(maps.device)
+    order = mixed[values[:, mixed].argsort(dim=1, descending=True, stable=True)]
+    numbers = torch.arange(values.shape[1], device=maps.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, numbers).reshape(maps.shape)
+
+
+def without_voxels(images: torch.Tensor, fill: Fill) -> torch.Tensor:
+    """Return what images (B, C, *spatial) become where their voxels are taken away."""
+    spatial = images.ndim - 2
+    if fill == "blur":
+        return blur(images, _FILL_BLUR, spatial)
+    return images.mean(tuple(range(2, images.ndim)), keepdim=True).expand_as(images)
+
+
+def _curve(
+    model: Classifier,
+    images: torch.Tensor,
+    classes: torch.Tensor,
+    maps: torch.Tensor,
+    settings: Perturbation,
+    *,
+    insert: bool,
+) -> PerturbationCurve:
+    check_batch(images, model)
+    voxels = images[0, 0].numel()
+    if settings.steps > voxels:
+        raise InputError(f"{settings.steps} steps are more than the image has voxels: {voxels}")
+    counts = np.linspace(0, voxels, settings.steps + 1).round().astype(np.int64)
+    scores = _scores(
+        model, images, classes, maps, counts, settings, score=settings.score, insert=insert
+    )
+    return PerturbationCurve(counts / voxels, scores)
+
+
+@torch.no_grad()
+def _scores(
+    model: Classifier,
+    images: torch.Tensor,
+    classes: torch.Tensor,
+    maps: torch.Tensor,
+    counts: NDArray[np.int64],
+    settings: Perturbation,
+    *,
+    score: Score,
+    insert: bool,
+) -> NDArray[np.float64]:
+    """Score each image with so many voxels taken away, or put back: shape (B, counts)."""
+    maps = check_maps(maps, images).to(images.device)
+    ranks = removal_ranks(maps, settings.seed)[:, None]
+    emptied = without_voxels(images, settings.fill)
+    start, end = (emptied, images) if insert else (images, emptied)
+    limits = torch.from_numpy(counts).to(images.device)
+    # Every image at every count is one row; rows are cut into batches wherever they fall.
+    rows = torch.arange(len(images) * len(counts), device=images.device)
+    scores = []
+    with _ready(model):
+        for first in range(0, len(rows), settings.batch_size):
+            some = rows[first : first + settings.batch_size]
+            image, count = some // len(counts), some % len(counts)
+            changed = ranks[image] < limits[count].reshape(-1, *(1,) * (images.ndim - 1))
+            batch = torch.where(changed, end[image], start[image])
+            scores.append(_class_scores(model, batch, classes, image, len(images), score))
+    return torch.cat(scores).reshape(len(images), len(counts)).cpu().numpy()
+
+
+@contextmanager
+def _ready(model: Classifier) -> Iterator[None]:
+    if isinstance(model, nn.Module):
+        with evaluation_mode(model):
+            yield
+    else:
+        yield
+
+
+def _class_scores(
+    model: Classifier,
+    batch: torch.Tensor,
+    classes: torch.Tensor,
+    image: torch.Tensor,
+    images: int,
+    score: Score,
+) -> torch.Tensor:
+    logits = logits_of(model(batch)).double()
+    if not bool(torch.isfinite(logits).all()):
+        raise InputError(
+            "the model's logits hold NaN or infinite values: it diverged, or half precision "
+            "overflowed (bfloat16 has more range)"
+        )
+    chosen = check_classes(classes, images, logits.shape[1]).to(logits.device)[image]
+    if score == "probability":
+        logits = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+    return logits.gather(1, chosen[:, None])[:, 0]
