@@ -47,6 +47,21 @@ def test_each_problem_is_one_line_and_the_exit_code_tells(tmp_path, rows):
     assert "refused      1" in result.output
 
 
+def test_what_is_said_of_many_scans_in_the_same_words_is_one_line(tmp_path, rows):
+    gone = [
+        {"participant_id": f"gone{n:02d}", "image": "gone.png", "label": "a"} for n in range(21)
+    ]
+    table = tmp_path / "participants.tsv"
+    write_table(table, [*rows, *gone])
+    result = check(tmp_path, "--json", tmp_path / "found.json")
+    (line,) = [line for line in result.output.splitlines() if "missing" in line]
+    assert line.startswith("refused  cohort  missing: 21 scans, as gone00: there is no such file; ")
+    assert "refused      21, listed above" in result.output
+    assert len(json.loads((tmp_path / "found.json").read_text())["problems"]) == 21
+    write_table(table, [*rows, *gone[:20]])
+    assert check(tmp_path).output.count("missing: there is no such file") == 20
+
+
 def test_warnings_alone_are_no_failure(tmp_path, rows):
     rows.append({"participant_id": "copy", "image": "0.png", "label": "a"})
     write_table(tmp_path / "participants.tsv", rows)

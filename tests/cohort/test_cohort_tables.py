@@ -203,6 +203,27 @@ def test_a_suffix_is_for_bids_only(tmp_path):
         open_cohort(path, suffix="T1w")
 
 
+def test_a_csv_named_participants_is_the_table_of_its_folder(tmp_path):
+    write_png(tmp_path / "left" / "a.png", 1)
+    write_png(tmp_path / "right" / "b.png", 2)
+    rows = [row("s1", "left/a.png"), row("s2", "right/b.png", label="y")]
+    write_table(tmp_path / "participants.csv", rows, ",")
+    assert [scan.label for scan in open_cohort(tmp_path).scans] == ["x", "y"]
+    write_table(tmp_path / "participants.tsv", rows[:1])
+    assert [scan.label for scan in open_cohort(tmp_path).scans] == ["x"]
+
+
+def test_paths_written_on_windows_are_found(tmp_path):
+    image = write_png(tmp_path / "img" / "a.png")
+    odd = write_png(tmp_path / "b\\c.png")  # a name like any other here
+    rows = [row("s1", "img\\a.png", mask="img\\a.png"), row("s2", odd.name, mask="n/a")]
+    rows += [row("s3", "no\\where.png", mask="n/a"), row("s4", "\\" + 300 * "x", mask="n/a")]
+    scans = open_cohort(write_table(tmp_path / "t.tsv", rows)).scans
+    assert [scan.images["image"] for scan in scans[:2]] == [image, odd]
+    assert scans[0].mask == image
+    assert scans[2].images["image"].name == "no\\where.png"
+
+
 @given(content=st.binary(max_size=120))
 def test_any_bytes_are_a_table_or_an_input_error(content, tmp_path_factory):
     path = tmp_path_factory.mktemp("bytes") / "t.csv"

@@ -52,6 +52,8 @@ class SmallRun:
     seed: int = 0
     network: type[nn.Module] | None = None
     lean: float = 0
+    head: str = "logits"
+    warnings: tuple[tuple[str, ...], ...] = ()
     seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
     loaded: list[int] = field(default_factory=list)
 
@@ -61,7 +63,10 @@ class SmallRun:
 
     @property
     def manifest(self):
-        return {"seed": self.seed, "folds": self.folds, "classes": list(self.classes)}
+        content = {"seed": self.seed, "folds": self.folds, "classes": list(self.classes)}
+        if self.warnings:
+            content["fold_details"] = [{"warnings": list(texts)} for texts in self.warnings]
+        return content
 
     def explainer(self, fold):
         self.loaded.append(fold)
@@ -78,7 +83,10 @@ class SmallRun:
                 model.classifier.bias -= model(images).mean(0)
         images = images + torch.randn(24, *[1] * len(size), generator=generator)
         batches = [images[:12], images[12:]]
-        explainer = HRCAM(model).fit(batches, target="logits", bootstrap=self.bootstrap)
+        if self.head == "labels":
+            classes = torch.arange(12) % len(self.classes)
+            batches = [(batch, classes) for batch in batches]
+        explainer = HRCAM(model).fit(batches, target=self.head, bootstrap=self.bootstrap)
         if self.lean:
             model.classifier.bias.data[-1] += self.lean
         return explainer

@@ -2,16 +2,20 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from broken_files import cut
+from broken_files import cut, write_series
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
 from hrcam.cli import app
 from hrcam.cohort.opening import open_cohort
+from hrcam.cohort.scan import Scan
+from hrcam.errors import InputError
 from hrcam.mapping import open_input
+from hrcam.mapping.cohort_mapping import _with_channels_of
 from hrcam.training.cohort_training import train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 
@@ -123,10 +127,43 @@ def test_a_file_says_whose_it_is(tmp_path):
     for name, scan, participant in [
         ("sub-07_ses-1_T1w.nii.gz", "sub-07_ses-1", "sub-07"),
         ("sub-07.nii.gz", "sub-07", "sub-07"),
-        ("case 7.v2.png", None, "case 7"),
+        ("case 7.v2.png", None, "case 7.v2"),
     ]:
         (tmp_path / name).touch()
         (found,) = open_input(tmp_path / name).scans
         assert found.participant == participant
         assert scan is None or found.name == scan
         assert found.images == {"image": tmp_path / name}
+
+
+def test_folders_without_labels_can_be_mapped(trained, tmp_path):
+    cohort, run = trained
+    for number in range(2):
+        picture = open_cohort(cohort).scans[number].images["image"]
+        (tmp_path / "flat").mkdir(exist_ok=True)
+        (tmp_path / "flat" / f"sub-{number}_x.png").write_bytes(picture.read_bytes())
+    result = command("map", run, tmp_path / "flat", "--out", tmp_path / "maps")
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "maps" / "maps.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert [(row["participant"], row["label"]) for row in rows] == [
+        ("sub-0", "n/a"), ("sub-1", "n/a"),
+    ]  # fmt: skip
+    write_series(tmp_path / "p01" / "se 3")
+    (scan,) = open_input(tmp_path / "p01").scans
+    assert (scan.name, scan.images) == ("p01", {"image": tmp_path / "p01" / "se 3"})
+
+
+def test_a_path_that_is_not_there_may_have_been_an_image(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere.png does not exist: give a cohort, an image"):
+        open_input(tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize(
+    ("channels", "column"), [(("image",), "image"), (("t1", "t2"), "image_t1")]
+)
+def test_the_column_that_is_missing_is_named_as_the_table_names_it(channels, column, tmp_path):
+    scan = Scan("s1", "s1", {"flair": tmp_path / "1.png", "dwi": tmp_path / "2.png"})
+    run = SimpleNamespace(channels=channels)
+    with pytest.raises(InputError, match=f"give a table with a column {column}$"):
+        _with_channels_of(run, scan)

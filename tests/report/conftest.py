@@ -17,7 +17,8 @@ def volumes():
 @pytest.fixture(scope="session")
 def picture_folders(pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
-    return write_run(folder / "run", pictures), write_maps(folder / "maps", pictures)
+    run = write_run(folder / "run", pictures)
+    return run, write_maps(folder / "maps", pictures, run=run)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from hrcam.evaluation.prediction import score_predictions
+from hrcam.run_manifest import run_identity
 
 CLASSES = ("control", "lesion")
 VERSIONS = {"hrcam": "0.1.0", "torch": "2.8.0"}
@@ -103,8 +104,9 @@ def write_json(path, content):
     path.write_text(json.dumps(content, indent=2), "utf-8")
 
 
-def write_maps(folder: Path, scans, classes=CLASSES, failures=()):
-    """Write a folder of maps, and its images in ``<folder>-images``."""
+def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
+    """Write a folder of maps of a run, and its images in ``<folder>-images``."""
+    made_by = {} if run is None else run_identity(json.loads((run / "manifest.json").read_text()))
     images = folder.with_name(folder.name + "-images")
     images.mkdir(parents=True)
     for index, scan in enumerate(scans):
@@ -136,6 +138,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=()):
             "Class": of_class,
             "ClassIndex": classes.index(of_class),
             "PredictedClass": predicted,
+            "Predictor": "network",
             "Probabilities": dict(zip(classes, scan.probabilities, strict=True)),
             "Logit": 1.6,
             "Bias": 0.1,
@@ -144,6 +147,8 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=()):
             "Shape": list(scan.image.shape),
             "Folds": [0],
             "SeenInTraining": scan.seen,
+            "Warnings": [],
+            "Run": made_by,
             "Files": files,
             "Versions": VERSIONS,
         }
@@ -185,13 +190,21 @@ def write_run(folder: Path, scans, classes=CLASSES, folds=2, refused=()):
 
     def scored(values):
         where = [np.arange(len(labels)) // 2 % folds == fold for fold in range(folds)]
+        each = [_scores(labels[inside], values[inside], classes) for inside in where]
+        mean = {name: _mean([one[name]["value"] for one in each]) for name in ("auc", "accuracy")}
         return {
             "pooled": _scores(labels, values, classes),
-            "folds": [_scores(labels[inside], values[inside], classes) for inside in where],
+            "folds": each,
+            "fold_mean": mean if folds > 1 else None,
         }
 
     difference = {"auc": {"value": 0.01, "low": -0.02, "high": 0.04}}
-    metrics = {"source": "out-of-fold", "classes": list(classes), "head_minus_network": difference}
+    metrics = {
+        "source": "out-of-fold",
+        "classes": list(classes),
+        "positive_class": classes[-1] if len(classes) == 2 else None,
+        "head_minus_network": difference,
+    }
     write_json(
         folder / "metrics.json", metrics | {"network": scored(network), "head": scored(head)}
     )
@@ -212,12 +225,17 @@ def write_run(folder: Path, scans, classes=CLASSES, folds=2, refused=()):
          "shape": {"minimum": [31, 40, 24], "median": [36, 50, 35], "maximum": [43, 59, 47],
                    "different": 9}},
     )  # fmt: skip
-    details = [{"fidelity": 0.9 + fold / 100} for fold in range(folds)]
+    details = [{"fidelity": 0.9 + fold / 100, "warnings": []} for fold in range(folds)]
     write_json(
         folder / "manifest.json",
         {"versions": VERSIONS, "seed": 7, "inputs_sha256": "f00d", "fold_details": details},
     )
     return folder
+
+
+def _mean(values):
+    value = None if None in values else float(np.mean(values))
+    return {"value": value, "low": None, "high": None}
 
 
 def _scores(labels, values, classes):

@@ -51,12 +51,12 @@ def test_cohort_metrics_and_scans_are_on_the_page(page):
         "tested by fold 1",
         "Balanced accuracy",
         "Head − network",
-        "0.01 (-0.02 to 0.04)",
+        "0.01 (−0.02 to 0.04)",
         "Site control lesion",
         "36 × 50 × 35 (median; from 31 × 40 × 24 to 43 × 59 × 47)",
         "No scan was refused",
         "All 12 maps",
-        "true lesion predicted control ✗ wrong",
+        "true lesion predicted control by the network ✗ wrong",
         "if the images are aligned",
         "For research use only",
         "Random seed: 7",
@@ -78,7 +78,7 @@ def test_the_model_card_and_checklists_are_filled_in(page):
     assert (len(_CLAIM), len(_CONSORT_AI)) == (44, 14)
     assert "epochs: 12" in text
     assert "Stands in for the network's own logits" in text
-    assert "Fidelity (R²), by fold: 0.90, 0.91." in text
+    assert "(R² of the network's outputs, cross-validated), by fold: 0.90, 0.91." in text
     assert text.count(AUTHORS) > 20
     assert "3 of 12 maps are of a wrong prediction" in text
 
@@ -86,7 +86,7 @@ def test_the_model_card_and_checklists_are_filled_in(page):
 def test_refusals_and_failures_are_listed(pictures, tmp_path):
     run = write_run(tmp_path / "run", pictures, refused=[REFUSED])
     gone = REFUSED | {"scan": "sub-098", "file": "/home/someone/t1.nii.gz, /home/t2.nii.gz"}
-    maps = write_maps(tmp_path / "maps", pictures, failures=[gone])
+    maps = write_maps(tmp_path / "maps", pictures, failures=[gone], run=run)
     next(maps.glob("sub-005/*.json")).write_text("{")
     broken = next(maps.glob("sub-003/*pattern*"))
     broken.write_bytes(broken.read_bytes()[:200])
@@ -140,7 +140,10 @@ def test_hostile_names_stay_text(pictures, tmp_path):
         run = write_run(tmp_path / folder / "run", scans, names, refused=refused)
         # A class is not fit for a file name here; the folder is the mapping's to name.
         maps = write_maps(
-            tmp_path / folder / "maps", [replace(s, of_class="control") for s in scans], names
+            tmp_path / folder / "maps",
+            [replace(s, of_class="control") for s in scans],
+            names,
+            run=run,
         )
         return Cohort(write_cohort_report(run, maps, tmp_path / f"{folder}.html").read_text())
 
@@ -208,6 +211,134 @@ def test_a_hundred_and_fifty_pictures_stay_below_25_megabytes(tmp_path):
     # The maps of the group are there once.
     cards = re.findall(r'<article class="card".*?</article>', path.read_text(), re.DOTALL)[:6]
     assert sum(map(len, cards)) / 6 * 150 < 25e6
+
+
+def warned(folder, *texts):
+    """Let each fold of a run have warned of something."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for details, warnings in zip(manifest["fold_details"], texts, strict=True):
+        details["warnings"] = warnings
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_warnings_of_the_training_are_on_top_and_with_the_maps(pictures, tmp_path):
+    run = warned(write_run(tmp_path / "run", pictures), ["R² is low", "no lesions"], ["R² is low"])
+    scans = [
+        replace(scan, changes={"Warnings": ["R² is low"] if i == 2 else []})
+        for i, scan in enumerate(pictures)
+    ]
+    maps = write_maps(tmp_path / "maps", scans, run=run)
+    text = text_of(write_cohort_report(run, maps, tmp_path / "both.html"))
+    said = "The training warned of these networks and their maps: fold 1, 2: R² is low fold 1: no"
+    assert text.index(said) < text.index("Scans by class")
+    (card,) = [part for part in text.split("true ") if "see the top" in part]
+    assert card.startswith("control predicted")
+    alone = text_of(write_cohort_report(None, maps, tmp_path / "maps.html"))
+    assert "and their maps: R² is low" in alone
+    assert "no lesions" not in alone
+
+
+def test_without_warnings_there_is_no_note(page):
+    assert "The training warned" not in text_of(page)
+
+
+def test_maps_of_another_run_are_refused(pictures, picture_folders, tmp_path):
+    run, maps = picture_folders
+    # The same run, trained again: other networks, the same settings.
+    again = warned(write_run(tmp_path / "run", pictures), ["x"], [])
+    for other in (maps, write_maps(tmp_path / "maps", pictures)):
+        with pytest.raises(InputError, match=r"another run.*12 of 12.*map again with `hrcam map"):
+            write_cohort_report(again, other, tmp_path / "report.html")
+    mixed = shutil.copytree(maps, tmp_path / "mixed")
+    shutil.copy(next((tmp_path / "maps").glob("sub-003/*.json")), mixed / "sub-003")
+    with pytest.raises(InputError, match="1 of 12 do not fit"):
+        write_cohort_report(run, mixed, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_positive_class_stands_with_every_sensitivity(page):
+    text = text_of(page)
+    assert "ROC: lesion (the positive class)" in text
+    assert "accuracy, sensitivity and specificity (positive class: lesion), calib" in text
+    for name in ("Sensitivity", "Specificity"):
+        # Of all scans; of the folds of network and head; in the model card and both of CLAIM.
+        assert text.count(f"{name} (lesion)") == 1 + 2 + 1 + 2
+
+
+def test_the_mean_of_folds_stands_beside_the_value_of_all(
+    page, picture_folders, pictures, tmp_path
+):
+    text = text_of(page)
+    metrics = json.loads((picture_folders[0] / "metrics.json").read_text())["network"]
+    mean = sum(fold["auc"]["value"] for fold in metrics["folds"]) / 2
+    pooled = metrics["pooled"]["auc"]
+    interval = f"{pooled['value']:.2f} ({pooled['low']:.2f} to {pooled['high']:.2f})"
+    assert "Metric Network Network, mean of folds HR-CAM head" in text
+    assert f"AUC {interval} {mean:.2f} " in text
+    assert "the mean of folds compares each network with itself only" in text
+    # One fold, or a run of before there were means.
+    run = write_run(tmp_path / "run", pictures, folds=1)
+    assert "mean of folds" not in text_of(write_cohort_report(run, None, tmp_path / "r.html"))
+
+
+def test_intervals_are_called_what_they_are(page):
+    text = text_of(page)
+    assert text.count("of an accuracy, sensitivity or specificity of 0 or 1 are Wilson's") == 2
+    assert "as they do on an AUC of 1" in text
+
+
+def of_head(folder):
+    """Let the head of a run have learnt the labels."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"head": "labels"}))
+    return folder
+
+
+def test_with_a_head_that_learnt_labels_its_predictions_are_judged(pictures, tmp_path):
+    run = of_head(write_run(tmp_path / "run", pictures))
+    scans = [replace(scan, changes={"Predictor": "HR-CAM head"}) for scan in pictures]
+    maps = write_maps(tmp_path / "maps", scans, run=run)
+    text = text_of(write_cohort_report(run, maps, tmp_path / "report.html"))
+    assert "true lesion predicted control by the HR-CAM head ✗ wrong" in text
+    assert "are those of the HR-CAM head, not of the network" in text
+    assert "3 of 12 maps are of a wrong prediction (of the HR-CAM head)" in text
+    # Not its fidelity: that is measured on images that the network was trained on.
+    assert "Fidelity" not in text
+    accuracy = json.loads((run / "metrics.json").read_text())["head"]["pooled"]["accuracy"]
+    assert f"Accuracy of the head on scans that were tested: {accuracy['value']:.2f} (" in text
+
+
+def test_records_that_do_not_say_who_predicted_are_shown(pictures, tmp_path):
+    maps = write_maps(tmp_path / "maps", pictures)
+    for path in maps.glob("*/*.json"):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in content.items() if k != "Predictor"}))
+    text = text_of(write_cohort_report(None, maps, tmp_path / "r.html"))
+    assert "true lesion predicted control ✗ wrong" in text
+
+
+def test_the_group_is_of_scans_that_no_network_was_trained_on(pictures, tmp_path):
+    scans = [replace(scan, seen=i >= 7) for i, scan in enumerate(pictures)]
+    maps = write_maps(tmp_path / "maps", scans)
+    text = text_of(write_cohort_report(None, maps, tmp_path / "r.html", subjects=8))
+    assert "Over 7 scans that no network was trained on with a label and one grid" in text
+    assert "5 that networks were trained on are left out." in text
+    assert "Scans that no network was trained on come first." in text
+    assert text.count("its prediction proves nothing") == 1
+
+
+def test_a_place_where_nothing_can_be_written_is_refused_in_one_line(picture_folders, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out, message in [
+        (tmp_path, f"{tmp_path} is a folder: give the name of a file"),
+        (tmp_path / "file" / "report.html", "choose another place"),
+    ]:
+        result = invoke(picture_folders[0], "--out", out)
+        assert result.exit_code == 1
+        assert message in result.output
+        assert len(result.output.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_refuses_what_is_no_report(picture_folders, tmp_path):

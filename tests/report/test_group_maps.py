@@ -123,3 +123,18 @@ def test_a_place_that_does_not_vary_has_no_score(pictures, tmp_path):
     group = gathered(write_maps(tmp_path / "maps", scans))
     assert all(not each.t.any() for each in group.differences())
     assert group.tops("pattern", 99) == pytest.approx((1, 1, 0))
+
+
+def test_scans_that_were_trained_on_are_left_out_where_others_are_enough(pictures, tmp_path):
+    scans = [replace(scan, of_class="lesion", seen=i >= 7) for i, scan in enumerate(pictures)]
+    # Seven new scans: four controls and three lesions.
+    group = gathered(write_maps(tmp_path / "maps", scans))
+    assert (group.labelled, group.used, group.seen, group.left_out) == (12, 7, 0, 5)
+    found = {mean.label: mean for mean in group.means() if mean.kind == "pattern"}
+    assert {label: mean.scans for label, mean in found.items()} == {"control": 4, "lesion": 3}
+    lesions = stack(scans, "pattern", lambda scan: scan.label == "lesion" and not scan.seen)
+    np.testing.assert_allclose(found["lesion"].mean, lesions.mean(0), atol=1e-5)
+    # One lesion fewer is not enough: all count, and the page says how many were seen.
+    scans[5] = replace(scans[5], seen=True)
+    group = gathered(write_maps(tmp_path / "again", scans))
+    assert (group.used, group.seen, group.left_out) == (12, 6, 0)

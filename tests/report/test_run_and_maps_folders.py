@@ -45,11 +45,18 @@ def test_what_a_run_may_lack(run):
 
 
 @pytest.mark.parametrize(
-    "name", ["metrics.json", "predictions.tsv", "config.json", "manifest.json"]
+    "name", ["metrics.json", "predictions.tsv", "config.json", "preparation.json"]
 )
-def test_an_unfinished_run_is_refused(run, name):
+def test_a_run_that_lacks_a_file_is_refused(run, name):
     (run / name).unlink()
-    with pytest.raises(InputError, match=f"{name} is missing"):
+    with pytest.raises(InputError, match=rf"^{run / name} is missing: was it stopped"):
+        read_run(run)
+
+
+def test_an_unfinished_run_is_refused_with_what_to_do(run):
+    for name in ("manifest.json", "metrics.json", "predictions.tsv"):
+        (run / name).unlink()
+    with pytest.raises(InputError, match="training is not complete; run the command `hrcam train"):
         read_run(run)
 
 

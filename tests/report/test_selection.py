@@ -8,12 +8,13 @@ from hrcam.report.maps_folder import MapRecord
 from hrcam.report.selection import select
 
 
-def record(name, label, p):
+def record(name, label, p, seen=False):
     predicted = "b" if p > 0.5 else "a"
     return MapRecord(
         scan=str(name), participant=str(name), label=label, map_class=predicted,
-        predicted=predicted, probabilities={"a": 1 - p, "b": p}, level_contributions={},
-        sources=(), files={"pattern": Path("x")}, shape=(2, 2), seen_in_training=False, versions={},
+        predicted=predicted, predictor="network", probabilities={"a": 1 - p, "b": p},
+        level_contributions={}, sources=(), files={"pattern": Path("x")}, shape=(2, 2),
+        seen_in_training=seen, warnings=(), run={}, versions={},
     )  # fmt: skip
 
 
@@ -40,3 +41,12 @@ def test_classes_and_outcomes_share_the_places():
     # From sure to unsure.
     scans = [int(each.scan) for each in chosen if each.label == "a"]
     assert scans == [0, 10, 20, 29, 39, 49]
+
+
+def test_scans_that_no_network_was_trained_on_come_first():
+    seen = [record(i, "a", 0.1, seen=True) for i in range(20)]
+    new = [record(100 + i, "b", 0.9) for i in range(4)]
+    assert select([*seen, *new], 3) == tuple(new[i] for i in (0, 2, 3))
+    chosen = select([*seen, *new], 7)
+    assert chosen[-4:] == tuple(new)
+    assert [each.seen_in_training for each in chosen] == [True] * 3 + [False] * 4

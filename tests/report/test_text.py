@@ -10,6 +10,7 @@ from hrcam.report.text import count, estimate_text, plain, settings
         ("", "none"),
         (True, "yes"),
         (0.00012345, "0.0001234"),
+        (-0.5, "−0.5"),
         ([48, 64.0, 48], "48 × 64 × 48"),
         ([0.5, 99.5], "0.5, 99.5"),
         (["T1", "FLAIR"], "T1, FLAIR"),
@@ -24,7 +25,8 @@ def test_settings_are_written_short(value, expected):
 @pytest.mark.parametrize(
     ("estimate", "expected"),
     [
-        ({"value": 0.5, "low": 0.25, "high": 1}, "0.50 (0.25 to 1.00)"),
+        ({"value": 0.5, "low": 0.25, "high": 1}, "0.50 (0.25\u00a0to\u00a01.00)"),
+        ({"value": -0.5, "low": -0.75, "high": -0.001}, "−0.50 (−0.75\u00a0to\u00a00.00)"),
         ({"value": 0.5, "low": None, "high": None}, "0.50"),
         ({"value": None, "low": None, "high": None}, "n/a"),
         ({"value": float("nan")}, "n/a"),

@@ -165,6 +165,49 @@ def test_filters_and_order(visit, picture_page, pictures):
     assert names(page) == everyone
 
 
+def test_scans_seen_in_training_can_be_told_apart(visit, pictures, tmp_path):
+    scans = [replace(scan, seen=i % 3 == 0) for i, scan in enumerate(pictures)]
+    page = visit(write_cohort_report(None, write_maps(tmp_path / "m", scans), tmp_path / "r.html"))
+    for choice, kept in (("yes", [True]), ("no", [False]), ("", [True, False])):
+        page.select_option("#scans select[name=seen]", choice)
+        assert names(page) == [scan.name for scan in scans if scan.seen in kept]
+    assert page.locator("#group select").count() == 0
+
+
+def test_no_filter_where_all_were_seen_or_none(visit, picture_page):
+    assert visit(picture_page).locator("select[name=seen]").count() == 0
+
+
+_OVERFLOWING = """() => [...document.querySelectorAll(".bars .number")].filter(cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  const text = range.getBoundingClientRect(), track = cell.previousElementSibling;
+  return text.right > cell.getBoundingClientRect().right + 0.5
+    || text.left < track.getBoundingClientRect().right;
+}).map(cell => cell.textContent)"""
+
+
+@pytest.mark.parametrize("width", [400, 1300])
+@pytest.mark.parametrize("scale", [1e-7, 1, 1e6])
+def test_numbers_of_levels_stay_in_their_cards(visit, pictures, tmp_path, width, scale):
+    levels = {"blocks": 0.27 * scale, "blocks.3": -1.2345 * scale}
+    scans = [replace(scan, changes={"LevelContributions": levels}) for scan in pictures[:2]]
+    page = visit(
+        write_cohort_report(None, write_maps(tmp_path / "m", scans), tmp_path / "r.html"),
+        viewport={"width": width, "height": 900},
+    )
+    assert page.locator("#scans .bars.signed .number").count() == 4
+    assert page.evaluate(_OVERFLOWING) == []
+
+
+def test_tables_of_metrics_fit_a_desktop(visit, picture_page):
+    page = visit(picture_page)
+    assert page.locator("#predictions .scroll").count() > 4
+    assert page.eval_on_selector_all(
+        "#predictions .scroll", "all => all.every(e => e.scrollWidth <= e.clientWidth)"
+    )
+
+
 def test_a_click_reads_the_map_of_a_picture(visit, picture_page, pictures):
     page = visit(picture_page)
     box = page.locator(canvas(2, 2)).bounding_box()
@@ -172,6 +215,8 @@ def test_a_click_reads_the_map_of_a_picture(visit, picture_page, pictures):
     page.locator(canvas(2, 2)).click(
         position={"x": (column + 0.5) / 48 * box["width"], "y": (row + 0.5) / 48 * box["height"]}
     )
+    # Scrolled into view by the click, its samples may still be unpacked.
+    page.locator("#scans .card:nth-of-type(2) .readout", has_text="pattern").wait_for()
     said = page.text_content("#scans .card:nth-of-type(2) .readout")
     assert said.startswith("column 30, row 10: pattern ")
     value = float(said.split()[-2].replace("−", "-"))
@@ -285,7 +330,7 @@ def test_hostile_names_are_text_and_the_layout_holds(visit, pictures, tmp_path, 
         for index, scan in enumerate(pictures)
     ]
     run = write_run(tmp_path / "run", scans, classes)
-    maps = write_maps(tmp_path / "maps", scans, classes)
+    maps = write_maps(tmp_path / "maps", scans, classes, run=run)
     page = visit(
         write_cohort_report(run, maps, tmp_path / "r.html"),
         viewport={"width": width, "height": 800},

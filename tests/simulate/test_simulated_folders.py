@@ -196,6 +196,31 @@ def test_fewer_subjects_are_refused_and_nothing_is_touched(tmp_path: Path) -> No
     assert contents(tmp_path) == whole
 
 
+TOO_LARGE = replace(VOLUMES, subjects=20, voxel_size=None, radius=(3.0, 8.0))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_parameters_without_room_leave_a_new_folder_for_others(workers, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no room for"):
+        write_cohort(TOO_LARGE, tmp_path / "new", workers=workers)
+    assert not list((tmp_path / "new").iterdir())
+    write_cohort(VOLUMES, tmp_path / "new", workers=1)
+    assert len(read_table(tmp_path / "new" / "participants.tsv")) == 4
+
+
+def test_a_cohort_that_cannot_grow_stays_what_it_was(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="subject 1: ") as no_room:
+        write_cohort(TOO_LARGE, tmp_path / "whole", workers=1)
+    assert "no room" in str(no_room.value)
+    fewer = replace(TOO_LARGE, subjects=1)
+    write_cohort(fewer, tmp_path / "grown", workers=1)
+    before = contents(tmp_path / "grown")
+    with pytest.raises(InputError, match="subject 1: "):
+        write_cohort(TOO_LARGE, tmp_path / "grown", workers=1)
+    assert contents(tmp_path / "grown") == before
+    write_cohort(fewer, tmp_path / "grown", workers=1)
+
+
 def test_a_folder_with_other_content_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="not empty"):

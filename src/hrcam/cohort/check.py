@@ -4,19 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hrcam.cohort.consistency import (
-    class_problems,
-    duplicate_problems,
-    image_problems,
-    label_problems,
-    split_problems,
-)
+from hrcam.cohort.consistency import duplicate_problems, image_problems, split_problems
 from hrcam.cohort.examination import shown_files
 from hrcam.cohort.examiners import examine_all
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.fingerprint import Fingerprint, take_fingerprint
+from hrcam.cohort.labels import class_problems, label_problems
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Cohort, Scan
+from hrcam.cohort.sites import site_problems
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,9 @@ def check_cohort(
     if labels:
         problems += label_problems(left(), shown)
         problems += split_problems(left(), hashes, shown)
-        problems += class_problems([s for s in left() if s.label is not None], hashes, shown)
+        labelled = [scan for scan in left() if scan.label is not None]
+        problems += class_problems(labelled, hashes, shown)
+        problems += site_problems(labelled)
     accepted = replace(cohort, scans=tuple(left()), problems=())
     kept = {scan.name: facts[scan.name] for scan in accepted.scans}
     ordered = sorted(

@@ -1,16 +1,15 @@
 """A cohort from a folder with one folder for each class."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hrcam.cohort.naming import natural_order, unique_names
+from hrcam.cohort.image_files import FoundImage, cohort_of, identify, visible
 from hrcam.cohort.problems import Problem, Reason
-from hrcam.cohort.reading import is_image
 from hrcam.cohort.reasons import problem
-from hrcam.cohort.scan import Cohort, Scan
+from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
 
 # Folders that sort images by something else than the class: taking them for classes would train
@@ -20,33 +19,29 @@ _NOT_CLASSES = frozenset(
     | {"segmentation", "segmentations", "sourcedata", "test", "train", "training", "val", "valid"}
     | {"validation"}
 )
-_MASK = re.compile(r"(?P<image>.+)_mask(?:_\d+)?", re.IGNORECASE)
+_TABLES = (".csv", ".tsv")
+# A number of a person, then that of a visit or a slice: p01_visit2, case3-slice14.
+_PART = re.compile(
+    r"(?P<whose>.*\d.*?)[ _-](?:ses|session|visit|timepoint|tp|scan|run|slice)[ _-]?\d+"
+    r"(?:[ _-].*)?",
+    re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """An image in the folder of a class, with the name that it would like."""
-
-    label: str
-    path: Path
-    wanted: str
-    participant: str
-    below: bool  # in a folder of its participant
-    masks: tuple[Path, ...]
-
-
-def open_class_folders(folder: Path) -> Cohort:
+def open_class_folders(folder: Path, images: Sequence[Path]) -> Cohort:
     """Read images from folders that are named after their class.
 
-    A folder of DICOM files is one scan, any other image file is one. Images directly in the
-    folder of their class belong to a participant each, also if another class has a file of the
-    same name, which is warned of. Images further down belong to the participant that the first
-    folder is named after, whatever the class. ``NAME_mask.png`` next to ``NAME.png`` is its mask.
+    A folder with a DICOM series is one scan, any other image file is one. Whose an image is, is
+    told by `hrcam.cohort.image_files.identify`. Where nothing but the name of the file tells it,
+    two files of one name in different classes belong to different participants, which is warned
+    of. ``NAME_mask.png`` next to ``NAME.png`` is its mask.
 
     Parameters
     ----------
     folder
         The folder that holds those of the classes. Entries that start with a dot are ignored.
+    images
+        All that are below it: see `hrcam.cohort.image_files.image_paths`.
 
     Returns
     -------
@@ -56,10 +51,41 @@ def open_class_folders(folder: Path) -> Cohort:
     Raises
     ------
     InputError
-        If no folder holds an image, or folders sort images by something else, as ``train`` and
-        ``masks`` do.
+        If no folder holds an image, if folders sort images by something else, as ``train`` and
+        ``masks`` do, or if there is a table that may say what the classes are.
     """
-    classes = [entry for entry in _entries(folder) if entry.is_dir()]
+    entries = visible(folder)
+    classes = [entry for entry in entries if entry.is_dir()]
+    _check_layout(folder, entries, classes)
+    below: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in images:
+        below[path.relative_to(folder).parts[0]].append(path)
+    by_class = {entry.name: identify(below[entry.name], entry, entry.name) for entry in classes}
+    found = [image for several in by_class.values() for image in several]
+    if not found:
+        raise InputError(
+            f"{folder} has neither a participants.tsv with a column image nor folders with images "
+            "named after their classes, and is no BIDS data set: see the documentation of cohorts"
+        )
+    problems = [
+        problem("", label, Reason.MISSING, "no image in this folder", refused=False)
+        for label, several in by_class.items()
+        if not several
+    ]
+    problems += _outside(folder, images)
+    problems += _visits(found)
+    found, several = _told_apart(found)
+    return cohort_of(folder, found, (*problems, *several))
+
+
+def _check_layout(folder: Path, entries: Sequence[Path], classes: Sequence[Path]) -> None:
+    tables = [entry for entry in entries if entry.suffix.casefold() in _TABLES]
+    if tables:
+        raise InputError(
+            f"{folder} has a table that is not read, {tables[0].name}, because it is not called "
+            f"participants.tsv: give the table itself ({tables[0]}), or move it elsewhere if the "
+            "folders say what the classes are"
+        )
     other = [entry.name for entry in classes if entry.name.casefold() in _NOT_CLASSES]
     if other:
         raise InputError(
@@ -67,105 +93,81 @@ def open_class_folders(folder: Path) -> Cohort:
             "for each class there, or a participants.tsv with the columns participant_id, image "
             "and label"
         )
-    by_class = {entry.name: list(_images_of_class(entry)) for entry in classes}
-    problems = [
-        problem("", label, Reason.MISSING, "no image in this folder", refused=False)
-        for label, images in by_class.items()
-        if not images
-    ]
-    found = [image for images in by_class.values() for image in images]
-    if not found:
-        raise InputError(
-            f"{folder} has neither a participants.tsv with a column image nor folders with images "
-            "named after their classes, and is no BIDS data set: see the documentation of cohorts"
+
+
+def _outside(folder: Path, images: Sequence[Path]) -> list[Problem]:
+    """Warn of images that are in no class's folder."""
+    outside = [path.name for path in images if path.parent == folder and path.is_file()]
+    if not outside:
+        return []
+    return [
+        Problem(
+            "",
+            outside[0],
+            Reason.NO_LABEL,
+            f"{len(outside)} images are beside the folders of the classes, and are left out",
+            "move each into the folder of its class",
+            refused=False,
         )
-    files = Counter(name for _, name in {(f.label, f.participant) for f in found if not f.below})
-    ambiguous = {name for name, count in files.items() if count > 1}
-    if ambiguous:
+    ]
+
+
+def _visits(found: Sequence[FoundImage]) -> list[Problem]:
+    """Warn of names that look like several visits or slices of one person."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for image in found:
+        match = None if image.told else _PART.fullmatch(image.name)
+        if match:
+            names[match["whose"]].add(image.name)
+    several = [sorted(alike) for alike in names.values() if len(alike) > 1]
+    if not several:
+        return []
+    return [
+        Problem(
+            "",
+            "",
+            Reason.SPLIT_LEAK,
+            f"{sum(map(len, several))} names look like several images of {len(several)} "
+            f"participants, as {several[0][0]!r} and {several[0][1]!r}, but are taken for a "
+            "participant each, who may be on both sides of a split",
+            "put the images of a participant into a folder of that name, or list them in a table "
+            "with participant_id",
+            refused=False,
+        )
+    ]
+
+
+def _told_apart(found: Sequence[FoundImage]) -> tuple[list[FoundImage], list[Problem]]:
+    """Tell participants of different classes apart where only their files have one name."""
+    classes: defaultdict[tuple[str, bool], set[str | None]] = defaultdict(set)
+    for image in found:
+        classes[image.participant, image.told].add(image.label)
+    shared = [key for key, labels in classes.items() if len(labels) > 1]
+    same = {name for name, told in shared if told}
+    different = {name for name, told in shared if not told}
+    problems = []
+    if same:
+        problems.append(
+            Problem(
+                "",
+                "",
+                Reason.DUPLICATE_NAME,
+                f"{len(same)} participants are in several classes, as {min(same)!r}: each is taken "
+                "for one person",
+                "give them different names if they are different people",
+                refused=False,
+            )
+        )
+    if different:
         message = (
-            f"{len(ambiguous)} file names occur in several classes, as {min(ambiguous)}: taken "
-            "for different participants"
+            f"{len(different)} file names occur in several classes, as {min(different)}: taken for "
+            "different participants"
         )
         problems.append(problem("", "", Reason.DUPLICATE_NAME, message, refused=False))
-    found = [
-        replace(f, wanted=f"{f.label}_{f.wanted}", participant=f"{f.label}_{f.participant}")
-        if not f.below and f.participant in ambiguous
+    renamed = [
+        replace(f, name=f"{f.label}_{f.name}", participant=f"{f.label}_{f.participant}")
+        if not f.told and f.participant in different
         else f
         for f in found
     ]
-    names = unique_names([(image.wanted, str(image.path)) for image in found])
-    problems += [
-        _several_masks(name, image, folder)
-        for name, image in zip(names, found, strict=True)
-        if len(image.masks) > 1
-    ]
-    scans = tuple(
-        Scan(
-            name=name,
-            participant=image.participant,
-            images={"image": image.path},
-            label=image.label,
-            mask=image.masks[0] if len(image.masks) == 1 else None,
-            group=image.participant,
-        )
-        for name, image in zip(names, found, strict=True)
-    )
-    return Cohort(folder, ("image",), scans, tuple(problems))
-
-
-def _several_masks(name: str, image: _Found, folder: Path) -> Problem:
-    return Problem(
-        name,
-        str(image.path.relative_to(folder)),
-        Reason.MASK_MISMATCH,
-        f"{len(image.masks)} masks of one image: none is used",
-        "combine them into one file that ends in _mask",
-        refused=False,
-    )
-
-
-def _images_of_class(folder: Path) -> Iterator[_Found]:
-    images = list(_images_below(folder))
-    by_place = {path.parent / _stem(path): path for path in images}
-    masks: dict[Path, list[Path]] = {}
-    for path in images:
-        match = _MASK.fullmatch(_stem(path))
-        owner = match and by_place.get(path.parent / match["image"])
-        if owner:
-            masks.setdefault(owner, []).append(path)
-    owned = {mask for several in masks.values() for mask in several}
-    for path in images:
-        if path in owned:
-            continue
-        parts = path.relative_to(folder).parts
-        yield _Found(
-            label=folder.name,
-            path=path,
-            wanted="_".join((*parts[:-1], _stem(path))),
-            participant=_stem(path) if len(parts) == 1 else parts[0],
-            below=len(parts) > 1,
-            masks=tuple(masks.get(path, ())),
-        )
-
-
-def _images_below(folder: Path) -> Iterator[Path]:
-    for entry in _entries(folder):
-        if is_image(entry):
-            yield entry
-        elif entry.is_dir():
-            yield from _images_below(entry)
-
-
-def _entries(folder: Path) -> list[Path]:
-    visible = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(visible, key=lambda entry: natural_order(entry.name))
-
-
-def _stem(path: Path) -> str:
-    """Name without the suffix, which for ``.nii.gz`` is both; of a folder the whole name."""
-    if path.is_dir():
-        return path.name
-    name = path.name
-    if name.casefold().endswith(".gz"):
-        name = name[:-3]
-    return Path(name).stem
+    return renamed, problems

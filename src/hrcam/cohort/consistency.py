@@ -110,30 +110,6 @@ def duplicates(scans: Sequence[Scan], facts: Mapping[str, ScanFacts]) -> list[li
     return [several for several in copies.values() if len(several) > 1]
 
 
-def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
-    """Find missing labels.
-
-    Parameters
-    ----------
-    scans
-        Scans that can be used otherwise.
-    shown
-        How to show the image of a scan.
-
-    Returns
-    -------
-    list of Problem
-        One refusal for each scan, or one for the cohort if no scan has a label.
-    """
-    if scans and all(scan.label is None for scan in scans):
-        return [problem("", "", Reason.NO_LABEL, "no scan has a label")]
-    return [
-        problem(scan.name, shown(scan), Reason.NO_LABEL, "no label")
-        for scan in scans
-        if scan.label is None
-    ]
-
-
 def split_problems(
     scans: Sequence[Scan], voxel_hashes: Mapping[str, str], shown: Shown
 ) -> list[Problem]:
@@ -168,54 +144,6 @@ def split_problems(
                 )
                 message = f"in {scan.split}, but it belongs together with {others}"
                 problems.append(problem(scan.name, shown(scan), Reason.SPLIT_LEAK, message))
-    return problems
-
-
-def class_problems(
-    scans: Sequence[Scan], voxel_hashes: Mapping[str, str], shown: Shown
-) -> list[Problem]:
-    """Find classes that cannot be learnt, and those that cannot be told from their site.
-
-    Parameters
-    ----------
-    scans
-        Scans that can be used otherwise, with labels.
-    voxel_hashes
-        By the name of the scan.
-    shown
-        How to show the image of a scan.
-
-    Returns
-    -------
-    list of Problem
-        Refusals of scans in classes of one participant, or of the cohort if there are fewer than
-        two other classes; warnings of classes from one site.
-    """
-    holders: Counter[str] = Counter()
-    for members in related_scans(scans, voxel_hashes):
-        holders.update({str(scan.label) for scan in members})
-    problems = [
-        problem(
-            scan.name,
-            shown(scan),
-            Reason.SMALL_CLASS,
-            f"the class {scan.label!r} has one independent participant only",
-        )
-        for scan in scans
-        if holders[str(scan.label)] == 1
-    ]
-    if scans and sum(count > 1 for count in holders.values()) < 2:
-        found = ", ".join(f"{label!r}: {count}" for label, count in sorted(holders.items()))
-        message = f"two classes with two participants each are needed, here are {found}"
-        problems.append(problem("", "", Reason.SMALL_CLASS, message))
-    sites: defaultdict[str, set[str | None]] = defaultdict(set)
-    for scan in scans:
-        sites[str(scan.label)].add(scan.site)
-    if len(set().union(*sites.values()) - {None}) > 1:
-        for label, found_at in sorted(sites.items()):
-            if len(found_at) == 1 and None not in found_at:
-                message = f"the class {label!r} comes from the site {found_at.pop()!r} only"
-                problems.append(problem("", "", Reason.CONFOUNDED_SITE, message, refused=False))
     return problems
 
 

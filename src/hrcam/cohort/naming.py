@@ -11,6 +11,7 @@ LONGEST = 100
 _SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9_-]))*")
 # Windows opens a device where it is asked for a file of these names, whatever follows the dot.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+_SUBJECT = re.compile(r"sub-[A-Za-z0-9]+(?=_|$)")
 
 
 def safe_name(text: str) -> str:
@@ -69,6 +70,27 @@ def unique_names(wanted: Sequence[tuple[str, str]]) -> list[str]:
         names[place] = name
         taken.add(name.casefold())
     return names
+
+
+def bids_scan(name: str) -> tuple[str, str] | None:
+    """Read from a name in the manner of BIDS which scan it is, and whose.
+
+    Parameters
+    ----------
+    name
+        Of a file, without what follows the dot, or of a folder: ``sub-01_ses-2_T1w``.
+
+    Returns
+    -------
+    tuple of str, or None
+        The scan, ``sub-01_ses-2``, and the participant, ``sub-01``; None for any other name.
+    """
+    subject = _SUBJECT.match(name)
+    if subject is None:
+        return None
+    entities, _, last = name.rpartition("_")
+    # Entities have a hyphen. What comes last and has none is the suffix: the kind of image.
+    return name if "-" in last else entities, subject[0]
 
 
 def natural_order(text: str) -> list[tuple[int, int, str]]:

@@ -1,34 +1,39 @@
 """Open a cohort, whichever way it is laid out."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from hrcam.cohort.bids import is_bids, open_bids
 from hrcam.cohort.class_folders import open_class_folders
+from hrcam.cohort.image_files import image_paths
 from hrcam.cohort.naming import is_plain_text, same_when_read
 from hrcam.cohort.participants import image_columns, open_table
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.table import SUFFIXES, read_table
+from hrcam.cohort.unlabelled import open_unlabelled
 from hrcam.errors import InputError
 
-TABLE = "participants.tsv"
+TABLES = ("participants.tsv", "participants.csv")
+"""Names of the table in a folder; the first that is there counts."""
 
 
 def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
-    """Find the scans of a cohort; no image is opened yet.
+    """Find the scans of a cohort; no image is decoded yet.
 
     A cohort is one of these:
 
-    - a folder with a ``participants.tsv`` that has the columns ``participant_id`` and ``image``
-      (or ``image_NAME`` for each of several channels), and if there are any ``label``, ``mask``,
-      ``group`` (scans that must not be split), ``split`` (train, validation or test), ``site``
-      and ``session``;
+    - a folder with a ``participants.tsv`` (or, without one, a ``participants.csv``) that has the
+      columns ``participant_id`` and ``image`` (or ``image_NAME`` for each of several channels),
+      and if there are any ``label``, ``mask``, ``group`` (scans that must not be split),
+      ``split`` (train, validation or test), ``site`` and ``session``;
     - such a table anywhere, as TSV or CSV;
     - a BIDS data set;
-    - a folder with one folder for each class.
+    - a folder with one folder for each class;
+    - to be mapped, without labels: a folder of images, or one with nothing but a DICOM series.
 
     ``n/a`` and empty cells mean missing, as in BIDS. Identifiers are text: 007 stays 007.
 
@@ -64,21 +69,23 @@ def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
             f"{path} is no cohort: give a folder, or a table that ends in {', '.join(SUFFIXES)}"
         )
     cohort = _without_odd_text(cohort)
-    return replace(cohort, problems=(*cohort.problems, *_lookalikes(cohort)))
+    participants = _lookalikes("participants", (scan.participant for scan in cohort.scans))
+    classes = _lookalikes("classes", cohort.classes)
+    return replace(cohort, problems=(*cohort.problems, *participants, *classes))
 
 
 def _open_folder(folder: Path, suffix: str | None) -> Cohort:
-    table = folder / TABLE
-    has_table = table.is_file()
-    if has_table and image_columns(read_table(table)):
+    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    if table and image_columns(read_table(table)):
         _refuse_suffix(suffix, folder)
         return open_table(table, source=folder)
     if is_bids(folder):
         return open_bids(folder, suffix)
     _refuse_suffix(suffix, folder)
-    if has_table:
+    if table:
         return open_table(table, source=folder)  # which says what its table lacks
-    return open_class_folders(folder)
+    images = list(image_paths(folder))
+    return open_unlabelled(folder, images) or open_class_folders(folder, images)
 
 
 def _refuse_suffix(suffix: str | None, path: Path) -> None:
@@ -105,17 +112,17 @@ def _without_odd_text(cohort: Cohort) -> Cohort:
     return replace(cohort, scans=tuple(kept), problems=tuple(problems))
 
 
-def _lookalikes(cohort: Cohort) -> list[Problem]:
-    """Warn of participants that are two by their spelling only, and could be split as two."""
+def _lookalikes(what: str, names: Iterable[str]) -> list[Problem]:
+    """Warn of names that are two by their spelling only: of one person or class, most likely."""
     spellings: defaultdict[str, set[str]] = defaultdict(set)
-    for scan in cohort.scans:
-        spellings[same_when_read(scan.participant)].add(scan.participant)
+    for name in names:
+        spellings[same_when_read(name)].add(name)
     return [
         problem(
             "",
             "",
             Reason.DUPLICATE_NAME,
-            f"taken for different participants: {', '.join(map(repr, sorted(several)))}",
+            f"taken for different {what}: {', '.join(map(repr, sorted(several)))}",
             refused=False,
         )
         for several in spellings.values()

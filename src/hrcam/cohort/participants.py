@@ -20,7 +20,8 @@ def open_table(path: Path, source: Path) -> Cohort:
     ----------
     path
         The table. Paths in it are relative to its folder; absolute ones, and those that lead
-        out of the folder, are read as they are.
+        out of the folder, are read as they are. A backslash, as Windows writes it, is read as a
+        slash where only that leads to a file.
     source
         What the cohort is said to have been opened from.
 
@@ -115,12 +116,28 @@ def _scan(name: str, row: Row, channels: Mapping[str, str], folder: Path) -> Sca
         name=name,
         participant=participant,
         images={
-            channel: folder / path
-            for channel, path in zip(channels, _images(row, channels), strict=True)
+            channel: _path(folder, text)
+            for channel, text in zip(channels, _images(row, channels), strict=True)
         },
         label=row.get("label"),
-        mask=None if mask is None else folder / mask,
+        mask=None if mask is None else _path(folder, mask),
         group=row.get("group") or participant,
         split=known_split(row.get("split")),
         site=row.get("site"),
     )
+
+
+def _path(folder: Path, text: str) -> Path:
+    """Join a path of a table to its folder, also where it was written on Windows."""
+    path = folder / text
+    if "\\" in text and not _exists(path):
+        slashed = folder / text.replace("\\", "/")
+        return slashed if _exists(slashed) else path
+    return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no disk allows: missing, as will be found
+        return False

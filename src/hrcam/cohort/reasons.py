@@ -115,8 +115,9 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "find out whose image it is, and delete the other rows",
         ),
         Reason.DUPLICATE_NAME: Explanation(
-            "one participant described twice, or names that differ by case or spacing only",
-            "spell each participant one way, and describe each once",
+            "one participant described twice or in several classes, or names that differ by case "
+            "or spacing only",
+            "spell each participant and each class one way, and describe each participant once",
         ),
         Reason.BAD_NAME: Explanation(
             "no participant_id, or one with .., / or \\ or a control character",
@@ -142,7 +143,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "write train, validation or test for every scan, or leave the column out",
         ),
         Reason.CONFOUNDED_SITE: Explanation(
-            "a class comes from one site only, so site and class cannot be told apart",
+            "a class comes from one site only, or class and site go together: a network may learn "
+            "the site in place of the class",
             "add scans of that class from another site, or compare within one site",
         ),
     }

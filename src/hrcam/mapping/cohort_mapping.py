@@ -1,7 +1,5 @@
 """Map every scan of a cohort: one bad scan stops no other, and a killed job goes on."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +24,7 @@ from hrcam.mapping.names import bids_labels, bids_scan_names
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.record import encode_record, expected_fields
 from hrcam.mapping.tables import write_tables
+from hrcam.run_manifest import fit_warnings, run_identity, warning_lines
 from hrcam.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -101,12 +100,14 @@ def map_scans(
         raise InputError("two scans have the same name: give each its own")
     ordered = [_with_channels_of(run, scan) for scan in scans]
     part = _part(ordered, shard)
-    identity = _identity(run.manifest)
+    identity = run_identity(run.manifest)
     folder = MapsFolder(Path(out), identity)
     refused = [problem for problem in refused if problem.refused]
     if shard is None:  # otherwise they may be of a job that is running
         folder.remove_partials()
     folder.write_refused_rows(refused, [scan.name for scan in scans])
+    for line in warning_lines(run.manifest):
+        logger.warning("the training warned: %s", line)
     mapper = _Mapper(run, wanted, bids_labels(run.classes))
     done = skipped = 0
     failed = list(refused)
@@ -154,6 +155,7 @@ class _Mapper:
             "VoxelHash": content,
             "Folds": list(folds),
             "SeenInTraining": seen,
+            "Warnings": list(fit_warnings(self._run.manifest, folds)),
             "Grid": {"Shape": preparation.shape, "Spacing": preparation.spacing},
         }
         return self._attempt(scan, lambda: self._map(scan, image, explainers, place, provenance))
@@ -215,9 +217,10 @@ def _with_channels_of(run: Run, scan: Scan) -> Scan:
         return replace(scan, images=dict(zip(run.channels, scan.images.values(), strict=True)))
     missing = [channel for channel in run.channels if channel not in scan.images]
     if missing:
+        column = "image" if missing[0] == "image" else f"image_{missing[0]}"
         raise InputError(
             f"the network takes the images {', '.join(run.channels)}, and {scan.name} has no "
-            f"{', '.join(missing)}: give a table with a column image_{missing[0]}"
+            f"{', '.join(missing)}: give a table with a column {column}"
         )
     return replace(scan, images={channel: scan.images[channel] for channel in run.channels})
 
@@ -229,9 +232,3 @@ def _part(scans: Sequence[Scan], shard: tuple[int, int] | None) -> Sequence[Scan
     if not 1 <= index <= count:
         raise InputError(f"the shard is {index}/{count}: write 1/{count} to {count}/{count}")
     return scans[index - 1 :: count]
-
-
-def _identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells a run from every other."""
-    content = json.dumps(manifest, sort_keys=True, default=str).encode()
-    return {"Manifest": hashlib.sha256(content).hexdigest(), "Seed": manifest.get("seed")}

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from hrcam.explainer import HRCAM
 from hrcam.explanation import Explanation
 
+NETWORK, HEAD = "network", "HR-CAM head"
+"""Who can have predicted a class."""
+
 
 @dataclass(frozen=True)
 class GridMaps:
@@ -19,6 +22,9 @@ class GridMaps:
     ----------
     predicted, explained
         Class indices: the most probable one, and the one that the maps are of.
+    predictor
+        Whose the prediction and the probabilities are: `NETWORK`, or `HEAD` where HR-CAM's head
+        has learnt the labels and is a classifier of its own.
     probabilities
         Of each class, shape (K,): the mean over the networks.
     logit, bias
@@ -33,6 +39,7 @@ class GridMaps:
 
     predicted: int
     explained: int
+    predictor: str
     probabilities: NDArray[np.float64]
     logit: float
     bias: float
@@ -81,6 +88,7 @@ def explain_image(
     return GridMaps(
         predicted=predicted,
         explained=explained,
+        predictor=HEAD if explanations[0].model_logits is None else NETWORK,
         probabilities=probabilities,
         logit=float(mean(lambda one: one.logits[:, explained])),
         bias=float(mean(lambda one: one.bias)),

@@ -87,6 +87,7 @@ def encode_record(
         "Class": classes[maps.explained],
         "ClassIndex": maps.explained,
         "PredictedClass": classes[maps.predicted],
+        "Predictor": maps.predictor,
         "Probabilities": dict(zip(classes, maps.probabilities.tolist(), strict=True)),
         "Logit": maps.logit,
         "Bias": maps.bias,

@@ -30,6 +30,8 @@ def scan_card(record: MapRecord, view: ScanView) -> Card:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
     if record.seen_in_training:
         notes.append("The networks were trained on this scan: its prediction proves nothing.")
+    if record.warnings:
+        notes.append("The training warned of the networks that made this map: see the top.")
     if max(view.grid.blocks) > 1:
         blocks = " × ".join(map(str, view.grid.blocks))
         notes.append(f"Shown at a lower resolution ({blocks} voxels averaged); files are full.")
@@ -43,6 +45,8 @@ def scan_card(record: MapRecord, view: ScanView) -> Card:
         predicted=record.predicted,
         map_class=record.map_class,
         outcome=record.outcome,
+        predictor=record.predictor,
+        seen=record.seen_in_training,
         confidence=record.confidence,
         probabilities=tuple(
             Bar(name, f"{100 * value:.0f} %", 0, 100 * value)

@@ -86,7 +86,7 @@ def prediction_charts(run: RunFolder) -> tuple[Chart, ...]:
     sources = _probabilities(run)
     charts: list[Chart] = []
     if len(run.classes) == 2:
-        positive = run.classes[-1]
+        positive = f"{run.positive} (the positive class)"
         curves = [
             Series(name, points, style=str(index))
             for index, (name, values) in enumerate(sources.items())

@@ -4,6 +4,7 @@ The topics are ours, in short; the wording that counts is that of the checklists
 """
 
 from hrcam.report.maps_folder import MapsFolder
+from hrcam.report.metric_sections import INTERVALS
 from hrcam.report.model_card import (
     AUTHORS,
     INTENDED_USE,
@@ -149,8 +150,10 @@ def _claim_answers(run: RunFolder, maps: MapsFolder | None) -> dict[int, str]:
         else "The weights at the end of training.",
         27: "None for the metrics: each tested scan has one network. Probabilities and maps of new "
         "scans are means over the networks of all folds.",
-        28: "AUC, balanced accuracy, accuracy, sensitivity, specificity, calibration error.",
-        29: "95 % bootstrap intervals over subjects.",
+        28: "AUC, balanced accuracy, accuracy, sensitivity and specificity"
+        + (f" (positive class: {run.positive})" if run.positive else " (means over the classes)")
+        + ", calibration error.",
+        29: INTERVALS,
         31: _EXPLAINED,
         32: f"{plain(run.metrics.get('source'))}: {data_text(run)}",
         35: f"{data_text(run)} {_refused(run)}",
@@ -159,10 +162,11 @@ def _claim_answers(run: RunFolder, maps: MapsFolder | None) -> dict[int, str]:
         43: _CODE,
     }
     if maps is not None:
+        judged = f" (of the {', '.join(maps.predictors)})" if maps.predictors else ""
         wrong = sum(record.outcome == "wrong" for record in maps.records)
         answers[39] = (
-            f"{wrong} of {len(maps.records)} maps are of a wrong prediction; choose “wrong” above "
-            "the maps to see them. Their analysis: to be filled in by the authors."
+            f"{wrong} of {len(maps.records)} maps are of a wrong prediction{judged}; choose "
+            "“wrong” above the maps to see them. Their analysis: to be filled in by the authors."
         )
     return answers
 

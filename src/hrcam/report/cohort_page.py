@@ -42,6 +42,10 @@ class Card:
         Names of classes; the label is "" where it is not known.
     outcome
         "correct", "wrong" or "unlabelled"; "" for maps that are not of one scan.
+    predictor
+        Who predicted: "network" or "HR-CAM head"; "" where that is not known.
+    seen
+        Whether the networks were trained on this scan.
     confidence
         Probability of the predicted class.
     probabilities, levels
@@ -63,6 +67,8 @@ class Card:
     predicted: str = ""
     map_class: str = ""
     outcome: str = ""
+    predictor: str = ""
+    seen: bool = False
     confidence: float = 0.0
     probabilities: tuple[Bar, ...] = ()
     levels: tuple[Bar, ...] = ()
@@ -97,6 +103,11 @@ class MapViewer:
     def outcomes(self) -> tuple[str, ...]:
         """Outcomes that occur."""
         return tuple(dict.fromkeys(card.outcome for card in self.cards))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether networks were trained on some scans and not on others."""
+        return len({card.seen for card in self.cards}) > 1
 
 
 @dataclass(frozen=True)
@@ -141,6 +152,8 @@ class CohortPage:
         Its title and one paragraph.
     chapters
         In order.
+    warnings
+        What makes the maps doubtful, on top of all.
     versions, seed
         For the footer.
     """
@@ -148,5 +161,6 @@ class CohortPage:
     title: str
     lead: str
     chapters: tuple[Chapter, ...]
+    warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None

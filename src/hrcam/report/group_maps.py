@@ -93,7 +93,8 @@ class GroupMaps:
     Only maps of one class can be averaged. Maps of the predicted class are therefore averaged
     over the scans that are of that class and were predicted so. With two classes the evidence
     for one is exactly that against the other: evidence is turned to the last class, and all
-    scans count. Patterns of two classes are not opposite, and are never turned.
+    scans count. Patterns of two classes are not opposite, and are never turned. Scans that the
+    networks were trained on are left out where each class has at least three others.
 
     Parameters
     ----------
@@ -113,6 +114,7 @@ class GroupMaps:
             except InputError:
                 continue  # reported by whoever reads the map itself
         self._common = next((key for key, _ in Counter(self._keys.values()).most_common(1)), "")
+        self._trained_on = self._seen_to_leave_out(records)
         self._maps: dict[tuple[str, str, str], _Running] = {}
         self._taken: set[tuple[str, str, str]] = set()
         self._images = _Running()
@@ -125,6 +127,11 @@ class GroupMaps:
         return len(self._keys)
 
     @property
+    def left_out(self) -> int:
+        """Number of scans on the common grid that do not count, as networks had seen them."""
+        return len(self._trained_on)
+
+    @property
     def used(self) -> int:
         """Number of those on the common grid, so far."""
         return len(self._scans)
@@ -135,8 +142,8 @@ class GroupMaps:
         return sum(self._scans.values())
 
     def wants(self, record: MapRecord) -> bool:
-        """Tell whether the maps of a scan count: with a label, and on the common grid."""
-        return record.label is not None and self._keys.get(record.scan) == self._common
+        """Tell whether the maps of a scan count: with a label, on the common grid, not left out."""
+        return self._is_common(record) and record.scan not in self._trained_on
 
     def add(self, record: MapRecord, view: ScanView) -> None:
         """Take in the maps of a scan, if they count."""
@@ -199,6 +206,17 @@ class GroupMaps:
         maps = [mean.mean for mean in self.means() if mean.kind == kind]
         maps += [each.mean for each in self.differences() if each.kind == kind]
         return tuple(float(np.percentile(np.abs(values), percent)) for values in maps)
+
+    def _is_common(self, record: MapRecord) -> bool:
+        return record.label is not None and self._keys.get(record.scan) == self._common
+
+    def _seen_to_leave_out(self, records: Sequence[MapRecord]) -> frozenset[str]:
+        common = [record for record in records if self._is_common(record)]
+        unseen = {each.scan: each.label for each in common if not each.seen_in_training}
+        counts = Counter(unseen.values())
+        if any(counts[label] < _FEWEST for label in {record.label for record in common}):
+            return frozenset()
+        return frozenset(record.scan for record in common) - unseen.keys()
 
     def _complete(self, kind: str, of_class: str) -> bool:
         counts = (

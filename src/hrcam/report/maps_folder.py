@@ -29,6 +29,9 @@ class MapRecord:
         The class whose maps these are.
     predicted
         The most probable class.
+    predictor
+        Whose prediction that is: "network", or "HR-CAM head" where the head has learnt the labels;
+        "" where the record does not tell.
     probabilities
         Of each class, by name.
     level_contributions
@@ -41,6 +44,10 @@ class MapRecord:
         Spatial shape of the maps.
     seen_in_training
         Whether the networks were trained on this scan.
+    warnings
+        What the fit of these networks' heads warned of.
+    run
+        What tells the training run from others; empty where the record does not tell.
     versions
         Of the software that made them.
     """
@@ -50,12 +57,15 @@ class MapRecord:
     label: str | None
     map_class: str
     predicted: str
+    predictor: str
     probabilities: Mapping[str, float]
     level_contributions: Mapping[str, float]
     sources: tuple[Path, ...]
     files: Mapping[str, Path]
     shape: tuple[int, ...]
     seen_in_training: bool
+    warnings: tuple[str, ...]
+    run: Mapping[str, Any]
     versions: Mapping[str, str]
 
     @property
@@ -93,6 +103,11 @@ class MapsFolder:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, sorted."""
         return tuple(sorted({name for record in self.records for name in record.probabilities}))
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Who predicted, as far as the records tell: one, unless they are of several runs."""
+        return tuple(sorted({record.predictor for record in self.records} - {""}))
 
 
 def is_maps(folder: Path) -> bool:
@@ -145,12 +160,15 @@ def _record(path: Path) -> MapRecord:
             label=None if content.get("Label") is None else str(content["Label"]),
             map_class=str(content["Class"]),
             predicted=str(content["PredictedClass"]),
+            predictor=str(content.get("Predictor", "")),
             probabilities=probabilities,
             level_contributions=_numbers(content["LevelContributions"]),
             sources=tuple(Path(source) for source in content["Sources"]),
             files={kind: _beside(path, content["Files"][kind]) for kind in KINDS},
             shape=tuple(int(size) for size in content["Shape"]),
             seen_in_training=bool(content.get("SeenInTraining", False)),
+            warnings=tuple(map(str, content.get("Warnings", ()))),
+            run=dict(content.get("Run", {})),
             versions={str(k): str(v) for k, v in dict(content.get("Versions", {})).items()},
         )
     except KeyError as error:

@@ -18,36 +18,57 @@ METRICS = {
     "brier_score": "Brier score",
 }
 _SOURCES = {NETWORK: "network", HEAD: "head"}
+INTERVALS = (
+    "95 % intervals from a bootstrap over subjects; those of an accuracy, sensitivity or "
+    "specificity of 0 or 1 are Wilson's. A value stands alone where all resamples agree, as "
+    "they do on an AUC of 1, which says nothing of other subjects, or where too many lack a class."
+)
+
+_MIXED = (
+    "Over all scans, the AUC compares probabilities of different networks too, and those of one "
+    "may all be higher than those of the next; the mean of folds compares each network with itself "
+    "only, and has no interval."
+)
 
 
-def pooled(run: RunFolder, source: str) -> Mapping[str, Any]:
-    """Return the metrics of all tested scans, of "network" or "head"; empty if there are none."""
-    found: Mapping[str, Any] = (run.metrics.get(source) or {}).get("pooled") or {}
-    return found
+def metric_titles(run: RunFolder) -> dict[str, str]:
+    """Return what to call each metric: that sensitivity is of one class belongs to its name."""
+    if run.positive is None:
+        return METRICS
+    of_class = {
+        name: f"{METRICS[name]} ({run.positive})" for name in ("sensitivity", "specificity")
+    }
+    return METRICS | of_class
 
 
 def metric_sections(run: RunFolder) -> tuple[Section, ...]:
     """Return the tables of metrics."""
-    sources = {name: key for name, key in _SOURCES.items() if pooled(run, key)}
-    columns = [pooled(run, key) for key in sources.values()]
-    headers = [*sources]
+    sources = {name: key for name, key in _SOURCES.items() if run.pooled(key)}
+    headers, columns = [], []
+    for name, key in sources.items():
+        headers.append(name)
+        columns.append(run.pooled(key))
+        if mean := run.metrics[key].get("fold_mean"):
+            headers.append(f"{name}, mean of folds")
+            columns.append(mean)
     if difference := run.metrics.get("head_minus_network"):
         columns.append(difference)
         headers.append("Head − network")
+    mixed = [_MIXED] if any(run.metrics[key].get("fold_mean") for key in sources.values()) else []
     source = str(run.metrics.get("source", "out-of-fold"))
     sections = [
         Section(
             "All scans together",
-            paragraphs=(_explanation(run, source),),
+            paragraphs=(_explanation(run, source), *mixed),
             table=Table(
                 headers=("Metric", *headers),
                 rows=tuple(
                     (title, *(estimate_text(column.get(name)) for column in columns))
-                    for name, title in METRICS.items()
+                    for name, title in metric_titles(run).items()
                     if any(name in column for column in columns)
                 ),
                 numeric=tuple(range(1, 1 + len(headers))),
-                caption="With 95 % intervals from a bootstrap over subjects.",
+                caption=f"With {INTERVALS}",
             ),
         )
     ]
@@ -65,10 +86,10 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
 
 
 def _explanation(run: RunFolder, source: str) -> str:
-    positive = run.classes[-1]
     meaning = (
-        f"Sensitivity and specificity are those of “{positive}”, at the most probable class."
-        if len(run.classes) == 2
+        f"Sensitivity is of “{run.positive}”, the positive class, and specificity of the scans "
+        "without it, both at the most probable class."
+        if run.positive is not None
         else "AUC, sensitivity and specificity are means over the classes, each against all others."
     )
     return (
@@ -79,7 +100,7 @@ def _explanation(run: RunFolder, source: str) -> str:
 
 
 def _by_class(run: RunFolder, source: str) -> Table | None:
-    classes: Mapping[str, Mapping[str, Any]] = pooled(run, source).get("per_class") or {}
+    classes: Mapping[str, Mapping[str, Any]] = run.pooled(source).get("per_class") or {}
     names = [name for name in METRICS if any(name in values for values in classes.values())]
     if not names:
         return None
@@ -98,8 +119,9 @@ def _by_fold(run: RunFolder, source: str) -> Table | None:
     if len(folds) < 2:
         return None
     names = [name for name in METRICS if any(name in fold for fold in folds)]
+    titles = metric_titles(run)
     return Table(
-        headers=("Fold", *(METRICS[name] for name in names)),
+        headers=("Fold", *(titles[name] for name in names)),
         rows=tuple(
             (str(fold.get("fold", index)), *(_alone(fold.get(name)) for name in names))
             for index, fold in enumerate(folds, start=1)

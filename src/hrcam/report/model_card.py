@@ -2,10 +2,10 @@
 
 from pathlib import PurePath
 
-from hrcam.report.metric_sections import METRICS, pooled
+from hrcam.report.metric_sections import metric_titles
 from hrcam.report.page import Section, Table
 from hrcam.report.run_folder import RunFolder
-from hrcam.report.text import count, estimate_text, plain, settings
+from hrcam.report.text import count, estimate_text, minus, plain, settings
 
 AUTHORS = "To be filled in by the authors."
 
@@ -58,19 +58,23 @@ def head_text(run: RunFolder) -> str:
     """Say what HR-CAM's head was fitted to, and how well that went."""
     kind = str(run.config.get("head", ""))
     text = f"{kind}: {_HEADS[kind]}" if kind in _HEADS else kind or AUTHORS
+    if kind == "labels":
+        # Its own cross-validation is on images that the network knows by heart.
+        accuracy = estimate_text(run.pooled("head").get("accuracy"))
+        return f"{text} Accuracy of the head on scans that were tested: {accuracy}."
     found = [fold.get("fidelity") for fold in run.manifest.get("fold_details", ())]
     if not found or None in found:
         return text
-    measure = "R²" if kind == "logits" else "cross-validated accuracy"
-    return f"{text} Fidelity ({measure}), by fold: {', '.join(f'{each:z.2f}' for each in found)}."
+    values = ", ".join(minus(f"{each:z.2f}") for each in found)
+    return f"{text} Fidelity (R² of the network's outputs, cross-validated), by fold: {values}."
 
 
 def metrics_text(run: RunFolder) -> str:
     """Say in one line how well the network predicts."""
     found = [
-        f"{title} {estimate_text(pooled(run, 'network')[name])}"
-        for name, title in METRICS.items()
-        if name in pooled(run, "network")
+        f"{title} {estimate_text(run.pooled('network')[name])}"
+        for name, title in metric_titles(run).items()
+        if name in run.pooled("network")
     ]
     source = plain(run.metrics.get("source"))
     return f"{'; '.join(found)} ({source}, 95 % intervals over subjects)." if found else AUTHORS

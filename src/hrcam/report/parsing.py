@@ -17,8 +17,9 @@ def read_object(path: Path) -> dict[str, Any]:
     InputError
         If it is missing, damaged, or holds something else.
     """
+    text = _text(path)
     try:
-        content = json.loads(_text(path))
+        content = json.loads(text)
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}): make it again") from error
     if not isinstance(content, dict):

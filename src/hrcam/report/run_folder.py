@@ -11,6 +11,7 @@ from hrcam.report.parsing import optional_object, optional_rows, read_object, re
 
 Row = Mapping[str, str]
 
+MANIFEST = "manifest.json"
 PREDICTIONS = "predictions.tsv"
 REFUSED = "refused.tsv"
 REFUSED_COLUMNS = ("scan", "file", "reason", "message", "advice")
@@ -47,7 +48,8 @@ class RunFolder:
     folder
         Where it is.
     classes
-        Names of the classes, in the order of every probability.
+        Names of the classes, in the order of every probability; of two the last is the positive
+        one, which sensitivity and specificity are of.
     predictions
         One per scan that was tested.
     metrics, config, preparation, fingerprint, manifest
@@ -67,6 +69,16 @@ class RunFolder:
     splits: tuple[Row, ...]
     refused: tuple[Row, ...]
 
+    @property
+    def positive(self) -> str | None:
+        """The positive one of two classes; None where there are more."""
+        return self.classes[-1] if len(self.classes) == 2 else None
+
+    def pooled(self, source: str) -> Mapping[str, Any]:
+        """Return the metrics of all tested scans, of "network" or "head"; empty without any."""
+        found: Mapping[str, Any] = (self.metrics.get(source) or {}).get("pooled") or {}
+        return found
+
 
 def is_run(folder: Path) -> bool:
     """Tell whether a folder is that of a training run, finished or not."""
@@ -79,8 +91,13 @@ def read_run(folder: Path) -> RunFolder:
     Raises
     ------
     InputError
-        If a file that every finished run has is missing, or one is damaged.
+        If the training is not complete, or a file is missing or damaged.
     """
+    if not (folder / MANIFEST).exists():  # the last to be written
+        raise InputError(
+            f"{folder}: its training is not complete; run the command `hrcam train COHORT --out "
+            f"{folder}` again"
+        )
     metrics = read_object(folder / "metrics.json")
     classes = metrics.get("classes")
     if not isinstance(classes, list) or len(classes) < 2:
@@ -99,7 +116,7 @@ def read_run(folder: Path) -> RunFolder:
         config=read_object(folder / "config.json"),
         preparation=read_object(folder / "preparation.json"),
         fingerprint=optional_object(folder / "fingerprint.json"),
-        manifest=read_object(folder / "manifest.json"),
+        manifest=read_object(folder / MANIFEST),
         splits=tuple(optional_rows(folder / "splits.tsv", ("scan", "participant", "label"))),
         refused=tuple(optional_rows(folder / REFUSED, REFUSED_COLUMNS)),
     )

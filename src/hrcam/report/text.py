@@ -10,10 +10,13 @@ MISSING = "–"
 
 
 def estimate_text(estimate: Mapping[str, Any] | None) -> str:
-    """Write an estimate of ``metrics.json``: a value with its interval, as far as there are any."""
+    """Write an estimate of ``metrics.json``: a value with its interval, as far as there are any.
+
+    A line may end before the interval, not within it.
+    """
     numbers = [(estimate or {}).get(key) for key in ("value", "low", "high")]
     value, low, high = (number if _is_number(number) else None for number in numbers)
-    return with_interval(value, low, high)
+    return minus(with_interval(value, low, high).replace(" to ", "\u00a0to\u00a0"))
 
 
 def plain(value: Any) -> str:
@@ -23,7 +26,7 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return minus(f"{value:.4g}")
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) or "none"
     if isinstance(value, list | tuple):
@@ -39,6 +42,11 @@ def settings(
     """Write settings as pairs of a name and a value; only those of some keys if given."""
     chosen = content if keys is None else [key for key in keys if key in content]
     return [(key.replace("_", " "), plain(content[key])) for key in chosen]
+
+
+def minus(number: str) -> str:
+    """Write a number's minus as one, not as a hyphen."""
+    return number.replace("-", "−")
 
 
 def count(number: int, noun: str) -> str:

@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import platform
+import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -47,7 +49,8 @@ def write_cohort(
     image, label, mask, group, split, then one for each region and each fact. Every file appears
     whole or not at all. A second run writes only what is missing or cut short; with more subjects
     it adds them to those that are there, which stay as they are. Until the last is written, the
-    table lists the cohort as it was. One run at a time for each folder.
+    table lists the cohort as it was. If the parameters turn out to be impossible, a new folder is
+    left empty, and an older one keeps its table and manifest. One run at a time for each folder.
 
     Parameters
     ----------
@@ -81,14 +84,19 @@ def write_cohort(
         raise InputError("a PNG file cannot hold a volume: use image_format='nifti'")
     # Absolute: worker processes are used again, and keep the directory that they started in.
     folder = Path(out).absolute()
-    _claim(folder, _manifest(cohort, chosen))
-    for name in ("images", "masks", *cohort.regions):
+    before = _claim(folder, _manifest(cohort, chosen))
+    folders = ("images", "masks", *cohort.regions)
+    for name in folders:
         (folder / name).mkdir(exist_ok=True)
     missing = [i for i in range(cohort.subjects) if not _is_written(cohort, i, folder, chosen)]
     logger.info("%d of %d subjects to simulate", len(missing), cohort.subjects)
     write = partial(_write_subject, folder=folder, image_format=chosen)
-    for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
-        pass
+    try:
+        for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
+            pass
+    except InputError:
+        _give_back(folder, folders, before)
+        raise
     write_atomically(folder / TABLE, _table(cohort, chosen))
     return Path(out) / TABLE
 
@@ -112,21 +120,36 @@ def _manifest(cohort: SimulatedCohort, image_format: ImageFormat) -> dict[str, A
     }
 
 
-def _claim(folder: Path, manifest: dict[str, Any]) -> None:
-    """Make the folder, or see that this manifest continues the one it was made with."""
+def _claim(folder: Path, manifest: dict[str, Any]) -> bytes | None:
+    """Make the folder, or see that this manifest continues the one it was made with.
+
+    Returns the manifest that was there; None if the folder was new or empty.
+    """
     text = json.dumps(manifest, indent=2) + "\n"
     path = folder / MANIFEST
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: choose a new or an empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     if path.exists():
+        before = path.read_bytes()
         _continue(path, json.loads(text))
-    elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        return before
+    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise InputError(
             f"{folder} is not empty and has no {MANIFEST}: choose a new or an empty folder"
         )
-    else:
-        write_atomically(path, text.encode())
+    write_atomically(path, text.encode())
+    return None
+
+
+def _give_back(folder: Path, folders: Sequence[str], before: bytes | None) -> None:
+    """Let the folder be used with other parameters, after some with which it cannot be filled."""
+    if before is not None:  # it failed to grow: what was there stays
+        write_atomically(folder / MANIFEST, before)
+        return
+    for name in folders:
+        shutil.rmtree(folder / name)
+    (folder / MANIFEST).unlink()
 
 
 def _continue(path: Path, wanted: dict[str, Any]) -> None:

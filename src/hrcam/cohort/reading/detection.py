@@ -2,6 +2,7 @@
 
 import stat
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,6 +72,17 @@ def promised_format(path: Path) -> Format | None:
     return next((f for suffix, f in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
+def name_without_suffix(path: Path) -> str:
+    """Return the name of an image without the suffix that tells its format: both of ``.nii.gz``.
+
+    Of a folder, and of a file such as 1.2.840.7, the whole name.
+    """
+    if is_folder(path):
+        return path.name
+    endings = [suffix for suffix in _SUFFIXES if path.name.lower().endswith(suffix)]
+    return path.name[: -len(max(endings, key=len))] if endings else path.name
+
+
 def is_image(path: Path) -> bool:
     """Tell if ``read_image`` would try a path, without decoding it.
 
@@ -83,9 +95,9 @@ def is_image(path: Path) -> bool:
     -------
     bool
         True for a file named as an image, a file without such a name that has DICOM's marker,
-        and a folder that holds a DICOM file; never for hidden files.
+        and a folder that holds a DICOM file; never for hidden files and DICOMDIR.
     """
-    if path.name.startswith("."):
+    if is_left_out(path):
         return False
     try:
         if is_folder(path):
@@ -111,8 +123,22 @@ def holds_dicom(folder: Path) -> bool:
     OSError
         If it cannot be read.
     """
-    entries = (entry for entry in folder.iterdir() if not is_left_out(entry))
-    return any(is_dicom_file(entry) for entry in entries)
+    return next(dicom_files(folder), None) is not None
+
+
+def dicom_files(folder: Path) -> Iterator[Path]:
+    """Find the DICOM files of a folder; those named as another format are not opened.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    for entry in folder.iterdir():
+        if is_left_out(entry) or promised_format(entry) not in (None, "dicom"):
+            continue
+        if is_dicom_file(entry):
+            yield entry
 
 
 def is_left_out(entry: Path) -> bool:

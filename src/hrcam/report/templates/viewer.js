@@ -264,12 +264,13 @@
     }
 
     filter() {
-      const { label, outcome } = this.form.elements;
+      const { label, outcome, seen } = this.form.elements;
       let shown = 0;
       for (const card of this.cards) {
         const { dataset } = card.element;
         const wanted = (!label?.value || label.value === dataset.label)
-          && (!outcome?.value || outcome.value === dataset.outcome) && Boolean(card.map);
+          && (!outcome?.value || outcome.value === dataset.outcome)
+          && (!seen?.value || seen.value === dataset.seen) && Boolean(card.map);
         card.element.hidden = !wanted;
         shown += wanted;
       }

@@ -1,0 +1,160 @@
+"""Labels that are no classes, and classes that go with the site: one line for one cause."""
+
+import numpy as np
+import pytest
+from cohort_files import scan, write_table
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from hrcam.cohort.labels import class_problems, label_problems
+from hrcam.cohort.opening import open_cohort
+from hrcam.cohort.problems import Reason
+from hrcam.cohort.sites import cramers_v, site_problems
+
+
+def shown(one):
+    return f"{one.name}.png"
+
+
+def classes(scans):
+    hashes = {one.name: one.name for one in scans}
+    return class_problems(scans, hashes, shown)
+
+
+def sited(counts):
+    """Scans of a participant each, as many of each class at each site as told."""
+    return [
+        scan(f"{site}-{label}-{number}", label, site=site)
+        for site, labels in counts.items()
+        for label, count in labels.items()
+        for number in range(count)
+    ]
+
+
+def test_without_labels_a_column_group_that_may_hold_them_is_named():
+    scans = [scan(f"p{n}", None, group=("AD", "HC")[n % 2]) for n in range(26)]
+    (found,) = label_problems(scans, shown)
+    assert (found.scan, found.reason, found.refused) == ("", Reason.NO_LABEL, True)
+    assert "in the column group are 'AD', 'HC'" in found.message
+    assert "rename it to label" in found.advice
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_groups_that_cannot_be_classes_are_not_named(count):
+    scans = [scan(f"p{n}", None, group=f"family{n % count}") for n in range(80)]
+    (found,) = label_problems(scans, shown)
+    assert found.message == "no scan has a label"
+
+
+def test_a_group_that_repeats_the_class_is_one_line():
+    scans = [scan(f"p{n}", "ab"[n % 2], group="ab"[n % 2]) for n in range(26)]
+    (found,) = classes(scans)
+    assert (found.scan, found.reason) == ("", Reason.SMALL_CLASS)
+    assert "the column group leaves no two classes" in found.message
+    assert "keeps 13 scans together" in found.message
+
+
+def test_labels_of_one_participant_each_are_one_line():
+    (found,) = classes([scan(f"p{n}", f"code{n}") for n in range(26)])
+    assert (found.scan, found.refused) == ("", True)
+    assert found.message.endswith("'code12': 1, 'code13': 1 and 20 more classes")
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_measurements_are_no_classes(repeats):
+    """Also where a few participants share a value, and where each has two scans."""
+    scans = [
+        scan(f"p{n}-{r}", f"{60 + 0.5 * (n % 20)}", participant=f"p{n}")
+        for n in range(26)
+        for r in range(repeats)
+    ]
+    (found,) = classes(scans)
+    assert found.message == (
+        "the labels look like measurements: 20 different numbers, as 60.0, 60.5, 61.0"
+    )
+    assert "bin the numbers" in found.advice
+
+
+def test_grades_are_classes():
+    assert classes([scan(f"p{n}", str(n % 6)) for n in range(30)]) == []
+
+
+def test_words_are_no_measurements():
+    scans = [scan(f"p{n}", f"type{n // 2}") for n in range(12)]
+    assert classes([*scans, scan("rare", "type9")])[0].scan == "rare"
+
+
+@pytest.mark.parametrize(
+    ("counts", "strength"),
+    [
+        ([[11, 1], [1, 11]], 0.82),
+        ([[10, 10], [10, 10]], 0.0),
+        ([[10, 0], [0, 10]], 1.0),
+        ([[5, 5, 5]], 0.0),
+    ],
+)
+def test_cramers_v_by_hand(counts, strength):
+    assert cramers_v(np.array(counts, dtype=float)) == pytest.approx(strength, abs=0.005)
+
+
+@given(
+    arrays.arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 4)),
+                  elements=st.integers(1, 30).map(float))
+)  # fmt: skip
+def test_cramers_v_is_between_0_and_1_whichever_way_the_table_lies(counts):
+    strength = cramers_v(counts)
+    assert 0 <= strength <= 1
+    assert cramers_v(counts.T) == pytest.approx(strength, abs=1e-9)
+
+
+def test_a_class_that_nearly_goes_with_the_site_is_warned_of():
+    scans = sited({"A": {"AD": 11, "HC": 1}, "B": {"AD": 1, "HC": 11}})
+    (found,) = site_problems(scans)
+    assert (found.reason, found.refused) == (Reason.CONFOUNDED_SITE, False)
+    assert "Cramér's V is 0.82 over 24 participants" in found.message
+
+
+def test_sites_of_one_class_each_are_warned_of_also_where_no_class_has_one_site():
+    sites = {"A": {"AD": 6}, "B": {"AD": 6}, "C": {"HC": 6}, "D": {"HC": 6}}
+    (found,) = site_problems(sited(sites))
+    assert "Cramér's V is 0.95" in found.message
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"A": {"AD": 8, "HC": 4}, "B": {"AD": 4, "HC": 8}},
+        {"A": {"AD": 5, "HC": 1}, "B": {"AD": 1, "HC": 5}},  # too few to tell from chance
+        {"A": {"AD": 12, "HC": 12}},
+        {f"S{n}": {"AD": 1, "HC": 1} for n in range(15)},
+    ],
+    ids=["weak", "few", "one site", "many small sites"],
+)
+def test_what_may_be_chance_is_not_warned_of(counts):
+    assert site_problems(sited(counts)) == []
+
+
+def test_sessions_do_not_make_an_association():
+    """Six participants are too few, however often each was scanned."""
+    sites = {"A": {"AD": 2, "HC": 1}, "B": {"AD": 1, "HC": 2}}
+    scans = [
+        scan(f"{one.name}-{n}", one.label, participant=one.participant, site=one.site or "")
+        for one in sited(sites)
+        for n in range(9)
+    ]
+    assert site_problems(scans) == []
+
+
+def test_classes_that_differ_by_their_spelling_only_are_warned_of(tmp_path):
+    labels = ["AD", "ad ", "HC", "Mild  AD", "mild AD"]
+    rows = [
+        {"participant_id": f"p{n}", "image": f"{n}.png", "label": label}
+        for n, label in enumerate(labels)
+    ]
+    problems = open_cohort(write_table(tmp_path / "t.tsv", rows)).problems
+    assert [(p.reason, p.refused) for p in problems] == [(Reason.DUPLICATE_NAME, False)] * 2
+    assert [p.message for p in problems] == [
+        "taken for different classes: 'AD', 'ad'",
+        "taken for different classes: 'Mild  AD', 'mild AD'",
+    ]
