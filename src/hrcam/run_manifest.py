@@ -5,7 +5,6 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-
 _OF_THE_START = ("hardware", "gpu", "versions")
 
 
