@@ -134,15 +134,17 @@ def test_any_name_is_drawn_as_it_is(broken):
 
 
 def test_pyplot_is_left_alone_and_files_are_reproducible(tmp_path):
-    before = dict(matplotlib.rcParams)
+    def open_figures():
+        return plt.get_fignums() if (plt := sys.modules.get("matplotlib.pyplot")) else []
+
+    before, opened = dict(matplotlib.rcParams), open_figures()
     figure = comparison_figure([row()])
     path = save_png(figure, tmp_path / "new" / "maps.png", dpi=40)
     assert path.read_bytes() == png(figure, dpi=40)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert b"http" not in path.read_bytes()
     assert dict(matplotlib.rcParams) == before
-    if "matplotlib.pyplot" in sys.modules:
-        assert not sys.modules["matplotlib.pyplot"].get_fignums()
+    assert open_figures() == opened
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,18 @@ class ScanPlace:
 
     def records(self) -> list[Path]:
         """Return the records of this scan, one for each class that it was mapped for."""
-        return sorted(self.folder.glob(f"{self.name}_label-*_hrcam.json"))
+        return self.files(f"{self.name}_label-", "_hrcam.json")
+
+    def files(self, start: str, end: str = "") -> list[Path]:
+        """Return the files of the subject whose names start and end so, sorted."""
+        if not self.folder.is_dir():
+            return []
+        # Not glob: Python would keep the pattern of every scan.
+        return sorted(
+            path
+            for path in self.folder.iterdir()
+            if path.name.startswith(start) and path.name.endswith(end)
+        )
 
 
 class MapsFolder:
@@ -90,9 +101,9 @@ class MapsFolder:
             record = read_record(path)
             if not _is_current(path, record, expected):
                 path.unlink(missing_ok=True)
-                for file in place.folder.glob(f"{path.stem.removesuffix('_hrcam')}_desc-*"):
+                for file in place.files(f"{path.stem.removesuffix('_hrcam')}_desc-"):
                     file.unlink(missing_ok=True)
-        for partial in place.folder.glob(f".{place.name}_label-*.partial"):
+        for partial in place.files(f".{place.name}_label-", ".partial"):
             partial.unlink(missing_ok=True)
 
     def write(self, place: ScanPlace, scan: str, files: Mapping[str, bytes]) -> None:
