@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from broken_files import cut, write_series
+from broken_files import BROKEN, cut, write_series
 from PIL import Image as Pillow
 from small_runs import (
     Brightness,
@@ -169,6 +169,26 @@ def test_bad_scans_are_listed_and_stop_no_other(tmp_path, picture_run):
     again = map_scans(picture_run, scans, tmp_path / "maps")
     assert (again.done, again.failed) == (2, ())
     assert rows(tmp_path / "maps" / "failures.tsv") == []
+
+
+def test_every_kind_of_broken_file_is_listed_among_good_ones(tmp_path, picture_run):
+    good = write_pictures(tmp_path / "images", 2)
+    broken, reasons = [], {}
+    for number, (make, reason) in enumerate(BROKEN.values()):
+        folder = tmp_path / f"broken-{number}"
+        folder.mkdir()
+        name = f"sub-broken{number}"
+        broken.append(Scan(name, name, {"image": make(folder)}))
+        reasons[name] = reason
+    scans = [good[0], *broken, good[1]]
+    report = map_scans(picture_run, scans, tmp_path / "maps")
+    assert report.done == 2
+    assert {problem.scan: problem.reason for problem in report.failed} == reasons
+    listed = rows(tmp_path / "maps" / "failures.tsv")
+    assert {one["scan"]: one["reason"] for one in listed} == reasons
+    folders = {path.name for path in (tmp_path / "maps").glob("sub-*")}
+    assert folders == {scan.name for scan in good}
+    assert not list((tmp_path / "maps").rglob("*.partial"))
 
 
 def test_an_image_that_the_network_cannot_take_is_a_failure_not_a_crash(tmp_path, picture_run):
