@@ -14,12 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import nn
 
 from hrcam.cohort.splits import Fold
-from hrcam.errors import HRCAMWarning, InputError, LevelError, LoadError
+from hrcam.errors import HRCAMWarning, InputError, LevelError
 from hrcam.explainer import HRCAM
 from hrcam.files import write_atomically
 from hrcam.fit_quality import AbsentClassesWarning
@@ -32,6 +30,7 @@ from hrcam.training.images import ImageDataset, Transform
 from hrcam.training.joint import JointNetwork
 from hrcam.training.network import build_network
 from hrcam.training.samples import Samples
+from hrcam.training.weights import read_weights, write_weights
 
 logger = logging.getLogger(__name__)
 
@@ -237,27 +236,3 @@ def as_tsv(table: pd.DataFrame) -> bytes:
     """Return a table as tab-separated text with "n/a" for what is missing, as in BIDS."""
     text: str = table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g")
     return text.encode()
-
-
-def read_weights(network: nn.Module, path: Path) -> None:
-    """Give a network the tensors of a file, and put it in evaluation mode.
-
-    Raises
-    ------
-    LoadError
-        If the file is damaged or of another network.
-    """
-    try:
-        network.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise LoadError(
-            f"{path} does not hold this network's weights ({type(error).__name__}): train again, "
-            "into a new folder"
-        ) from error
-    network.eval()
-
-
-def write_weights(network: nn.Module, path: Path) -> None:
-    """Write a network's tensors as safetensors, whole or not at all."""
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_atomically(path, save(tensors))
