@@ -16,6 +16,7 @@ from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
+from hrcam.training import cohort_training
 from hrcam.training.cohort_training import epochs_for, train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.run import Run
@@ -108,6 +109,16 @@ def test_a_second_call_changes_nothing_and_trains_nothing(bright_run):
     trained(folder, folder / "run")
     assert files(folder / "run") == content
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_finished_run_prepares_no_image_again(bright_run, monkeypatch):
+    folder, _ = bright_run
+
+    def prepare(*arguments, **options):
+        raise AssertionError("images were prepared for nothing")
+
+    monkeypatch.setattr(cohort_training, "prepare_samples", prepare)
+    assert trained(folder, folder / "run").run.folds == 2
 
 
 def test_other_options_or_another_cohort_are_refused(bright_run):

@@ -155,7 +155,7 @@ def train_classifier(
         watched = None if validation is None else "validation_loss"
         callbacks += [
             History(checkpoints.parent / "history.tsv"),
-            ModelCheckpoint(checkpoints, _BEST[:-5], watched, save_last=True, save_top_k=1),
+            ModelCheckpoint(checkpoints, Path(_BEST).stem, watched, save_last=True, save_top_k=1),
         ]
     if validation is not None and patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=patience))
@@ -236,9 +236,13 @@ def _average(
     return current + (averaged - current) * decay
 
 
+def _on_gpu(hardware: Hardware) -> bool:
+    return hardware.accelerator != "cpu" and torch.cuda.is_available()
+
+
 def _loaders(hardware: Hardware) -> int:
     """Return the number of processes that change images while a GPU computes."""
-    if hardware.accelerator == "cpu" or not torch.cuda.is_available():
+    if not _on_gpu(hardware):
         return 0
     return hardware.workers or min(8, os.cpu_count() or 1)
 
@@ -246,7 +250,7 @@ def _loaders(hardware: Hardware) -> int:
 def _precision(hardware: Hardware) -> Any:
     if hardware.precision != "auto":
         return hardware.precision
-    if hardware.accelerator == "cpu" or not torch.cuda.is_available():
+    if not _on_gpu(hardware):
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 

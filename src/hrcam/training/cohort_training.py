@@ -121,23 +121,24 @@ def train_cohort(
     _claim(folder, config, splits_table(accepted, folds, hashes))
     _write_inputs(folder, preparation, checked)
     work = folder / "work"
-    samples = prepare_samples(
-        accepted.scans,
-        accepted.classes,
-        preparation,
-        work / "images.npy",
-        workers=hardware.workers,
-        progress=progress,
-    )
-    transform = augmentation(preparation)
+    done = [is_done(fold_folder(folder, number)) for number in range(1, len(folds) + 1)]
+    if not all(done):
+        samples = prepare_samples(
+            accepted.scans,
+            accepted.classes,
+            preparation,
+            work / "images.npy",
+            workers=hardware.workers,
+            progress=progress,
+        )
+        transform = augmentation(preparation)
     for number, fold in enumerate(folds, 1):
-        place = fold_folder(folder, number)
-        if is_done(place):
+        if done[number - 1]:
             logger.info("fold %d of %d is done", number, len(folds))
             continue
         logger.info("fold %d of %d: %d scans to learn from", number, len(folds), len(fold.train))
         train_fold(
-            place,
+            fold_folder(folder, number),
             fold,
             samples,
             accepted.classes,
@@ -158,7 +159,8 @@ def train_cohort(
         own_split=own_split,
         positive=positive,
     )
-    shutil.rmtree(work)
+    if work.exists():
+        shutil.rmtree(work)
     return TrainingReport(Run.open(folder), metrics, checked.problems)
 
 

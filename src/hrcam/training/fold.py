@@ -211,8 +211,11 @@ def predictions(
     own, head = [], []
     with torch.no_grad():
         for images, _ in Batches(data, tuple(indices.tolist()), batch_size):
-            own.append(explainer.model(images).softmax(1))
-            head.append(explainer.explain(images, 0).logits.softmax(1))
+            explanation = explainer.explain(images, 0)
+            logits = explanation.model_logits
+            # A head that learnt labels does not keep what the network says.
+            own.append((explainer.model(images) if logits is None else logits).softmax(1))
+            head.append(explanation.logits.softmax(1))
     own_p, head_p = torch.cat(own).double().numpy(), torch.cat(head).double().numpy()
     scans = [samples.scans[index] for index in indices]
     table = pd.DataFrame(

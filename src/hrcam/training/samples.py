@@ -64,8 +64,8 @@ def prepare_samples(
     progress
         Show a bar on a terminal.
     """
-    shape = (len(scans), preparation.in_channels, *preparation.shape)
     if not path.is_file():
+        shape = (len(scans), preparation.in_channels, *preparation.shape)
         partial = path.with_name(f"{path.name}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
