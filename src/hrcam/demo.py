@@ -1,11 +1,8 @@
 """The whole job on a simulated cohort: simulate, train, fit, map, compare, report."""
 
-import json
 import logging
-import platform
 import time
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +20,9 @@ from hrcam.report.html import write_page
 from hrcam.report.planes import Row
 from hrcam.report.scores import score_figure
 from hrcam.simulate import LesionCohort, simulate_images
+from hrcam.software import versions_of
 from hrcam.study import Cohort, Study, run_study
+from hrcam.text_files import encode_json
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ def run_demo(
         png(comparison_figure(_rows(cohort, study))),
         png(score_figure(study.table)),
     )
-    versions = _versions()
+    versions = versions_of("hrcam", "torch", "scikit-learn", "lightning", "nilearn", "numpy")
     manifest = {
         "simulated": True,
         "cohort": asdict(lesions),
@@ -89,7 +88,7 @@ def run_demo(
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     write_atomically(out / "network.safetensors", save(tensors))
     study.explainer.save(out / "explainer")
-    write_atomically(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    write_atomically(out / "manifest.json", encode_json(manifest))
     write_page(demo_page(lesions, study, comparison, scores, versions), out / "report.html")
     return study
 
@@ -130,8 +129,3 @@ def _shown(study: Study) -> list[Variant]:
     ]
     best = next(one for one in ranked if one not in (*ours, *classics))
     return [*classics, best, *ours]
-
-
-def _versions() -> dict[str, str]:
-    names = ("hrcam", "torch", "scikit-learn", "lightning", "nilearn", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

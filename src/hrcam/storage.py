@@ -18,6 +18,7 @@ from hrcam.files import write_atomically
 from hrcam.fusion import LevelFusion
 from hrcam.head import Head, Target
 from hrcam.levels import Level, Levels
+from hrcam.text_files import encode_json
 
 FORMAT = 1
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
@@ -52,7 +53,7 @@ def save_fitted(
     # Each file is written whole or not at all; the digest tells if the two belong together.
     description["sha256"] = hashlib.sha256(numbers).hexdigest()
     write_atomically(path / _NUMBERS, numbers)
-    write_atomically(path / _DESCRIPTION, (json.dumps(description, indent=2) + "\n").encode())
+    write_atomically(path / _DESCRIPTION, encode_json(description))
 
 
 def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion, dict[str, Any]]:

@@ -1,6 +1,5 @@
 """`hrcam check`."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -43,12 +42,12 @@ def check(
     """
     from hrcam.cohort import check_cohort, open_cohort
     from hrcam.files import write_atomically
+    from hrcam.text_files import encode_json
 
     with explained_errors(context):
         report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)
         if json_file is not None:
-            content = json.dumps(report.to_json(), indent=2) + "\n"
-            write_atomically(json_file, content.encode())
+            write_atomically(json_file, encode_json(report.to_json()))
     print_problems(_gathered(report.problems))
     if report.problems:
         typer.echo()

@@ -12,6 +12,8 @@ from hrcam.cohort.problems import Problem
 from hrcam.errors import InputError
 from hrcam.files import write_atomically
 from hrcam.mapping.record import read_record
+from hrcam.output_folder import claim_folder
+from hrcam.text_files import encode_json
 
 DESCRIPTION = "dataset_description.json"
 FAILURES = ".failures"
@@ -135,21 +137,13 @@ class MapsFolder:
     def _claim(self, run: Mapping[str, Any]) -> None:
         """Make the folder, or see that it was begun with this run."""
         path = self.out / DESCRIPTION
-        if self.out.exists() and not self.out.is_dir():
-            raise InputError(f"{self.out} is a file: choose a new or an empty folder")
-        self.out.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            if read_record(path).get("Run") != run:
-                raise InputError(
-                    f"{self.out} holds maps of another run, or something else: choose another "
-                    "folder, or delete it"
-                )
-        elif any(not entry.name.startswith(".") for entry in self.out.iterdir()):
-            raise InputError(
-                f"{self.out} is not empty and has no {DESCRIPTION}: choose a new or an empty folder"
-            )
-        else:
+        if not claim_folder(self.out, DESCRIPTION):
             write_atomically(path, _description(run))
+        elif read_record(path).get("Run") != run:
+            raise InputError(
+                f"{self.out} holds maps of another run, or something else: choose another "
+                "folder, or delete it"
+            )
 
 
 def _is_current(path: Path, record: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
@@ -168,4 +162,4 @@ def _description(run: Mapping[str, Any]) -> bytes:
         "GeneratedBy": [{"Name": "hrcam", "Version": __version__}],
         "Run": dict(run),
     }
-    return (json.dumps(description, indent=2) + "\n").encode()
+    return encode_json(description)

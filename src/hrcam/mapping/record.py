@@ -2,16 +2,16 @@
 
 import json
 import os
-import platform
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.mapping.ensemble import GridMaps
+from hrcam.software import versions_of
+from hrcam.text_files import encode_json
 
 _OUTSIDE = "0 in voxels outside the network's grid, which it did not see"
 MAPS = {
@@ -98,7 +98,7 @@ def encode_record(
         "Files": dict(files),
         "Versions": versions(),
     }
-    return (json.dumps(record, indent=2) + "\n").encode()
+    return encode_json(record)
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -113,5 +113,4 @@ def read_record(path: Path) -> dict[str, Any]:
 @cache
 def versions() -> dict[str, str]:
     """Return versions of Python and of what computes and writes the maps."""
-    names = ("hrcam", "torch", "numpy", "nibabel")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    return versions_of("hrcam", "torch", "numpy", "nibabel")

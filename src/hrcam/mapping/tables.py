@@ -1,13 +1,12 @@
 """Tables of a folder of maps, made from the records in it, whichever job wrote them."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hrcam.files import write_atomically
 from hrcam.mapping.record import read_record
+from hrcam.text_files import encode_tsv
 
 _TIMES = 5
 MAPS, FAILURES = "maps.tsv", "failures.tsv"
@@ -76,7 +75,7 @@ def _maps_table(out: Path, paths: Sequence[Path], classes: Sequence[str]) -> byt
         end = [record["SeenInTraining"], path.relative_to(out).as_posix()]
         rows.append([*start, record["PredictedClass"], *values, *end])
     rows.sort(key=lambda row: (row[0], row[3]))
-    return _tsv([*columns, "seen_in_training", "json"], rows)
+    return encode_tsv([*columns, "seen_in_training", "json"], rows)
 
 
 def _failures_table(paths: Sequence[Path]) -> bytes:
@@ -87,13 +86,4 @@ def _failures_table(paths: Sequence[Path]) -> bytes:
         except FileNotFoundError:
             continue
     rows = [[problem[column] for column in _FAILURE_COLUMNS] for problem in problems]
-    return _tsv(list(_FAILURE_COLUMNS), sorted(rows))
-
-
-def _tsv(columns: list[str], rows: Iterable[Sequence[object]]) -> bytes:
-    buffer = io.StringIO()
-    table = csv.writer(buffer, delimiter="\t", lineterminator="\n")
-    table.writerow(columns)
-    for row in rows:
-        table.writerow(["n/a" if value is None or value == "" else value for value in row])
-    return buffer.getvalue().encode("utf-8", "replace")
+    return encode_tsv(list(_FAILURE_COLUMNS), sorted(rows))

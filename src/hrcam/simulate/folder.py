@@ -1,21 +1,18 @@
 """A simulated cohort as a folder that the rest of hrcam reads: table, images, masks, manifest."""
 
-import csv
-import io
 import json
 import logging
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hrcam import __version__
 from hrcam.errors import InputError
 from hrcam.files import write_atomically
+from hrcam.output_folder import changes, claim_folder
 from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.files import (
     SUFFIX,
@@ -26,6 +23,8 @@ from hrcam.simulate.files import (
 )
 from hrcam.simulate.images import simulate_subject
 from hrcam.simulate.parallel import for_each_subject
+from hrcam.software import versions_of
+from hrcam.text_files import encode_json, encode_tsv
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +113,7 @@ def _manifest(cohort: SimulatedCohort, image_format: ImageFormat) -> dict[str, A
         "intensities": "0 to 1, mean 0.5 over the brain; PNG files hold them times 255",
         "versions": {
             "hrcam": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "nilearn", "nibabel", "pillow")},
+            **versions_of("numpy", "scipy", "nilearn", "nibabel", "pillow"),
         },
     }
 
@@ -125,20 +123,13 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> bytes | None:
 
     Returns the manifest that was there; None if the folder was new or empty.
     """
-    text = json.dumps(manifest, indent=2) + "\n"
+    wanted = encode_json(manifest)
     path = folder / MANIFEST
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: choose a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    if path.exists():
+    if claim_folder(folder, MANIFEST):
         before = path.read_bytes()
-        _continue(path, json.loads(text))
+        _continue(path, json.loads(wanted))
         return before
-    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise InputError(
-            f"{folder} is not empty and has no {MANIFEST}: choose a new or an empty folder"
-        )
-    write_atomically(path, text.encode())
+    write_atomically(path, wanted)
     return None
 
 
@@ -167,11 +158,10 @@ def _continue(path: Path, wanted: dict[str, Any]) -> None:
             f"{path.parent} is a cohort of simulated {found.get('kind')}, not {wanted['kind']}: "
             "choose another folder, or delete this one"
         )
-    different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
-    if different:
-        changes = ", ".join(f"{k} was {before.get(k)}, is {now.get(k)}" for k in different)
+    changed = changes(before, now)
+    if changed:
         raise InputError(
-            f"{path.parent} was made with other parameters ({changes}): choose another folder, "
+            f"{path.parent} was made with other parameters ({changed}): choose another folder, "
             "or delete this one"
         )
     asked = wanted["parameters"]["subjects"]
@@ -183,7 +173,7 @@ def _continue(path: Path, wanted: dict[str, Any]) -> None:
     if asked > count:
         # The versions stay those that made the first subjects.
         grown = {**found, "parameters": wanted["parameters"]}
-        write_atomically(path, (json.dumps(grown, indent=2) + "\n").encode())
+        write_atomically(path, encode_json(grown))
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -234,18 +224,12 @@ def _write_subject(
 
 
 def _table(cohort: SimulatedCohort, image_format: ImageFormat) -> bytes:
-    buffer = io.StringIO()
-    columns = ["participant_id", "image", "label", "mask", "group", "split"]
-    table = csv.DictWriter(
-        buffer,
-        [*columns, *cohort.regions, *cohort.facts],
-        restval="n/a",
-        delimiter="\t",
-        lineterminator="\n",
-    )
-    table.writeheader()
+    fixed = ("participant_id", "image", "label", "mask", "group", "split")
+    columns = [*fixed, *cohort.regions, *cohort.facts]
+    rows = []
     for i in range(cohort.subjects):
         name, label = _participant(i), cohort.labels[cohort.label(i)]
         row = {"participant_id": name, "label": label, "group": name, "split": cohort.split(i)}
-        table.writerow(row | _paths(cohort, i, image_format) | dict(cohort.facts_of(i)))
-    return buffer.getvalue().encode()
+        row |= _paths(cohort, i, image_format) | dict(cohort.facts_of(i))
+        rows.append([row.get(column) for column in columns])
+    return encode_tsv(columns, rows)

@@ -15,6 +15,7 @@ from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import make_folds
 from hrcam.errors import InputError
 from hrcam.files import write_atomically
+from hrcam.output_folder import changes, claim_folder
 from hrcam.preparation import Preparation, augmentation, choose_preparation
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
@@ -180,24 +181,15 @@ def _check_classes(cohort: Cohort) -> None:
 def _claim(folder: Path, config: TrainingConfig, splits: bytes) -> None:
     """Make the folder, or see that it was begun with this cohort and configuration."""
     wanted = config.model_dump_json(indent=2) + "\n"
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: choose a new or an empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
-    if not path.exists():
-        if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-            raise InputError(
-                f"{folder} is not empty and has no {CONFIG}: choose a new or an empty folder"
-            )
+    if not claim_folder(folder, CONFIG):
         write_atomically(folder / SPLITS, splits)
         write_atomically(path, wanted.encode())
         return
-    before, now = json.loads(path.read_text()), json.loads(wanted)
-    different = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if different:
-        changes = ", ".join(f"{k} was {before.get(k)}, is {now.get(k)}" for k in different)
+    changed = changes(json.loads(path.read_text()), json.loads(wanted))
+    if changed:
         raise InputError(
-            f"{folder} was begun with other options ({changes}): choose another folder, or "
+            f"{folder} was begun with other options ({changed}): choose another folder, or "
             "repeat those options"
         )
     if (folder / SPLITS).read_bytes() != splits:

@@ -1,6 +1,5 @@
 """One fold of a cross-validation: train the CNN, fit HR-CAM, predict what neither has seen."""
 
-import json
 import logging
 import shutil
 import time
@@ -24,6 +23,7 @@ from hrcam.fit_quality import AbsentClassesWarning
 from hrcam.head import Target
 from hrcam.levels import find_levels
 from hrcam.preparation import Preparation
+from hrcam.text_files import encode_json
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.images import ImageDataset, Transform
@@ -153,7 +153,7 @@ def train_fold(
         "images": {"train": len(train), "validation": len(validation), "test": len(test)},
         "seconds": round(time.monotonic() - started, 1),
     }
-    write_atomically(folder / DONE, (json.dumps(done, indent=2) + "\n").encode())
+    write_atomically(folder / DONE, encode_json(done))
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 

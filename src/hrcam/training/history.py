@@ -1,7 +1,5 @@
 """The course of a training, one row per epoch."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from hrcam.files import write_atomically
+from hrcam.text_files import encode_tsv
 
 _COLUMNS = ("epoch", "loss", "validation_loss")
 
@@ -40,8 +39,4 @@ class History(Callback):
         self._rows = list(state_dict["rows"])
 
     def _table(self) -> bytes:
-        buffer = io.StringIO()
-        table = csv.DictWriter(buffer, _COLUMNS, restval="n/a", delimiter="\t", lineterminator="\n")
-        table.writeheader()
-        table.writerows(self._rows)
-        return buffer.getvalue().encode()
+        return encode_tsv(_COLUMNS, [[row.get(name) for name in _COLUMNS] for row in self._rows])

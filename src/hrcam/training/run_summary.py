@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ from hrcam.errors import InputError
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS as EVERY_METRIC
 from hrcam.files import write_atomically
+from hrcam.software import versions_of
+from hrcam.text_files import encode_json
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import DONE, as_tsv
 from hrcam.training.fold import PREDICTIONS as FOLD_PREDICTIONS
@@ -77,7 +77,7 @@ def write_summary(
         **{who: _scores(table, start, classes, config.seed) for who, start in PREDICTORS.items()},
         "head_minus_network": _difference(table, classes, config.seed),
     }
-    write_atomically(folder / METRICS, _json(metrics))
+    write_atomically(folder / METRICS, encode_json(metrics))
     done = [
         json.loads((fold_folder(folder, fold) / DONE).read_text()) for fold in range(1, folds + 1)
     ]
@@ -91,14 +91,11 @@ def write_summary(
         "fold_details": done,
         "seconds": round(sum(one["seconds"] for one in done), 1),
         "hardware": hardware.model_dump(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in _LIBRARIES},
-        },
+        "versions": versions_of(*_LIBRARIES),
     }
     if torch.cuda.is_available():
         manifest["gpu"] = torch.cuda.get_device_name()
-    write_atomically(folder / MANIFEST, _json(manifest))
+    write_atomically(folder / MANIFEST, encode_json(manifest))
     return metrics
 
 
@@ -167,7 +164,3 @@ def _inputs_hash(cohort: Cohort, hashes: Mapping[str, str]) -> str:
         for scan in cohort.scans
     )
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
-
-
-def _json(content: dict[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2) + "\n").encode()
