@@ -20,8 +20,8 @@ _PIXELS = """canvas => {
   const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   return { width: canvas.width, data: [...data] };
 }"""
-_DRAWN = """() => [...document.querySelectorAll(".card:not([hidden]) canvas")].every(canvas =>
-  canvas.getContext("2d").getImageData(0, 0, 1, 1).data[3] === 255)"""
+_DRAWN = """() => [...document.querySelectorAll(".card:not([hidden])")].every(card =>
+  card.getAttribute("aria-busy") === "false")"""
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +75,18 @@ def volume_page(volume_maps, tmp_path_factory):
 
 
 def pixels(page, selector):
+    page.wait_for_function(_DRAWN)
     found = page.eval_on_selector(selector, _PIXELS)
     return np.array(found["data"]).reshape(-1, found["width"], 4)[..., :3]
 
 
 def canvas(card, pane):
     return f"#scans .card:nth-of-type({card}) .plane:nth-of-type({pane}) canvas"
+
+
+def readout(page, card):
+    page.wait_for_function(_DRAWN)
+    return page.text_content(f"#scans .card:nth-of-type({card}) .readout")
 
 
 def slide(page, name, value):
@@ -92,7 +98,6 @@ def slide(page, name, value):
         }""",
         value,
     )
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def names(page):
@@ -137,8 +142,6 @@ def test_the_map_can_be_chosen(visit, picture_page):
     page = visit(picture_page)
     before = pixels(page, canvas(1, 2))
     page.check("#scans input[value=evidence]", force=True)
-    page.wait_for_function(_DRAWN)
-    page.wait_for_timeout(200)
     assert (pixels(page, canvas(1, 2)) != before).any()
     assert page.text_content("#scans .scale .high").endswith("logit")
 
@@ -215,21 +218,19 @@ def test_a_click_reads_the_map_of_a_picture(visit, picture_page, pictures):
     page.locator(canvas(2, 2)).click(
         position={"x": (column + 0.5) / 48 * box["width"], "y": (row + 0.5) / 48 * box["height"]}
     )
-    # Scrolled into view by the click, its samples may still be unpacked.
-    page.locator("#scans .card:nth-of-type(2) .readout", has_text="pattern").wait_for()
-    said = page.text_content("#scans .card:nth-of-type(2) .readout")
+    said = readout(page, 2)
     assert said.startswith("column 30, row 10: pattern ")
     value = float(said.split()[-2].replace("−", "-"))
     step = np.abs(pictures[1].maps["pattern"]).max() / 127
     assert value == pytest.approx(pictures[1].maps["pattern"][row, column], abs=step / 2 + 0.01)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    said = page.text_content("#scans .card:nth-of-type(2) .readout")
+    said = readout(page, 2)
     assert said.startswith("column 31, row 11: pattern ")
 
 
 def place(page, card):
-    said = page.text_content(f"#scans .card:nth-of-type({card}) .readout")
+    said = readout(page, card)
     assert "mm: pattern" in said
     return np.array([float(x.replace("−", "-")) for x in re.findall(r"[xyz] (−?[\d.]+)", said)])
 
@@ -274,7 +275,6 @@ def test_the_planes_of_a_volume_are_radiological(visit, volumes, tmp_path):
     x, y, z, _ = np.linalg.solve(np.array(grid["affine"]), place_in_mm).round().astype(int)
     for axis, index in enumerate((z, y, x)):  # axial, coronal, sagittal
         page.locator("#scans input.slice").nth(axis).fill(str(index))
-    page.wait_for_timeout(100)
     expected = {1: (23 - y, 23 - x), 2: (23 - z, 23 - x), 3: (23 - z, 23 - y)}
     for pane, where in expected.items():
         found = pixels(page, canvas(1, pane))
@@ -312,6 +312,7 @@ def test_means_and_differences_are_drawn(visit, picture_page):
     ]
     page.wait_for_function(_DRAWN)
     page.locator("#group .card:visible canvas").last.click()
+    page.wait_for_function(_DRAWN)
     said = page.locator("#group .card:visible .readout").last.text_content()
     assert re.search(r": t −?[\d.]+ \(colours end at ±8.00\)", said)
 
@@ -353,7 +354,7 @@ def test_it_fits_a_phone_and_the_dark(visit, request, name):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
     page.tap(canvas(1, 1))
-    assert ": pattern" in page.text_content("#scans .card:nth-of-type(1) .readout")
+    assert ": pattern" in readout(page, 1)
 
 
 def test_on_paper_all_is_unfolded_and_controls_are_gone(visit, picture_page):

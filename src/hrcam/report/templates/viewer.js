@@ -144,7 +144,8 @@
       this.planes = element.querySelector(".planes");
       this.readout = element.querySelector(".readout");
       this.cross = this.grid.start;
-      this.visible = this.stale = false;
+      this.visible = false;
+      this.stale = false;
       this.samples = {};
       this.volume = Math.min(...this.grid.shape) > 1;
       this.picked = this.volume;
@@ -160,6 +161,12 @@
 
     get map() { return this.grid.maps[this.viewer.map]; }
     get limit() { return this.map.limit ?? this.viewer.limits[this.viewer.map]; }
+
+    // What is shown is not what was asked for, until the card is drawn again.
+    spoil() {
+      this.stale = true;
+      this.element.setAttribute("aria-busy", "true");
+    }
 
     async layer(name) {
       if (!(name in this.samples)) {
@@ -184,6 +191,7 @@
       } catch (error) {
         this.readout.textContent = `This browser cannot draw the maps (${error.message}).`;
       }
+      if (!this.stale) this.element.setAttribute("aria-busy", "false");
       if (!this.visible) this.forget();
     }
 
@@ -201,6 +209,7 @@
       this.cross[axis] = index;
       this.cross = this.cross.map((at, k) => Math.min(Math.max(at, 0), this.grid.shape[k] - 1));
       this.picked = true;
+      this.spoil();
       this.draw();
     }
 
@@ -246,7 +255,7 @@
         const card = this.named.get(target);
         card.visible = isIntersecting;
         if (!isIntersecting && !card.stale) card.forget();
-        if (isIntersecting && !Object.keys(card.samples).length) card.stale = true;
+        if (isIntersecting && !Object.keys(card.samples).length) card.spoil();
       }
       this.pump();
     }
@@ -259,7 +268,7 @@
       this.legend();
       if (name === "order") this.sort();
       this.filter();
-      for (const card of this.cards) card.stale = true;
+      for (const card of this.cards) card.spoil();
       this.pump();
     }
 
