@@ -89,7 +89,8 @@ def _placeholder(parameter: Any) -> str:
 def _in_words(notes: str) -> str:
     """Say "[default: 5; x>=2; required]" in words."""
     words = []
-    for note in filter(None, notes.split("; ")):
+    # Not within brackets: "[default: (1; full: 3); x>=1]" is two notes.
+    for note in filter(None, re.split(r"; (?![^()]*\))", notes)):
         name, _, value = note.partition(": ")
         if name == "default":
             words.append(f"Default: {value.strip('()')}.")

@@ -5,10 +5,12 @@ upsampled when it is added, so that few maps at a time are at full size.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import torch
 
+from hrcam.diffusion import diffuse
 from hrcam.fusion import LevelFusion
 from hrcam.interpolation import upsample
 from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED
@@ -22,23 +24,51 @@ def evidence_map(levels: Sequence[torch.Tensor], grid: Grid) -> torch.Tensor:
     return reduce(torch.add, shares)[:, 0]
 
 
-def pattern_map(
-    levels: Sequence[torch.Tensor], fusion: LevelFusion, classes: torch.Tensor, grid: Grid
-) -> torch.Tensor:
-    """Return the levels' patterns, fused, (B, *spatial)."""
-    return fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
+@dataclass(frozen=True)
+class PatternMaps:
+    """What becomes of the levels' patterns, (B, *spatial) each.
+
+    Attributes
+    ----------
+    fused
+        Of all levels, before it is spread along the image.
+    pattern
+        The same, spread along the image.
+    std
+        Standard deviation over the refits, spread likewise; None where there are fewer than two.
+        Of a mean the standard deviation is at most the mean of the standard deviations, so this
+        is an upper bound.
+    """
+
+    fused: torch.Tensor
+    pattern: torch.Tensor
+    std: torch.Tensor | None
 
 
-def pattern_spread(
+def pattern_maps(
+    levels: Sequence[torch.Tensor],
+    fusion: LevelFusion,
+    classes: torch.Tensor,
+    images: torch.Tensor,
+) -> PatternMaps:
+    """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them."""
+    grid = tuple(images.shape[2:])
+    reach = fusion.reach(classes, grid)
+    fused = fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
+    deviation = _deviation(levels, fusion, classes, fused)
+    return PatternMaps(
+        fused,
+        diffuse(fused, images, reach),
+        None if deviation is None else diffuse(deviation, images, reach),
+    )
+
+
+def _deviation(
     levels: Sequence[torch.Tensor],
     fusion: LevelFusion,
     classes: torch.Tensor,
     pattern: torch.Tensor,
 ) -> torch.Tensor | None:
-    """Return the standard deviation of the pattern over the refits, (B, *spatial).
-
-    None where there are fewer than two refits.
-    """
     end = levels[0].shape[1]
     refits = end - RESAMPLED
     if refits < 2:

@@ -13,11 +13,14 @@ from hrcam.baselines import CAM, GradCAM
 from hrcam.demo_page import demo_page
 from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant, contest_maps
 from hrcam.files import write_atomically
+from hrcam.mapping.map_checks import Specimens, check_maps
+from hrcam.mapping.sanity import foreground
 from hrcam.networks import SmallCNN
 from hrcam.report.comparison import comparison_figure
 from hrcam.report.figures import png
 from hrcam.report.html import write_page
 from hrcam.report.planes import Row
+from hrcam.report.sanity_file import Examples, Sanity
 from hrcam.report.scores import score_figure
 from hrcam.simulate import LesionCohort, simulate_images
 from hrcam.software import versions_of
@@ -28,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # Test images in the figure, before the one without a lesion.
 _EXAMPLES = 3
+# Test images whose maps are checked, and those that untrained networks are fitted on.
+_CHECKED, _REFERENCES = 16, 32
 
 
 def run_demo(
@@ -63,6 +68,8 @@ def run_demo(
         seed=seed,
         progress=progress,
     )
+    logger.info("checking the maps")
+    sanity = _sanity(cohort, study, seed)
     logger.info("writing the report")
     comparison, scores = (
         png(comparison_figure(_rows(cohort, study))),
@@ -89,8 +96,26 @@ def run_demo(
     write_atomically(out / "network.safetensors", save(tensors))
     study.explainer.save(out / "explainer")
     write_atomically(out / "manifest.json", encode_json(manifest))
-    write_page(demo_page(lesions, study, comparison, scores, versions), out / "report.html")
+    write_page(demo_page(lesions, study, comparison, scores, sanity, versions), out / "report.html")
     return study
+
+
+def _sanity(cohort: Cohort, study: Study, seed: int) -> Sanity:
+    """Check the maps of the class "lesion" on test images."""
+    references = torch.from_numpy(cohort.images[cohort.test][:_REFERENCES])
+    images = torch.from_numpy(cohort.images[study.indices[:_CHECKED]])
+    whole = np.ones(images.shape[2:], bool)
+    region = torch.from_numpy(np.stack([foreground(image.numpy(), whole) for image in images]))
+    classes = torch.ones(len(images), dtype=torch.long)
+    specimens = Specimens(images, classes, region, references)
+    found = check_maps(study.explainer, specimens, seed=seed)
+    columns = {"Image": images[:, 0], **found.maps}
+    examples = Examples(
+        tuple(columns),
+        tuple((f"image {number + 1}", "lesion") for number in range(min(_EXAMPLES, len(images)))),
+        torch.stack([maps[:_EXAMPLES] for maps in columns.values()], 1).numpy(),
+    )
+    return Sanity(found.checks, examples, "this network")
 
 
 def _flip(image: torch.Tensor, draw: int) -> torch.Tensor:

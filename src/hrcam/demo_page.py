@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from hrcam.evaluation.contest import PATTERN, lead
 from hrcam.explainer import HRCAM
 from hrcam.report.page import Page, Picture, Section, Table
+from hrcam.report.sanity_file import Sanity
+from hrcam.report.sanity_sections import sanity_section
 from hrcam.report.scores import score_table
 from hrcam.simulate import LesionCohort
 from hrcam.study import Study
@@ -15,9 +17,10 @@ def demo_page(
     study: Study,
     comparison: bytes,
     scores: bytes,
+    sanity: Sanity,
     versions: Mapping[str, str],
 ) -> Page:
-    """Return the page: what was done, the maps, the table, the levels."""
+    """Return the page: what was done, the maps, their checks, the table, the levels."""
     table, accuracy, explainer = study.table, study.accuracy, study.explainer
     pattern = table.set_index("method").loc[PATTERN]
     best = lead(study.scores, fused=False, seed=cohort.seed)
@@ -47,6 +50,7 @@ def demo_page(
                     ),
                 ),
             ),
+            sanity_section(sanity),
             Section(
                 "How well each method finds the lesions",
                 paragraphs=(

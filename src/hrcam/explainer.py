@@ -10,14 +10,14 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hrcam.assembly import evidence_map, pattern_map, pattern_spread
+from hrcam.assembly import evidence_map, pattern_maps
 from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.explanation import Explanation
 from hrcam.fit_quality import warn_of_poor_fit
-from hrcam.fitting import CLASSES_AT_ONCE, check_loader, pool_images, watch_levels
-from hrcam.fusion import LevelFusion, fit_fusion
+from hrcam.fitting import CLASSES_AT_ONCE, check_loader, fit_fusion, pool_images
+from hrcam.fusion import LevelFusion
 from hrcam.head import Head, Target, fit_head
 from hrcam.inputs import (
     check_classes,
@@ -111,7 +111,7 @@ class HRCAM:
         centre: bool = True,
         seed: int = 0,
     ) -> Self:
-        """Learn the head in one pass over the data, and the level weights in a second.
+        """Learn the head in one pass over the data, and the fusion of levels in three more.
 
         Parameters
         ----------
@@ -179,10 +179,10 @@ class HRCAM:
         map_weights = MapWeights(head, levels)
         # The median parts the images of a model with one output in two halves.
         threshold = float(np.median(data.outcome))
-        statistics = watch_levels(
+        fusion = fit_fusion(
             self.model, loader, target, self._output, levels, map_weights, threshold
         )
-        self._adopt(levels, head, fit_fusion(statistics))
+        self._adopt(levels, head, fusion)
         self._settings = {"seed": seed, "bootstrap": bootstrap, "centre": centre}
         warn_of_poor_fit(head, data.outcome)
         logger.info(
@@ -240,15 +240,16 @@ class HRCAM:
             explained = predicted if chosen is None else chosen.to(image.device)
             # A half-precision context of the caller is for the model, not for the sums.
             with torch.autocast(image.device.type, enabled=False):
-                pattern = pattern_map(maps, self._fusion, explained, grid)
+                patterns = pattern_maps(maps, self._fusion, explained, image)
                 return Explanation(
                     logits=logits,
                     model_logits=model_logits,
                     classes=explained,
                     bias=torch.tensor(head.bias).to(logits)[explained],
                     evidence=evidence_map(maps, grid),
-                    pattern=pattern,
-                    std=pattern_spread(maps, self._fusion, explained, pattern),
+                    pattern=patterns.pattern,
+                    fused=patterns.fused,
+                    std=patterns.std,
                     level_evidence={
                         level.name: level_maps[:, EVIDENCE]
                         for level, level_maps in zip(self.levels, maps, strict=True)

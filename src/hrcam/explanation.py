@@ -25,11 +25,15 @@ class Explanation:
         What the decision is made of, in logit units, signed, shape (B, *spatial); its mean over
         the image plus ``bias`` is the logit of the class.
     pattern
-        Where the image looks like the class, signed, in standard deviations above the images of
-        other classes, shape (B, *spatial): the map to look at for localisation.
+        Where the image looks like the class, signed, in standard deviations above what images of
+        other classes have at the same place, shape (B, *spatial): the map to look at for
+        localisation. It is spread along the image, between places that look alike.
+    fused
+        ``pattern`` before it was spread: what the network alone says, (B, *spatial).
     std
         Standard deviation of ``pattern`` over resampled images, or subjects, (B, *spatial), where
-        ``fit`` was asked for a bootstrap; else None. The fusion of levels is held fixed.
+        ``fit`` was asked for a bootstrap, or rather an upper bound of it; else None. The fusion
+        of levels is held fixed.
     level_evidence
         Each level's share of the evidence at its own resolution, (B, *S_l).
     """
@@ -40,6 +44,7 @@ class Explanation:
     bias: torch.Tensor
     evidence: torch.Tensor
     pattern: torch.Tensor
+    fused: torch.Tensor
     std: torch.Tensor | None
     level_evidence: dict[str, torch.Tensor]
 

@@ -1,7 +1,7 @@
 """The passes over the training data: pool every level, then watch the levels' own maps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,10 @@ from hrcam.batches import batches, split_batch
 from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.errors import FitError, InputError
-from hrcam.fusion import LevelStatistics
+from hrcam.fusion import LevelFusion, level_weights
 from hrcam.head import Target
 from hrcam.inputs import check_images, grid_of, image_of, to_device_of
+from hrcam.level_statistics import LevelMoments, LevelPeaks
 from hrcam.levels import Levels
 from hrcam.map_weights import PATTERN, MapWeights
 from hrcam.model_call import Images, logits_of
@@ -28,6 +29,10 @@ from hrcam.pooling import pool
 CLASSES_AT_ONCE = 16
 # Of more classes than that, an image's own is compared with this many others.
 _OTHER_CLASSES = 2
+# The extent is the mean over this many images, shared between the classes.
+_EXTENT_IMAGES = 128
+
+Watched = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ def check_loader(loader: Iterable[Any], grouped: bool) -> None:
             )
 
 
+@torch.no_grad()
 def pool_images(
     model: nn.Module,
     loader: Iterable[Any],
@@ -115,7 +121,8 @@ def pool_images(
     return levels, data
 
 
-def watch_levels(
+@torch.no_grad()
+def fit_fusion(
     model: nn.Module,
     loader: Iterable[Any],
     target: Target,
@@ -123,18 +130,82 @@ def watch_levels(
     levels: Levels,
     weights: MapWeights,
     threshold: float,
-) -> LevelStatistics:
-    """Pass once more over the data and watch each level's own pattern map.
+) -> LevelFusion:
+    """Pass over the data again, and learn how to make one pattern map of the levels' own.
 
-    An image is of the class of its label, or of the CNN's largest output; with one output it is
-    of the class if that exceeds ``threshold``. With many classes an image's own is compared with
-    two others, and one that is only known from the CNN's output takes a forward pass more.
+    Two whole passes, for the mean at each position and for the peaks above it, and a third that
+    ends after some images of each class, for the usual extent. An image is of the class of its
+    label, or of the CNN's largest output; with one output it is of the class if that exceeds
+    ``threshold``. With many classes an image's own is compared with two others, and one that is
+    only known from the CNN's output takes a forward pass more.
     """
-    statistics = LevelStatistics(weights.classes, len(levels))
+    watch = partial(_level_maps, model, loader, target, output, levels, weights, threshold)
+    moments = LevelMoments(weights.classes, len(levels))
+    for maps, classes, own, _ in watch("positions"):
+        moments.add(maps, classes, own)
+    mean, spread = tuple(moments.mean()), moments.spread()
+    alike = level_weights(np.full_like(spread, 0.5), spread)
+    fusion = LevelFusion(mean, spread, alike, np.zeros(weights.classes))
+    peaks = LevelPeaks(weights.classes, len(levels))
+    for maps, classes, own, _ in watch("levels"):
+        standard = [
+            torch.stack(
+                [
+                    fusion.standardise(level, one[:, column], classes[:, column])
+                    for column in range(classes.shape[1])
+                ],
+                dim=1,
+            )
+            for level, one in enumerate(maps)
+        ]
+        peaks.add(standard, classes, own)
+    fusion = replace(fusion, weights=level_weights(peaks.auc(), spread))
+    return replace(fusion, extent=_extent(fusion, watch("extent"), peaks.members()))
+
+
+def _extent(
+    fusion: LevelFusion,
+    watched: Iterable[Watched],
+    members: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return the mean share of the image where a class's map is above half its maximum, (K,).
+
+    Classes without an image get the mean of the others.
+    """
+    total, seen = np.zeros(len(members)), np.zeros(len(members), dtype=np.int64)
+    wanted = np.minimum(members, max(1, _EXTENT_IMAGES // max(1, int((members > 0).sum()))))
+    for maps, classes, own, grid in watched:
+        rows, columns = torch.nonzero(classes == own[:, None], as_tuple=True)
+        if len(rows):
+            chosen = [one[rows.to(one.device), columns.to(one.device)] for one in maps]
+            fused = fusion.combine(chosen, own[rows], grid).flatten(1)
+            above = fused > fused.amax(1, keepdim=True) / 2
+            np.add.at(total, own[rows].numpy(), above.double().mean(1).cpu().numpy())
+            np.add.at(seen, own[rows].numpy(), 1)
+        if np.all(seen >= wanted):
+            break
+    extent = total / np.maximum(seen, 1)
+    known = seen > 0
+    return np.where(known, extent, extent[known].mean() if known.any() else 0.0)
+
+
+@torch.no_grad()
+def _level_maps(
+    model: nn.Module,
+    loader: Iterable[Any],
+    target: Target,
+    output: str | int | None,
+    levels: Levels,
+    weights: MapWeights,
+    threshold: float,
+    stage: str,
+) -> Iterable[Watched]:
+    """Yield each batch's level maps (B, M, *S_l), their classes (B, M), own class (B,), grid."""
     every_class = torch.arange(weights.classes)[None]
-    for images, labels in _images(model, loader, target == "labels", "levels"):
+    for images, labels in _images(model, loader, target == "labels", stage):
         weights.to(image_of(images).device)
-        own, wanted = labels, None
+        own = None if labels is None else labels.reshape(-1).long()
+        wanted = None
         if weights.classes > CLASSES_AT_ONCE:
             if own is None:
                 own = _own_class(
@@ -145,9 +216,7 @@ def watch_levels(
         if own is None:
             own = _own_class(logits_of(result, output), threshold)
         compared = every_class.expand(len(own), -1) if wanted is None else wanted
-        with torch.autocast(maps[0].device.type, enabled=False):
-            statistics.add(maps, compared, own, grid_of(images))
-    return statistics
+        yield maps, compared, own, grid_of(images)
 
 
 def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:
@@ -179,5 +248,4 @@ def _images(
         images, labels = split_batch(batch, labelled, model)
         images = to_device_of(model, images)
         check_images(images, model)
-        with torch.no_grad():
-            yield images, labels if labels is None else labels.cpu()
+        yield images, labels if labels is None else labels.cpu()

@@ -14,17 +14,16 @@ EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
 class MapWeights:
     """The head's vectors in units of the raw feature map, level by level.
 
-    Each class has 2 + R output channels: its evidence w / σ, its pattern max(a, 0), and the R
-    resampled patterns likewise. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
+    Each class has 2 + R output channels: its evidence w / σ, its pattern a, and the R resampled
+    patterns. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
 
-    Of the pattern only the features that rise with the class count: one that falls with it is
-    low wherever the class is, and low is no place. And they count in units of their own map: a
-    feature that hardly varies between images is no better witness for being rare.
+    The features of a pattern count in units of their own map, not divided by σ: one that hardly
+    varies between images is no better witness for being rare.
     """
 
     def __init__(self, head: Head, levels: Sequence[Level]) -> None:
         patterns = np.concatenate([head.patterns[None], head.resampled_patterns])
-        raw = np.concatenate([(head.weights / head.scale)[None], np.maximum(patterns, 0)])
+        raw = np.concatenate([(head.weights / head.scale)[None], patterns])
         raw = raw.swapaxes(0, 1)
         ends = np.cumsum([level.channels for level in levels])[:-1]
         parts = np.split(raw, ends, axis=-1)

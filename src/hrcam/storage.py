@@ -20,10 +20,10 @@ from hrcam.head import Head, Target
 from hrcam.levels import Level, Levels
 from hrcam.text_files import encode_json
 
-FORMAT = 1
+FORMAT = 2
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias", "patterns", "resampled_patterns")
-_LEVELS = ("mean", "spread", "weights")
+_FUSION = ("spread", "weights", "extent")
 # Half precision changes a tensor's norm by less than this; other weights change it by more.
 _SAME_NORM = 5e-3
 
@@ -48,7 +48,9 @@ def save_fitted(
         "settings": settings,
         "model": _norms(model),
     }
-    arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _LEVELS}
+    arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _FUSION}
+    # Means at single positions need no more digits than the maps have.
+    arrays |= {f"level_mean_{index}": mean.astype("f4") for index, mean in enumerate(fusion.mean)}
     numbers = save(arrays)
     # Each file is written whole or not at all; the digest tells if the two belong together.
     description["sha256"] = hashlib.sha256(numbers).hexdigest()
@@ -89,7 +91,8 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
             Level(**{**level, "size": tuple(level["size"]), "stride": tuple(level["stride"])})
             for level in description["levels"]
         )
-        fusion = LevelFusion(**{name: arrays[f"level_{name}"] for name in _LEVELS})
+        means = (arrays[f"level_mean_{index}"] for index in range(len(levels)))
+        fusion = LevelFusion(tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION})
         fidelity = description["fidelity"]
         head = Head(
             **{name: arrays[name] for name in _ARRAYS},
@@ -106,7 +109,9 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
         head.target not in get_args(Target)
         or any(array.shape != shape for array in vectors)
         or any(array.shape != shape[1:] for array in (head.mean, head.scale))
-        or any(getattr(fusion, name).shape != (shape[0], len(levels)) for name in _LEVELS)
+        or any(array.shape != (shape[0], len(levels)) for array in (fusion.spread, fusion.weights))
+        or any(mean.shape[0] != shape[0] for mean in fusion.mean)
+        or fusion.extent.shape != shape[:1]
     ):
         raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
     _check_model(model, saved_model, levels)

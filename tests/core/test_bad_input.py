@@ -164,7 +164,7 @@ def test_a_loader_is_not_started_to_be_checked(model):
 
     loader = Loader(GOOD)
     HRCAM(model).fit(loader)
-    assert loader.started == 2  # the two passes
+    assert loader.started == 4  # the four passes
 
 
 def test_no_labels_in_the_loader(model):

@@ -11,6 +11,7 @@ from torch import nn
 
 from hrcam import HRCAM, Explanation
 from hrcam.capture import capture
+from hrcam.diffusion import diffuse
 from hrcam.interpolation import upsample
 from hrcam.model_call import Images, call_model, logits_of
 from hrcam.nested import map_tensors
@@ -231,7 +232,7 @@ def test_images_of_another_size_than_fitted():
 
 
 def test_std_is_the_naive_one_over_the_refits():
-    """Each refit's pattern drawn as a map of its own, then the spread of the maps."""
+    """Each refit's fused map drawn as a map of its own, then their spread, along the image."""
     case = fitted(ARCHITECTURES["plain"], "labels", bootstrap=11)  # more than one chunk
     maps = []
     for patterns in case.hr.head.resampled_patterns:
@@ -239,8 +240,17 @@ def test_std_is_the_naive_one_over_the_refits():
         none = np.zeros((0, *patterns.shape))
         head = replace(case.hr.head, patterns=patterns, resampled_patterns=none)
         refit._adopt(case.hr.levels, head, case.hr._fusion)
-        maps.append(refit.explain(case.images).pattern)
-    close(case.explanation.std, torch.stack(maps).std(0))
+        maps.append(refit.explain(case.images).fused)
+    grid = tuple(case.images.shape[2:])
+    reach = case.hr._fusion.reach(case.explanation.classes, grid)
+    close(case.explanation.std, diffuse(torch.stack(maps).std(0), case.images, reach))
+
+
+def test_the_pattern_is_the_fused_map_spread_along_the_image():
+    case = fitted(ARCHITECTURES["plain"], "labels")
+    reach = case.hr._fusion.reach(case.explanation.classes, tuple(case.images.shape[2:]))
+    expected = diffuse(case.explanation.fused, case.images, reach)
+    close(case.explanation.pattern, expected)
 
 
 def test_no_bootstrap_no_std():

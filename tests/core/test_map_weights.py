@@ -28,10 +28,10 @@ def head():
     ("kind", "vectors"),
     [
         (EVIDENCE, lambda head: head.weights),
-        # Of patterns what rises with the class, in the units of the map.
-        (PATTERN, lambda head: head.scale * np.maximum(head.patterns, 0)),
-        (RESAMPLED, lambda head: head.scale * np.maximum(head.resampled_patterns[0], 0)),
-        (RESAMPLED + 1, lambda head: head.scale * np.maximum(head.resampled_patterns[1], 0)),
+        # Patterns in the units of the map.
+        (PATTERN, lambda head: head.scale * head.patterns),
+        (RESAMPLED, lambda head: head.scale * head.resampled_patterns[0]),
+        (RESAMPLED + 1, lambda head: head.scale * head.resampled_patterns[1]),
     ],
 )
 def test_share_of_a_level_is_the_naive_one(kind, vectors, head):

@@ -91,7 +91,7 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
     assert "level_weights" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 1
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == 2
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -167,8 +167,8 @@ def test_json_that_is_something_else_is_refused(content, saved, model):
 
 
 def test_newer_format_is_refused(saved, model):
-    rewrite(saved, format=2)
-    refused(saved, model, "format 2.*reads format 1.*fit again")
+    rewrite(saved, format=3)
+    refused(saved, model, "format 3.*reads format 2.*fit again")
 
 
 @pytest.mark.parametrize(

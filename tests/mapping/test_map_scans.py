@@ -240,7 +240,12 @@ def test_shards_together_give_what_one_job_gives(tmp_path, picture_run):
         for index in (3, 1, 2)
     ]
     assert done == [2, 3, 2]
-    assert files_of(tmp_path / "parts") == files_of(tmp_path / "whole")
+    parts, whole = files_of(tmp_path / "parts"), files_of(tmp_path / "whole")
+    # The job of part 1 checks the maps, of its own scans.
+    checked = json.loads(parts.pop("sanity.json")), json.loads(whole.pop("sanity.json"))
+    assert [one["Images"] for one in checked] == [3, 7]
+    assert parts.pop("sanity.npy") != whole.pop("sanity.npy")
+    assert parts == whole
     for shard in ((0, 3), (4, 3)):
         with pytest.raises(InputError, match="write 1/3 to 3/3"):
             map_scans(picture_run, scans, tmp_path / "parts", shard=shard)

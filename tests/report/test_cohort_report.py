@@ -27,7 +27,7 @@ REFUSED = {
 
 
 class Cohort(Elements):
-    void = ("meta", "input", "path", "circle")
+    void = ("meta", "img", "input", "path", "circle")
 
     def handle_startendtag(self, tag, attrs):
         self.handle_starttag(tag, attrs)

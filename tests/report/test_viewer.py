@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from report_folders import write_maps, write_run
+from sanity_folders import map_checks, write_sanity
 from test_html import HOSTILE
 
 from hrcam.report.cohort_report import write_cohort_report
@@ -380,3 +381,30 @@ def test_injected_markup_cannot_run(browser, picture_page, tmp_path):
         page.wait_for_function(_DRAWN)
         assert page.evaluate("window.hit") is None
     assert any("Content Security Policy" in complaint for complaint in complaints)
+
+
+@pytest.mark.parametrize("settings", [{"viewport": {"width": 360, "height": 800}}, {}])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_failed_checks_of_the_maps_are_seen_at_once(
+    visit, picture_folders, tmp_path, settings, colours
+):
+    maps = shutil.copytree(picture_folders[1], tmp_path / "maps")
+    write_sanity(maps, map_checks(randomisation=0.9))
+    path = write_cohort_report(picture_folders[0], maps, tmp_path / "report.html")
+    page = visit(path, color_scheme=colours, **settings)
+    width = page.evaluate("innerWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".doubts").bounding_box()["y"] < 900
+    page.click(".doubts a")
+    page.wait_for_function(
+        "() => Math.abs(document.querySelector('#sanity').getBoundingClientRect().top) < 60"
+    )
+    marks = page.eval_on_selector_all(
+        "#sanity .findings .outcome",
+        "all => all.map(each => [each.textContent, getComputedStyle(each).color])",
+    )
+    assert [text for text, _ in marks] == ["✗ no"] + ["✓ yes"] * 4
+    assert len({colour for _, colour in marks}) == 2
+    shown = page.eval_on_selector_all("#sanity img", "all => all.map(each => each.naturalWidth)")
+    assert all(size > 500 for size in shown)
+    assert len(shown) == 2

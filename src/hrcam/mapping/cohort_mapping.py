@@ -1,7 +1,7 @@
 """Map every scan of a cohort: one bad scan stops no other, and a killed job goes on."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from hrcam.mapping.maps_folder import FAILURES, MapsFolder, ScanPlace
 from hrcam.mapping.names import bids_labels, bids_scan_names
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.record import encode_record, expected_fields
+from hrcam.mapping.sanity import MappedScan, by_chance, write_sanity
 from hrcam.mapping.tables import write_tables
 from hrcam.run_manifest import fit_warnings, run_identity, warning_lines
 from hrcam.training.run import Run
@@ -64,8 +65,9 @@ def map_scans(
     A scan that was trained on is mapped by the fold that did not see it, a new one by all folds
     together. The folder is a BIDS derivative: for each scan the maps as NIfTI (``.npy`` and a
     picture in colour where the image is no NIfTI or DICOM), and a JSON record that is written
-    last; ``maps.tsv`` and ``failures.tsv`` list them all. Every file appears whole or not at
-    all. The same call again maps only what is missing or out of date.
+    last; ``maps.tsv`` and ``failures.tsv`` list them all, and ``sanity.json`` says whether they
+    mean anything (`hrcam.mapping.sanity`). Every file appears whole or not at all. The same call
+    again maps only what is missing or out of date.
 
     Parameters
     ----------
@@ -78,7 +80,8 @@ def map_scans(
     classes
         Name of the class to explain; None for the predicted one of each scan.
     shard
-        (3, 10) maps the third of ten parts. Jobs of different parts may run at once.
+        (3, 10) maps the third of ten parts. Jobs of different parts may run at once; that of the
+        first part checks the maps.
     refused
         Problems of the table, to be listed with the failures.
     progress
@@ -128,6 +131,9 @@ def map_scans(
                 done += 1
     finally:
         write_tables(folder.out, run.classes, FAILURES)
+    if shard is None or shard[0] == 1:
+        mapped = _mapped(folder, part, names, identity, classes)
+        mapper.check(folder.out, identity, mapped)
     logger.info("mapped %d scans, %d were there already, %d failed", done, skipped, len(failed))
     return MapReport(done, skipped, tuple(failed))
 
@@ -181,6 +187,20 @@ class _Mapper:
         record = encode_record(provenance, self._run.classes, image, maps, names)
         return {**files, f"{name}_hrcam.json": record}
 
+    def check(self, out: Path, identity: Mapping[str, Any], mapped: Iterable[MappedScan]) -> None:
+        """Check whether the maps mean anything; they are complete, whatever comes of that."""
+        try:
+            write_sanity(out, self._run, identity, mapped, self._explainer)
+        except OSError:
+            raise
+        except Exception as error:
+            logger.debug("checking the maps failed", exc_info=True)
+            logger.warning(
+                "the maps are complete, but could not be checked (%s: %s)",
+                type(error).__name__,
+                error,
+            )
+
     def _load(self, fold: int) -> HRCAM:
         explainer = self._run.explainer(fold)
         explainer.model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -201,6 +221,22 @@ class _Mapper:
             message = f"mapping failed unexpectedly, {type(error).__name__}: {error}"
             advice = "see the traceback with logging at DEBUG, and report it with the file's header"
             return Problem(scan.name, file, Reason.UNREADABLE, message, advice)
+
+
+def _mapped(
+    folder: MapsFolder,
+    scans: Sequence[Scan],
+    names: Mapping[str, str],
+    identity: Mapping[str, Any],
+    wanted: str | None,
+) -> Iterator[MappedScan]:
+    """Yield the scans whose maps are done, in an order by chance."""
+    for scan in by_chance(scans):
+        record = folder.record(
+            folder.place(names[scan.name]), expected_fields(scan, identity), wanted
+        )
+        if record:
+            yield MappedScan(scan, record)
 
 
 def _class_index(run: Run, name: str | None) -> int | None:

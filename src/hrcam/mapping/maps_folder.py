@@ -89,13 +89,21 @@ class MapsFolder:
 
     def is_done(self, place: ScanPlace, expected: Mapping[str, Any], wanted: str | None) -> bool:
         """Tell whether the maps of a class, or of the predicted one, are there and up to date."""
+        record = self.record(place, expected, wanted)
+        if record:
+            self._failure(record["Scan"]).unlink(missing_ok=True)
+        return bool(record)
+
+    def record(
+        self, place: ScanPlace, expected: Mapping[str, Any], wanted: str | None
+    ) -> dict[str, Any]:
+        """Return the record of the maps of a class that is up to date; an empty one if none is."""
         for path in place.records():
             record = read_record(path)
             chosen = record.get("PredictedClass") if wanted is None else wanted
             if _is_current(path, record, expected) and record["Class"] == chosen:
-                self._failure(record["Scan"]).unlink(missing_ok=True)
-                return True
-        return False
+                return record
+        return {}
 
     def clear(self, place: ScanPlace, expected: Mapping[str, Any]) -> None:
         """Remove what is out of date of a scan, and what a killed job left half written."""

@@ -153,7 +153,9 @@ class CohortPage:
     chapters
         In order.
     warnings
-        What makes the maps doubtful, on top of all.
+        What the training warned of, on top of all.
+    doubts
+        Checks that the maps failed, on top too.
     versions, seed
         For the footer.
     """
@@ -162,5 +164,6 @@ class CohortPage:
     lead: str
     chapters: tuple[Chapter, ...]
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None

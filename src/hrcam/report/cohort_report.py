@@ -18,6 +18,9 @@ from hrcam.report.maps_folder import MapsFolder, read_maps, software
 from hrcam.report.metric_sections import metric_sections
 from hrcam.report.model_card import INTENDED_USE, model_card
 from hrcam.report.run_folder import RunFolder, read_run
+from hrcam.report.sanity_file import read_sanity
+from hrcam.report.sanity_sections import sanity_chapter
+from hrcam.report.sanity_words import doubts
 from hrcam.report.text import count
 from hrcam.run_manifest import run_identity, warning_lines
 
@@ -72,12 +75,14 @@ def write_cohort_report(
             _check_same_run(trained, mapped)
         classes = mapped.classes if trained is None else trained.classes
         mapped, chapters = map_chapters(mapped, classes, subjects, progress)
+    sanity = read_sanity(mapped)
     page = CohortPage(
         title="HR-CAM report",
         lead=_lead(trained, mapped),
         chapters=(
             Chapter("cohort", "Cohort", sections=cohort_sections(trained, mapped)),
             *([] if trained is None else [_predictions(trained)]),
+            sanity_chapter(sanity),
             *chapters,
             _reading(),
             *([] if trained is None else _documents(trained, mapped)),
@@ -85,6 +90,7 @@ def write_cohort_report(
         versions={"hrcam": __version__, **({} if mapped is None else software(mapped.records))},
         seed=_seed(trained),
         warnings=_warnings(trained, mapped),
+        doubts=() if isinstance(sanity, str) else doubts(sanity.checks),
     )
     try:
         return write_cohort_page(page, out)

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hrcam.errors import InputError
 
@@ -64,6 +65,28 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """The answer to one question, with a mark.
+
+    Attributes
+    ----------
+    question
+        Ends with a question mark.
+    outcome
+        "passed", "failed", or "open" where nobody knows.
+    answer
+        What that means for the reader.
+    numbers
+        What was measured, and what was asked for.
+    """
+
+    question: str
+    outcome: Literal["passed", "failed", "open"]
+    answer: str
+    numbers: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page, shown in the order of its attributes.
 
@@ -73,6 +96,8 @@ class Section:
         Its title.
     paragraphs
         Plain text.
+    findings
+        Questions with their answers.
     table
         At most one.
     points
@@ -85,6 +110,7 @@ class Section:
 
     heading: str
     paragraphs: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     table: Table | None = None
     points: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()

@@ -1,0 +1,1 @@
+"""Every method on every cohort, on the same footing: ``hrcam benchmark``."""

@@ -1,0 +1,107 @@
+"""The cohorts of a benchmark, opened: simulated ones are written first."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from hrcam.benchmark.suite import PlannedCohort
+from hrcam.cohort import Cohort, Scan, open_cohort
+from hrcam.cohort.opening import TABLES
+from hrcam.cohort.table import SUFFIXES, read_table
+from hrcam.simulate import SimulatedCohort, write_cohort
+
+NIGRA = "nigra"
+"""Column of a cohort's table with masks of the substantia nigra, where it has them."""
+
+
+@dataclass(frozen=True)
+class OpenedCohort:
+    """A cohort of a benchmark, with what is known of it beside images and labels.
+
+    Attributes
+    ----------
+    plan
+        As it was asked for.
+    cohort
+        Its scans; without their split where it is to be cross-validated.
+    nigra
+        Masks of the substantia nigra by participant; empty where the cohort has none.
+    """
+
+    plan: PlannedCohort
+    cohort: Cohort
+    nigra: Mapping[str, Path]
+
+    @property
+    def kind(self) -> Literal["simulated", "real"]:
+        """Whether the images were simulated here."""
+        return "simulated" if isinstance(self.plan.source, SimulatedCohort) else "real"
+
+    @property
+    def sha256(self) -> str:
+        """What tells this table from another: names, labels, groups, splits, and who has a mask."""
+        rows = [
+            (scan.name, scan.label, scan.group, scan.split, scan.mask is not None)
+            for scan in sorted(self.cohort.scans, key=lambda scan: scan.name)
+        ]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def open_planned(
+    plan: PlannedCohort, folder: Path, *, workers: int | None = None, progress: bool = True
+) -> OpenedCohort:
+    """Open a cohort of a suite.
+
+    Parameters
+    ----------
+    plan
+        The cohort.
+    folder
+        Where it is written if it is simulated; what is there already is not written again.
+    workers
+        Processes that simulate; None for one per core.
+    progress
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    OpenedCohort
+
+    Raises
+    ------
+    InputError
+        If there is no cohort at its path, or the folder holds another simulated one.
+    """
+    if isinstance(plan.source, SimulatedCohort):
+        write_cohort(plan.source, folder, workers, progress=progress)
+    source = folder if isinstance(plan.source, SimulatedCohort) else plan.source
+    cohort = open_cohort(source)
+    nigra = _masks_in_column(cohort, NIGRA)
+    if plan.cross_validated:
+        scans = tuple(replace(scan, split=None) for scan in cohort.scans)
+        cohort = replace(cohort, scans=scans)
+    return OpenedCohort(plan, cohort, nigra)
+
+
+def lesion_free_classes(scans: tuple[Scan, ...]) -> set[str]:
+    """Return the classes without any mask, in a cohort of which others have masks."""
+    labels = {scan.label for scan in scans if scan.label is not None}
+    drawn = {scan.label for scan in scans if scan.label is not None and scan.mask is not None}
+    return labels - drawn if drawn else set()
+
+
+def _masks_in_column(cohort: Cohort, column: str) -> dict[str, Path]:
+    source = cohort.source
+    candidates = [source] if source.is_file() else [source / name for name in TABLES]
+    table = next((path for path in candidates if path.is_file()), None)
+    if table is None or table.suffix.casefold() not in SUFFIXES:
+        return {}
+    found = {}
+    for row in read_table(table).rows:
+        participant, mask = row.get("participant_id"), row.get(column)
+        if participant is not None and mask is not None:
+            found[participant] = table.parent / mask
+    return found

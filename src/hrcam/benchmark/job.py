@@ -1,0 +1,141 @@
+"""The benchmark as a whole: every unit of a suite, one after the other, then the summary."""
+
+import json
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from hrcam.benchmark.attributions import check_captum
+from hrcam.benchmark.cohorts import open_planned
+from hrcam.benchmark.results import FINISHED, UNITS
+from hrcam.benchmark.suite import Suite
+from hrcam.benchmark.summary import MANIFEST, Summary, write_summary
+from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
+from hrcam.benchmark.unit_parts import on_gpu
+from hrcam.errors import InputError
+from hrcam.files import write_atomically
+from hrcam.output_folder import claim_folder
+from hrcam.software import versions_of
+from hrcam.text_files import encode_json
+from hrcam.training import Hardware
+from hrcam.training.classifier import check_hardware
+
+logger = logging.getLogger(__name__)
+
+COHORTS = "cohorts"
+
+
+def run_benchmark(
+    out: str | Path,
+    suite: Suite,
+    *,
+    hardware: Hardware | None = None,
+    skip_bad: bool = False,
+    command: Sequence[str] = (),
+    progress: bool = True,
+) -> Summary:
+    """Measure every cohort of a suite with every seed, and write the summary after each.
+
+    Interrupted, even killed, the same call goes on where it was and ends with the same result.
+    Further calls with other cohorts or more seeds of the same suite add to the folder.
+
+    Parameters
+    ----------
+    out
+        Folder: new, empty, or of the same suite.
+    suite
+        From `hrcam.benchmark.suite.plan_suite`.
+    hardware
+        Where to compute; with the precision "auto", trainings are mixed on a CPU as well.
+    skip_bad
+        Leave out scans that the checks refuse, instead of refusing to start.
+    command
+        What was typed, for the manifest.
+    progress
+        Show bars on a terminal.
+
+    Returns
+    -------
+    Summary
+        Of everything in the folder.
+
+    Raises
+    ------
+    RefusedScansError
+        If the checks refuse scans of a cohort, unless ``skip_bad``.
+    InputError
+        If captum is missing, the folder is of something else, or a cohort cannot be measured.
+    """
+    folder = Path(out)
+    hardware = _mixed(hardware or Hardware())
+    check_captum()
+    check_hardware(hardware)
+    earlier = _claim(folder, suite)
+    commands = [*earlier, *(one for one in [shlex.join(command)] if one and one not in earlier)]
+    _write_manifest(folder, suite, hardware, commands)
+    summary = None
+    for plan in suite.cohorts:
+        opened = open_planned(
+            plan, folder / COHORTS / plan.name, workers=hardware.workers, progress=progress
+        )
+        for seed in range(suite.seeds):
+            place = unit_folder(folder, plan.name, seed)
+            if is_finished(opened, seed, place):
+                logger.info("%s, seed %d: done", plan.name, seed)
+                continue
+            logger.info("%s, seed %d", plan.name, seed)
+            measure_unit(
+                opened, seed, place, hardware=hardware, skip_bad=skip_bad, progress=progress
+            )
+            _write_manifest(folder, suite, hardware, commands)
+            summary = write_summary(folder)
+    # Where nothing was left to measure, the summary may have been interrupted.
+    return summary or write_summary(folder)
+
+
+def _claim(folder: Path, suite: Suite) -> list[str]:
+    """Make the folder, or see that it is of the same suite; return the commands that filled it."""
+    if not claim_folder(folder, MANIFEST):
+        return []
+    try:
+        found = json.loads((folder / MANIFEST).read_text("utf-8"))
+        name, commands = str(found["suite"]), [str(one) for one in found["commands"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / MANIFEST} is not that of a benchmark: choose another folder"
+        ) from error
+    if name != suite.name:
+        raise InputError(
+            f"{folder} holds the suite {name!r}, not {suite.name!r}: choose another folder"
+        )
+    return commands
+
+
+def _write_manifest(
+    folder: Path, suite: Suite, hardware: Hardware, commands: Sequence[str]
+) -> None:
+    """Say what was done so far, in which time; what interruptions cost is not counted."""
+    units = [
+        json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(f"{UNITS}/*/{FINISHED}"))
+    ]
+    manifest = {
+        "suite": suite.name,
+        "commands": list(commands),
+        "units": [
+            {name: unit[name] for name in ("cohort", "source", "seed", "seconds")} for unit in units
+        ],
+        "seeds": sorted({unit["seed"] for unit in units}),
+        "seconds": round(sum(unit["seconds"] for unit in units), 1),
+        "hardware": hardware.model_dump(),
+        "versions": versions_of(*LIBRARIES),
+    }
+    write_atomically(folder / MANIFEST, encode_json(manifest))
+
+
+def _mixed(hardware: Hardware) -> Hardware:
+    """Train in mixed precision on a CPU too: twice as fast, and these networks do not mind."""
+    on_cpu = not on_gpu(hardware)
+    if hardware.precision == "auto" and on_cpu:
+        return hardware.model_copy(update={"precision": "bf16-mixed"})
+    return hardware

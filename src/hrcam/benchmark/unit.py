@@ -1,0 +1,192 @@
+"""One cohort with one seed: trained, mapped, measured, and written down; restartable."""
+
+import json
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hrcam.benchmark.cohorts import OpenedCohort
+from hrcam.benchmark.measured_images import check_masks, choose_images, subjects_table
+from hrcam.benchmark.results import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
+from hrcam.benchmark.unit_parts import PARTS, UnitParts, seconds_by_part, timed
+from hrcam.benchmark.unit_runs import UnitRuns, train_runs
+from hrcam.errors import InputError
+from hrcam.files import write_atomically
+from hrcam.output_folder import changes
+from hrcam.software import versions_of
+from hrcam.text_files import encode_json
+from hrcam.training import Hardware, Run
+from hrcam.training.run import PREDICTIONS as RUN_PREDICTIONS
+from hrcam.training.run import SPLITS
+from hrcam.training.run_summary import PREDICTORS
+
+logger = logging.getLogger(__name__)
+
+LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "scipy", "captum")
+
+
+def unit_folder(out: Path, cohort: str, seed: int) -> Path:
+    """Return where a unit of a benchmark is written."""
+    return out / UNITS / f"{cohort}-seed-{seed}"
+
+
+def is_finished(opened: OpenedCohort, seed: int, folder: Path) -> bool:
+    """Tell whether a unit is measured to the end.
+
+    Raises
+    ------
+    InputError
+        If it is, but of another cohort or with other options.
+    """
+    finished = (folder / FINISHED).is_file()
+    if finished:
+        _check_same(folder / FINISHED, _identity(opened, seed))
+    return finished
+
+
+def measure_unit(
+    opened: OpenedCohort,
+    seed: int,
+    folder: Path,
+    *,
+    hardware: Hardware,
+    skip_bad: bool = False,
+    progress: bool = True,
+) -> None:
+    """Train on a cohort with a seed, and measure every method on images that were not seen.
+
+    Interrupted, even killed, the same call goes on where it was: trainings at their last epoch,
+    measurements at the last part that was finished.
+
+    Parameters
+    ----------
+    opened
+        The cohort.
+    seed
+        Of everything random.
+    folder
+        Gets the trainings, ``measurements.csv``, ``predictions.csv``, ``subjects.csv``,
+        ``maps.npz``, ``examples.png`` and, last, ``unit.json``.
+    hardware, skip_bad, progress
+        As for `hrcam.training.train_cohort`.
+
+    Raises
+    ------
+    RefusedScansError
+        If the checks refuse scans, unless ``skip_bad``.
+    InputError
+        If the cohort cannot be learnt from, or too few unseen images have a mask.
+    """
+    check_masks(opened)
+    begun = folder / PARTS / FINISHED
+    if begun.is_file():
+        _check_same(begun, _identity(opened, seed))
+    else:
+        write_atomically(begun, encode_json(_identity(opened, seed)))
+    with timed(folder, "training"):
+        config = opened.plan.training.model_copy(update={"seed": seed})
+        runs = train_runs(
+            opened.cohort,
+            folder,
+            config,
+            hardware=hardware,
+            skip_bad=skip_bad,
+            progress=progress,
+        )
+    usable = _accepted(opened, runs.logits)
+    measured = choose_images(usable, runs)
+    parts = UnitParts(usable, runs, measured, seed, folder, hardware, progress)
+    table = parts.measure()
+    tested = set(_predicted(runs.logits)["scan"])
+    scans = [scan for scan in usable.cohort.scans if scan.name in tested]
+    write_atomically(folder / MEASUREMENTS, _csv(table))
+    write_atomically(folder / PREDICTIONS, _csv(_predictions(runs)))
+    write_atomically(folder / SUBJECTS, _csv(subjects_table(scans, measured)))
+    seconds = seconds_by_part(folder)
+    finished = {
+        **_identity(opened, seed),
+        "images": {
+            "lesions": sum(len(images.scans) for images in measured.lesions),
+            "lesion_free": sum(len(images.scans) for images in measured.lesion_free),
+        },
+        "versions": versions_of(*LIBRARIES),
+        "seconds": round(sum(seconds.values()), 1),
+        "seconds_by_part": seconds,
+    }
+    write_atomically(folder / FINISHED, encode_json(finished))
+    logger.info("measured in %.0f seconds", finished["seconds"])
+
+
+def _identity(opened: OpenedCohort, seed: int) -> dict[str, Any]:
+    """Return what changes a unit's results, apart from versions."""
+    plan = opened.plan
+    return {
+        "cohort": plan.name,
+        "source": opened.kind,
+        "seed": seed,
+        "training": plan.training.model_dump(mode="json", exclude={"head", "seed"}),
+        "cross_validated": plan.cross_validated,
+        "effort": asdict(plan.effort),
+        "table_sha256": opened.sha256,
+    }
+
+
+def _check_same(path: Path, identity: dict[str, Any]) -> None:
+    """See that what a file of a unit was written with is what is asked for now."""
+    try:
+        found = dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged: delete it, and run the benchmark again") from error
+    wanted = json.loads(encode_json(identity))
+    different = changes({name: found.get(name) for name in wanted}, wanted)
+    if different:
+        raise InputError(
+            f"{path.parent} was measured otherwise ({different}): choose another folder, give the "
+            "cohort another name, or delete this unit"
+        )
+
+
+def _accepted(opened: OpenedCohort, run: Run) -> OpenedCohort:
+    """Leave out the scans that the checks refused."""
+    splits = pd.read_csv(run.folder / SPLITS, sep="\t", dtype=str, keep_default_na=False)
+    accepted = set(splits["scan"])
+    scans = tuple(scan for scan in opened.cohort.scans if scan.name in accepted)
+    return replace(opened, cohort=replace(opened.cohort, scans=scans))
+
+
+def _predictions(runs: UnitRuns) -> pd.DataFrame:
+    """Return the probability of each class, of each tested scan, by each predictor."""
+    sources = (
+        ("CNN", runs.logits, "network"),
+        ("HR-CAM (logits)", runs.logits, "head"),
+        ("HR-CAM (labels)", runs.labels, "head"),
+        ("HR-CAM (joint)", runs.joint, "head"),
+    )
+    tables = []
+    for predictor, run, who in sources:
+        table = _predicted(run)
+        tables += [
+            pd.DataFrame(
+                {
+                    "subject": table["scan"],
+                    "label": table["label"],
+                    "predictor": predictor,
+                    "class": name,
+                    "probability": table[f"{PREDICTORS[who]}{name}"],
+                }
+            )
+            for name in run.classes
+        ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _predicted(run: Run) -> pd.DataFrame:
+    return pd.read_csv(run.folder / RUN_PREDICTIONS, sep="\t", dtype=str, keep_default_na=False)
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    text: str = table.to_csv(index=False)
+    return text.encode()

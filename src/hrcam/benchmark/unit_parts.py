@@ -1,0 +1,232 @@
+"""The measurements of a unit, part by part: a part that is written is not measured again."""
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from hrcam.benchmark.ceiling import unet_maps
+from hrcam.benchmark.cohorts import OpenedCohort
+from hrcam.benchmark.faithfulness import measure_faithfulness
+from hrcam.benchmark.fold_images import FoldImages
+from hrcam.benchmark.kept_maps import keep_maps
+from hrcam.benchmark.localisation import Mapper, SubjectMaps, localisation
+from hrcam.benchmark.measured_images import MeasuredImages, some_images
+from hrcam.benchmark.measurement import COLUMNS, Measurement, as_table
+from hrcam.benchmark.methods import (
+    BOUND_VARIANTS,
+    DEFAULT,
+    JOINT,
+    LABELS,
+    GridMaps,
+    Method,
+    class_activation_maps,
+    grid_maps,
+    native_maps,
+    voxel_attributions,
+)
+from hrcam.benchmark.ranking import CEILING, is_rival
+from hrcam.benchmark.robustness import measure_robustness
+from hrcam.benchmark.unit_runs import FoldExplainers, UnitRuns
+from hrcam.errors import HRCAMWarning, InputError
+from hrcam.evaluation.contest import Variant
+from hrcam.files import write_atomically
+from hrcam.text_files import encode_json
+from hrcam.training import Hardware
+
+logger = logging.getLogger(__name__)
+
+PARTS, SECONDS = "parts", "seconds.json"
+"""Folder of the parts within that of a unit, and in it how long each took."""
+
+
+@dataclass(frozen=True)
+class UnitParts:
+    """What is needed to measure a trained unit.
+
+    Attributes
+    ----------
+    opened, runs, measured, seed
+        The cohort, the networks, the images, and the seed of every random choice.
+    folder
+        Of the unit.
+    hardware
+        Where networks are trained.
+    progress
+        Show bars on a terminal.
+    """
+
+    opened: OpenedCohort
+    runs: UnitRuns
+    measured: MeasuredImages
+    seed: int
+    folder: Path
+    hardware: Hardware
+    progress: bool
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks map."""
+        return torch.device("cuda" if on_gpu(self.hardware) else "cpu")
+
+    def measure(self) -> pd.DataFrame:
+        """Measure what is not measured yet; return all parts under each other, as text."""
+        effort = self.opened.plan.effort
+        few = MeasuredImages(
+            tuple(some_images(self.measured.lesions, effort.attributions)),
+            tuple(some_images(self.measured.lesion_free, effort.attributions)),
+            self.measured.nigra,
+        )
+        tables = [
+            self._part("localisation", lambda: self._localised(class_activation_maps)),
+            self._part("attributions", lambda: self._localised(voxel_attributions, few)),
+            self._part("ceiling", self._ceiling),
+        ]
+        located = pd.concat(tables[:2], ignore_index=True)
+        tables += [
+            self._part("faithfulness", lambda: self._faithfulness(located)),
+            self._part("robustness", self._robustness),
+        ]
+        with timed(self.folder, "examples"):
+            keep_maps(
+                self._mapper(class_activation_maps),
+                self.measured,
+                [*DEFAULT, *best_rivals(tables[0])],
+                self.folder,
+            )
+        return pd.concat(tables, ignore_index=True)
+
+    def _part(self, name: str, measure: Callable[[], list[Measurement]]) -> pd.DataFrame:
+        path = self.folder / PARTS / f"{name}.csv"
+        if not path.is_file():
+            logger.info("measuring: %s", name)
+            with timed(self.folder, name):
+                write_atomically(path, as_table(measure()).to_csv(index=False).encode())
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[list(COLUMNS)]
+
+    def _localised(
+        self, method: Method, measured: MeasuredImages | None = None
+    ) -> list[Measurement]:
+        return localisation(
+            self._mapper(method),
+            measured or self.measured,
+            seed=self.seed,
+            progress=self.progress,
+        )
+
+    def _ceiling(self) -> list[Measurement]:
+        try:
+            maps = unet_maps(
+                self.runs.logits,
+                self.measured.by_fold,
+                self.opened.cohort.scans,
+                epochs=self.opened.plan.effort.ceiling_epochs,
+                seed=self.seed,
+            )
+        except InputError as error:
+            # A cohort whose few masks can measure maps, and not teach a U-Net as well.
+            warnings.warn(f"there is no ceiling: {error}", HRCAMWarning, stacklevel=2)
+            return []
+
+        def mapper(images: FoldImages) -> Iterator[tuple[int, SubjectMaps]]:
+            for place, scan in enumerate(images.scans):
+                yield place, {CEILING: maps[scan.name]}
+
+        return localisation(mapper, self.measured, seed=self.seed)
+
+    def _faithfulness(self, located: pd.DataFrame) -> list[Measurement]:
+        """Ask each network of its own maps: the joint one of the joint maps."""
+        of_cnn = [*DEFAULT, *LABELS, *best_of_each_rival(located)]
+        found: list[Measurement] = []
+        for images in some_images(self.measured.lesions, self.opened.plan.effort.faithfulness):
+            explainers = self._explainers(images)
+            maps = grid_maps(class_activation_maps, explainers, images, [*of_cnn, *JOINT])
+            maps |= grid_maps(voxel_attributions, explainers, images, of_cnn)
+            found += self._perturbed(explainers.logits.model, images, maps, of_cnn)
+            joint = self._perturbed(explainers.joint.model, images, maps, JOINT)
+            # The controls without a model are there once, of the CNN.
+            found += [one for one in joint if one.variant not in BOUND_VARIANTS]
+        return found
+
+    def _perturbed(
+        self, model: nn.Module, images: FoldImages, maps: GridMaps, variants: Sequence[Variant]
+    ) -> list[Measurement]:
+        return measure_faithfulness(
+            model,
+            images.voxels().to(self.device),
+            images.classes.to(self.device),
+            [scan.name for scan in images.scans],
+            {variant: torch.from_numpy(maps[variant]) for variant in variants},
+            seed=self.seed,
+        )
+
+    def _robustness(self) -> list[Measurement]:
+        return measure_robustness(
+            self.runs.logits,
+            list(self.measured.lesions),
+            self.opened.cohort.scans,
+            seed=self.seed,
+            images=self.opened.plan.effort.robustness,
+            epochs=self.opened.plan.effort.comparison_epochs,
+            hardware=self.hardware,
+            device=self.device,
+        )
+
+    def _explainers(self, images: FoldImages) -> FoldExplainers:
+        return self.runs.explainers(images.fold, self.device)
+
+    def _mapper(self, method: Method) -> Mapper:
+        return lambda images: native_maps(method, self._explainers(images), images)
+
+
+def on_gpu(hardware: Hardware) -> bool:
+    """Tell whether networks are on a GPU."""
+    return hardware.accelerator != "cpu" and torch.cuda.is_available()
+
+
+def best_rivals(located: pd.DataFrame) -> list[Variant]:
+    """Return the rival with the largest mean AUPRC at one level, and that with all levels fused."""
+    ranked = _ranked_rivals(located)
+    found = (
+        next((one for one in ranked if bool(one.fusion) == fused), None) for fused in (False, True)
+    )
+    return [one for one in found if one is not None]
+
+
+def best_of_each_rival(located: pd.DataFrame) -> list[Variant]:
+    """Return each rival's level or fusion with the largest mean AUPRC, the best rival first."""
+    best: dict[str, Variant] = {}
+    for variant in _ranked_rivals(located):
+        best.setdefault(variant.method, variant)
+    return list(best.values())
+
+
+def _ranked_rivals(located: pd.DataFrame) -> list[Variant]:
+    rows = located[located["measure"] == "auprc"]
+    means = rows["value"].astype(float).groupby([rows[name] for name in COLUMNS[1:4]]).mean()
+    ranked = (Variant(*names) for names in means.sort_values(ascending=False, kind="stable").index)
+    return [one for one in ranked if is_rival(one)]
+
+
+@contextmanager
+def timed(folder: Path, part: str) -> Iterator[None]:
+    """Add what a part of a unit takes to the unit's ``parts/seconds.json``."""
+    started = time.monotonic()
+    yield
+    seconds = seconds_by_part(folder)
+    seconds[part] = round(seconds.get(part, 0.0) + time.monotonic() - started, 1)
+    write_atomically(folder / PARTS / SECONDS, encode_json(seconds))
+
+
+def seconds_by_part(folder: Path) -> dict[str, float]:
+    """Return how long each part of a unit took; what an interruption cost is not in it."""
+    path = folder / PARTS / SECONDS
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
