@@ -61,7 +61,7 @@ def check_loader(loader: Iterable[Any], grouped: bool) -> None:
     """
     if isinstance(loader, Iterator):  # iter(loader) would start the workers of a DataLoader
         raise InputError(
-            "the loader is an iterator, which can be passed over once only, and fit needs two "
+            "the loader is an iterator, which can be passed over once only, and fit needs several "
             "passes: give a DataLoader or a list of batches"
         )
     if grouped and isinstance(loader, DataLoader):

@@ -107,3 +107,18 @@ def test_a_class_without_masks_is_lesion_free_where_others_have_some():
     mixed = (scan("a", "ill", True), scan("b", "ill"), scan("c", "well"))
     assert lesion_free_classes(mixed) == {"well"}
     assert lesion_free_classes((scan("a", "ill"), scan("b", "well"))) == set()
+
+
+@pytest.mark.parametrize(
+    ("groups", "folds", "validation"), [(1, 2, 0.0), (3, 3, 0.0), (5, 5, 0.15), (12, 5, 0.15)]
+)
+def test_with_fewer_groups_than_folds_one_is_left_out_at_a_time(
+    tmp_path, groups, folds, validation
+):
+    rows = ["participant_id\timage\tlabel\tgroup"]
+    for index in range(12):
+        Pillow.fromarray(np.full((8, 8), index, np.uint8)).save(tmp_path / f"{index}.png")
+        rows.append(f"s{index}\t{index}.png\t{'ab'[index % 2]}\tpatient{index % groups}")
+    (tmp_path / "participants.tsv").write_text("\n".join(rows) + "\n")
+    training = open_planned(planned(tmp_path), tmp_path / "unused").plan.training
+    assert (training.folds, training.validation) == (folds, validation)

@@ -130,7 +130,7 @@ def _on_grid(prepared: PreparedImage, mask: NDArray[np.bool_] | None) -> NDArray
     """Bring a mask from the voxels of the scan to the grid; no mask is an empty one."""
     if mask is None:
         return np.zeros(prepared.voxels.shape[1:], bool)
-    on_grid: NDArray[np.bool_] = prepared._grid.from_native(mask.astype(np.float32)) >= 0.5
+    on_grid: NDArray[np.bool_] = prepared.from_native(mask.astype(np.float32)) >= 0.5
     return on_grid & prepared.inside
 
 

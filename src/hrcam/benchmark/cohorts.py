@@ -83,7 +83,17 @@ def open_planned(
     if plan.cross_validated:
         scans = tuple(replace(scan, split=None) for scan in cohort.scans)
         cohort = replace(cohort, scans=scans)
-    return OpenedCohort(plan, cohort, nigra)
+    return OpenedCohort(_for_few_groups(plan, cohort), cohort, nigra)
+
+
+def _for_few_groups(plan: PlannedCohort, cohort: Cohort) -> PlannedCohort:
+    """Leave one group out at a time where there are fewer than folds, and learn from the rest."""
+    groups = {scan.group for scan in cohort.scans}
+    divided = any(scan.split is not None for scan in cohort.scans)
+    if divided or len(groups) >= plan.training.folds:
+        return plan
+    changes = {"folds": max(2, len(groups)), "validation": 0.0}
+    return replace(plan, training=plan.training.model_copy(update=changes))
 
 
 def lesion_free_classes(scans: tuple[Scan, ...]) -> set[str]:

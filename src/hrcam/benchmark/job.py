@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hrcam.benchmark.attributions import check_captum
 from hrcam.benchmark.cohorts import open_planned
-from hrcam.benchmark.results import FINISHED, UNITS
+from hrcam.benchmark.layout import COHORTS, FINISHED, MANIFEST, UNITS
 from hrcam.benchmark.suite import Suite
-from hrcam.benchmark.summary import MANIFEST, Summary, write_summary
+from hrcam.benchmark.summary import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
 from hrcam.benchmark.unit_parts import on_gpu
 from hrcam.errors import InputError
@@ -22,8 +22,6 @@ from hrcam.training import Hardware
 from hrcam.training.classifier import check_hardware
 
 logger = logging.getLogger(__name__)
-
-COHORTS = "cohorts"
 
 
 def run_benchmark(

@@ -9,6 +9,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
+from hrcam.benchmark.layout import EXAMPLES, MAPS
 from hrcam.benchmark.localisation import Mapper, SubjectMaps
 from hrcam.benchmark.measured_images import MeasuredImages, some_images
 from hrcam.cohort import Scan
@@ -19,8 +20,6 @@ from hrcam.files import write_atomically
 from hrcam.report.comparison import comparison_figure
 from hrcam.report.figures import png
 from hrcam.report.planes import Row
-
-MAPS, EXAMPLES = "maps.npz", "examples.png"
 
 _SUBJECTS = 20
 _SHOWN = 4

@@ -10,12 +10,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from hrcam.benchmark.layout import MAPS, MEASUREMENTS
 from hrcam.benchmark.measurement import Measurement
 from hrcam.errors import LoadError
 from hrcam.evaluation.contest import Variant
 from hrcam.evaluation.robustness import pairwise_agreement
-
-MAPS, MEASUREMENTS = "maps.npz", "measurements.csv"
 
 _Maps = dict[str, dict[str, NDArray[np.float32]]]
 """By subject and name of the variant, (*spatial)."""

@@ -11,13 +11,11 @@ from typing import Any, TextIO
 import numpy as np
 import pandas as pd
 
+from hrcam.benchmark.layout import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
 from hrcam.benchmark.measurement import COLUMNS, as_table
 from hrcam.benchmark.repeatability import repeatability_over_seeds
 from hrcam.errors import InputError
 from hrcam.evaluation.contest import Variant
-
-UNITS, FINISHED = "units", "unit.json"
-MEASUREMENTS, PREDICTIONS, SUBJECTS = "measurements.csv", "predictions.csv", "subjects.csv"
 
 BETWEEN_SEEDS = -1
 """Stands for a seed where several were compared."""

@@ -23,12 +23,12 @@ from hrcam.benchmark.check_figures import faithfulness_figure, randomisation_fig
 from hrcam.benchmark.cohort_summary import CohortSummary, summarise_cohort
 from hrcam.benchmark.figures import auprc_figure, lead_figure, levels_figure, thirds_figure
 from hrcam.benchmark.goals import Goal, goals
+from hrcam.benchmark.layout import ALL_MEASUREMENTS, EXAMPLES, MANIFEST, SUMMARY, UNITS
 from hrcam.benchmark.localisation_chapter import localisation_chapter
 from hrcam.benchmark.overview import cohorts_chapter, goals_chapter, lead_text
 from hrcam.benchmark.page import BenchmarkPage, Chapter, render_html, render_markdown
 from hrcam.benchmark.ranking import summary_table
 from hrcam.benchmark.results import (
-    UNITS,
     FinishedUnit,
     copy_measurements,
     finished_units,
@@ -45,8 +45,6 @@ from hrcam.report.page import Section
 logger = logging.getLogger(__name__)
 
 PAGE, TABLE, FIGURES = "index.html", "table.md", "figures"
-MEASUREMENTS, SUMMARY = "benchmark.csv", "summary.csv"
-EXAMPLES, MANIFEST = "examples.png", "manifest.json"
 
 _SEED = 0
 _DPI = 160
@@ -118,7 +116,7 @@ def write_summary(out: Path) -> Summary:
         versions=_versions(units),
         seed=_SEED,
     )
-    with _written(out / MEASUREMENTS) as stream:
+    with _written(out / ALL_MEASUREMENTS) as stream:
         copy_measurements(units, stream)
         for one in summaries:
             write_between_seeds(one.cohort, stream)

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from hrcam.benchmark.cohorts import OpenedCohort
+from hrcam.benchmark.layout import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
 from hrcam.benchmark.measured_images import check_masks, choose_images, subjects_table
-from hrcam.benchmark.results import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
 from hrcam.benchmark.unit_parts import PARTS, UnitParts, seconds_by_part, timed
 from hrcam.benchmark.unit_runs import UnitRuns, train_runs
 from hrcam.errors import InputError

@@ -130,6 +130,7 @@ class UnitParts:
                 self.opened.cohort.scans,
                 epochs=self.opened.plan.effort.ceiling_epochs,
                 seed=self.seed,
+                device=self.device,
             )
         except InputError as error:
             # A cohort whose few masks can measure maps, and not teach a U-Net as well.

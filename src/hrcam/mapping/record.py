@@ -23,7 +23,7 @@ MAPS = {
     },
     "pattern": {
         "Description": "Where the image looks like Class: the map to look at. " + _OUTSIDE,
-        "Units": "standard deviations above the images of other classes",
+        "Units": "standard deviations above images of other classes at the same place",
         "Polarity": "positive is like Class, negative like the other classes",
     },
     "std": {

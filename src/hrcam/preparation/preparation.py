@@ -34,6 +34,20 @@ class PreparedImage:
         """Positions of the grid that lie in the image, shape (*shape); the rest is padding."""
         return self._grid.inside
 
+    def from_native(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Bring something in the voxels of the image, such as a mask, to the grid.
+
+        Parameters
+        ----------
+        values
+            Shape (..., *image.shape), single or double precision.
+
+        Returns
+        -------
+        Array of shape (..., *shape), of the same precision.
+        """
+        return self._grid.from_native(values)
+
     def to_native(self, values: NDArray[Any]) -> NDArray[Any]:
         """Bring a map from the grid to the voxels of the image.
 

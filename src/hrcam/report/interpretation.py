@@ -21,8 +21,10 @@ INTERPRETATION = Section(
             (
                 "Pattern",
                 "Where the image looks like the class. The map to look at for localisation.",
-                "Standard deviations above images of other classes. Comparable between places and "
-                "between images, not between methods.",
+                "Standard deviations above what images of other classes have at the same place, "
+                "spread between places of the image that look alike: so it follows edges of the "
+                "image. Comparable between places and between images, not between methods. Cold "
+                "is a finding too: there the image is like the other classes.",
             ),
         ),
     ),

@@ -1,0 +1,9 @@
+"""Names of what a benchmark's folder holds."""
+
+COHORTS, UNITS = "cohorts", "units"
+MANIFEST, ALL_MEASUREMENTS, SUMMARY = "manifest.json", "benchmark.csv", "summary.csv"
+
+# In the folder of a unit; it is finished when the last one is there.
+MEASUREMENTS, PREDICTIONS, SUBJECTS = "measurements.csv", "predictions.csv", "subjects.csv"
+MAPS, EXAMPLES = "maps.npz", "examples.png"
+FINISHED = "unit.json"
