@@ -189,7 +189,6 @@ def _extent(
     return np.where(known, extent, extent[known].mean() if known.any() else 0.0)
 
 
-@torch.no_grad()
 def _level_maps(
     model: nn.Module,
     loader: Iterable[Any],

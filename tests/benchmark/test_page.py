@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -15,10 +14,6 @@ from hrcam.report.interpretation import INTERPRETATION
 from hrcam.report.page import Section, Table
 
 HOSTILE = """<script>alert("x")</script> ' " & </title> {{ 7 * 7 }} onload="x()" | `rm` """
-_FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 class Elements(HTMLParser):
@@ -174,18 +169,6 @@ def test_hostile_cohorts_and_levels_on_a_real_page(tmp_path):
     assert "<script" not in html
     assert "<b>" not in html
     assert f"Grad-CAM, {HOSTILE.strip()}" in text_of(summary.page)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [1300, 390])

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import nn
@@ -12,25 +13,24 @@ from hrcam.errors import HRCAMWarning
 from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant
 from hrcam.evaluation.methods import Explain, maps_of
 from hrcam.explainer import HRCAM
+from hrcam.mapping.batched_maps import batch_size, in_batches, patterns_of
 
 Maps = dict[str, torch.Tensor]
 """By method, shape (B, *spatial), on the CPU."""
 
 _RIVALS: tuple[type[GradientMethod], ...] = (GradCAM, LayerCAM)
-# A volume's features are a thousand times those of a slice.
-_BATCH = {2: 8, 3: 2}
 
 
 def hrcam_methods(explainer: HRCAM) -> dict[str, Explain]:
     """Return HR-CAM's two maps as functions of images and classes."""
 
-    def pattern(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        return explainer.explain(images, classes).pattern
-
     def evidence(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         return explainer.explain(images, classes).evidence
 
-    return {PATTERN: _in_batches(pattern), EVIDENCE: _in_batches(evidence)}
+    return {
+        PATTERN: partial(patterns_of, explainer),
+        EVIDENCE: partial(in_batches, evidence, explainer),
+    }
 
 
 def all_methods(explainer: HRCAM) -> dict[str, Explain]:
@@ -40,7 +40,8 @@ def all_methods(explainer: HRCAM) -> dict[str, Explain]:
     """
     model, last = explainer.model, explainer.levels[0].name
     return hrcam_methods(explainer) | {
-        rival.name: _in_batches(rival(model, [last]).explain) for rival in _RIVALS
+        rival.name: partial(in_batches, rival(model, [last]).explain, explainer)
+        for rival in _RIVALS
     }
 
 
@@ -74,7 +75,7 @@ def refitted(explainer: HRCAM, model: nn.Module, images: FoldImages, seed: int) 
         Of the folds that choose the head's penalty.
     """
     device = next(model.parameters()).device
-    size = _BATCH[images.prepared[0].voxels.ndim - 1]
+    size = batch_size(images.voxels(0, 1))
     batches = [
         (images.voxels(start, start + size).to(device), images.classes[start : start + size])
         for start in range(0, len(images.scans), size)
@@ -88,14 +89,3 @@ def refitted(explainer: HRCAM, model: nn.Module, images: FoldImages, seed: int) 
             groups=[scan.group for scan in images.scans],
             seed=seed,
         )
-
-
-def _in_batches(explain: Explain) -> Explain:
-    """Map a few images at a time; the maps are on the CPU."""
-
-    def maps(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        size = _BATCH[images.ndim - 2]
-        batches = zip(torch.split(images, size), torch.split(classes, size), strict=True)
-        return torch.cat([explain(*batch).cpu() for batch in batches])
-
-    return maps
