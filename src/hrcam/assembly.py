@@ -33,11 +33,12 @@ class PatternMaps:
     fused
         Of all levels, before it is spread along the image.
     pattern
-        The same, spread along the image.
+        Spread along the image: in size the spread size of ``fused``, in sign the spread ``fused``.
+        What speaks for a class and what speaks against it do not cancel where they touch.
     std
-        Standard deviation over the refits, spread likewise; None where there are fewer than two.
-        Of a mean the standard deviation is at most the mean of the standard deviations, so this
-        is an upper bound.
+        Standard deviation of ``fused`` over the refits, spread likewise; None where there are
+        fewer than two. Of a mean the standard deviation is at most the mean of the standard
+        deviations, so this is an upper bound.
     """
 
     fused: torch.Tensor
@@ -53,14 +54,13 @@ def pattern_maps(
 ) -> PatternMaps:
     """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them."""
     grid = tuple(images.shape[2:])
-    reach = fusion.reach(classes, grid)
     fused = fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
     deviation = _deviation(levels, fusion, classes, fused)
-    return PatternMaps(
-        fused,
-        diffuse(fused, images, reach),
-        None if deviation is None else diffuse(deviation, images, reach),
-    )
+    maps = [fused.abs(), fused, *([] if deviation is None else [deviation])]
+    size, direction, *std = diffuse(
+        torch.stack(maps, dim=1), images, fusion.reach(classes, grid)
+    ).unbind(1)
+    return PatternMaps(fused, size.copysign(direction), std[0] if std else None)
 
 
 def _deviation(

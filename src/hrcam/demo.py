@@ -85,7 +85,6 @@ def run_demo(
         "accuracy": study.accuracy,
         "fidelity": study.explainer.fidelity,
         "levels": [level.name for level in study.explainer.levels],
-        "level_weights": study.explainer.level_weights.tolist(),
         "versions": versions,
     }
     write_atomically(out / "comparison.png", comparison)

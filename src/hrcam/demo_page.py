@@ -65,15 +65,15 @@ def demo_page(
                 note=(
                     "The level and the fusion of each rival are the best of all, chosen with the "
                     "masks: an advantage that a user without masks does not have. HR-CAM uses "
-                    "all levels, weighted without any mask."
+                    "all levels, and nothing is chosen with a mask."
                 ),
             ),
             Section(
                 "The levels that HR-CAM reads",
                 paragraphs=(
                     "The head was fitted to the CNN's own logits on the training images, and "
-                    f"predicts them with R² = {explainer.fidelity:.3f} on held-out folds. The "
-                    "weight says how much the level counts in the pattern map.",
+                    f"predicts them with R² = {explainer.fidelity:.3f} on held-out folds. In the "
+                    "pattern map all levels count alike.",
                     "This CNN ends in a global mean and one linear layer: its logits are made of "
                     "the last level alone. The evidence map, which shows what a decision is made "
                     "of, is therefore its CAM and as coarse, as it has to be. Where the lesion "
@@ -88,9 +88,8 @@ def demo_page(
 
 
 def _levels_table(explainer: HRCAM) -> Table:
-    weights = explainer.level_weights[1]
     rows = tuple(
-        (level.name, str(level.channels), " × ".join(map(str, level.size)), f"{weight:.2f}")
-        for level, weight in zip(explainer.levels, weights / weights.sum(), strict=True)
+        (level.name, str(level.channels), " × ".join(map(str, level.size)))
+        for level in explainer.levels
     )
-    return Table(("Level", "Channels", "Size", "Weight"), rows, numeric=(1, 3))
+    return Table(("Level", "Channels", "Size"), rows, numeric=(1,))

@@ -12,11 +12,13 @@ from torch import nn
 
 from hrcam.assembly import evidence_map, pattern_maps
 from hrcam.capture import capture
+from hrcam.comparison import learn_fusion
 from hrcam.contraction import contract
+from hrcam.covariance import ALL_OTHERS
 from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.explanation import Explanation
 from hrcam.fit_quality import warn_of_poor_fit
-from hrcam.fitting import CLASSES_AT_ONCE, check_loader, fit_fusion, pool_images
+from hrcam.fitting import CLASSES_AT_ONCE, Watch, check_loader, pool_images
 from hrcam.fusion import LevelFusion
 from hrcam.head import Head, Target, fit_head
 from hrcam.inputs import (
@@ -91,10 +93,18 @@ class HRCAM:
         return self._head
 
     @property
-    def level_weights(self) -> npt.NDArray[np.float64]:
-        """How much each level counts in the pattern map, λ, shape (K, L); rows sum to 1."""
+    def references(self) -> tuple[int | None, ...]:
+        """The class that each is compared with in the pattern map; None for all others."""
         self.head  # noqa: B018 - raises before fit
-        return self._fusion.weights
+        found = self._fusion.references.tolist()
+        return tuple(None if one == ALL_OTHERS else one for one in found)
+
+    @property
+    def reference(self) -> int | None:
+        """The class that ``fit`` was told to compare the others with."""
+        self.head  # noqa: B018 - raises before fit
+        found: int | None = self._settings["reference"]
+        return found
 
     @property
     def fidelity(self) -> float:
@@ -108,10 +118,14 @@ class HRCAM:
         *,
         groups: Sequence[Any] | npt.NDArray[Any] | None = None,
         bootstrap: int = 0,
+        reference: int | None = None,
         centre: bool = True,
         seed: int = 0,
     ) -> Self:
-        """Learn the head in one pass over the data, and the fusion of levels in three more.
+        """Learn the head in one pass over the data, and the pattern maps in a few more.
+
+        One of these is whole, one ends after some images of each class. With K > 2 classes two
+        of the short kind for each of K − 1 choose what each class is compared with.
 
         Parameters
         ----------
@@ -127,6 +141,10 @@ class HRCAM:
             and is resampled together: the subject.
         bootstrap
             Number of refits on resampled subjects; gives ``Explanation.std``.
+        reference
+            Of more than two classes the one that the pattern maps compare the others with, as
+            controls. None to choose, for each class, the one that its images stand out from most;
+            that of the reference itself is then all others.
         centre
             Subtract from each class's weights the mean over the classes, which a softmax does
             not see. False for outputs that do not compete: several labels, several values.
@@ -156,6 +174,8 @@ class HRCAM:
             )
         if not isinstance(seed, int) or seed < 0:
             raise InputError(f"seed is {seed!r}: it is a whole number, 0 or more")
+        if reference is not None and not centre:
+            raise InputError("a reference is one of classes that compete: leave centre at True")
         check_loader(loader, groups is not None)
         levels, data = pool_images(
             self.model,
@@ -176,14 +196,17 @@ class HRCAM:
             bootstrap=bootstrap,
             seed=seed,
         )
-        map_weights = MapWeights(head, levels)
         # The median parts the images of a model with one output in two halves.
         threshold = float(np.median(data.outcome))
-        fusion = fit_fusion(
-            self.model, loader, target, self._output, levels, map_weights, threshold
-        )
-        self._adopt(levels, head, fusion)
-        self._settings = {"seed": seed, "bootstrap": bootstrap, "centre": centre}
+        watch = Watch(self.model, loader, target, self._output, levels, threshold)
+        own = watch.own_classes(data.outcome)
+        self._adopt(levels, head, learn_fusion(watch, head, own, centre, reference))
+        self._settings = {
+            "seed": seed,
+            "bootstrap": bootstrap,
+            "centre": centre,
+            "reference": reference,
+        }
         warn_of_poor_fit(head, data.outcome)
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
@@ -320,4 +343,4 @@ class HRCAM:
 
     def _adopt(self, levels: Levels, head: Head, fusion: LevelFusion) -> None:
         self._levels, self._head, self._fusion = levels, head, fusion
-        self._map_weights = MapWeights(head, levels)
+        self._map_weights = MapWeights(head, levels, fusion.references)

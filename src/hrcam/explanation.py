@@ -25,15 +25,17 @@ class Explanation:
         What the decision is made of, in logit units, signed, shape (B, *spatial); its mean over
         the image plus ``bias`` is the logit of the class.
     pattern
-        Where the image looks like the class, signed, in standard deviations above what images of
-        other classes have at the same place, shape (B, *spatial): the map to look at for
-        localisation. It is spread along the image, between places that look alike.
+        Where the image is unlike images of the class that it is compared with, in what tells the
+        two apart, shape (B, *spatial): the map to look at for localisation. Its size says where,
+        in standard deviations of those images, at the same place and anywhere; its sign says
+        whether that speaks for the class or against it. It is spread along the image, between
+        places that look alike.
     fused
         ``pattern`` before it was spread: what the network alone says, (B, *spatial).
     std
         Standard deviation of ``pattern`` over resampled images, or subjects, (B, *spatial), where
         ``fit`` was asked for a bootstrap, or rather an upper bound of it; else None. The fusion
-        of levels is held fixed.
+        of levels, and what classes are compared with, are held fixed.
     level_evidence
         Each level's share of the evidence at its own resolution, (B, *S_l).
     """

@@ -1,7 +1,7 @@
-"""The passes over the training data: pool every level, then watch the levels' own maps."""
+"""Passes over the training data: pool every level, or watch the levels' own maps."""
 
 from collections.abc import Callable, Iterable, Iterator, Sized
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,10 +16,8 @@ from hrcam.batches import batches, split_batch
 from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.errors import FitError, InputError
-from hrcam.fusion import LevelFusion, level_weights
 from hrcam.head import Target
 from hrcam.inputs import check_images, grid_of, image_of, to_device_of
-from hrcam.level_statistics import LevelMoments, LevelPeaks
 from hrcam.levels import Levels
 from hrcam.map_weights import PATTERN, MapWeights
 from hrcam.model_call import Images, logits_of
@@ -29,10 +27,8 @@ from hrcam.pooling import pool
 CLASSES_AT_ONCE = 16
 # Of more classes than that, an image's own is compared with this many others.
 _OTHER_CLASSES = 2
-# The extent is the mean over this many images, shared between the classes.
-_EXTENT_IMAGES = 128
-
 Watched = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, tuple[int, ...]]
+"""A batch's level maps (B, M, *S_l), their classes (B, M), own class (B,) or −1, and grid."""
 
 
 @dataclass(frozen=True)
@@ -121,101 +117,61 @@ def pool_images(
     return levels, data
 
 
-@torch.no_grad()
-def fit_fusion(
-    model: nn.Module,
-    loader: Iterable[Any],
-    target: Target,
-    output: str | int | None,
-    levels: Levels,
-    weights: MapWeights,
-    threshold: float,
-) -> LevelFusion:
-    """Pass over the data again, and learn how to make one pattern map of the levels' own.
+@dataclass(frozen=True)
+class Watch:
+    """How the levels' own pattern maps of the training images are watched, pass by pass.
 
-    Two whole passes, for the mean at each position and for the peaks above it, and a third that
-    ends after some images of each class, for the usual extent. An image is of the class of its
-    label, or of the CNN's largest output; with one output it is of the class if that exceeds
-    ``threshold``. With many classes an image's own is compared with two others, and one that is
-    only known from the CNN's output takes a forward pass more.
+    An image is of the class of its label, or of the CNN's largest output; with one output it is
+    of the class if that exceeds ``threshold``. With many classes an image's own is compared with
+    two others, and one that is only known from the CNN's output takes a forward pass more.
+
+    Attributes
+    ----------
+    model, loader, target, output
+        As for ``HRCAM`` and ``fit``.
+    levels
+        Where to read.
+    threshold
+        For models with one output.
     """
-    watch = partial(_level_maps, model, loader, target, output, levels, weights, threshold)
-    moments = LevelMoments(weights.classes, len(levels))
-    for maps, classes, own, _ in watch("positions"):
-        moments.add(maps, classes, own)
-    mean, spread = tuple(moments.mean()), moments.spread()
-    alike = level_weights(np.full_like(spread, 0.5), spread)
-    fusion = LevelFusion(mean, spread, alike, np.zeros(weights.classes))
-    peaks = LevelPeaks(weights.classes, len(levels))
-    for maps, classes, own, _ in watch("levels"):
-        standard = [
-            torch.stack(
-                [
-                    fusion.standardise(level, one[:, column], classes[:, column])
-                    for column in range(classes.shape[1])
-                ],
-                dim=1,
-            )
-            for level, one in enumerate(maps)
-        ]
-        peaks.add(standard, classes, own)
-    fusion = replace(fusion, weights=level_weights(peaks.auc(), spread))
-    return replace(fusion, extent=_extent(fusion, watch("extent"), peaks.members()))
 
+    model: nn.Module
+    loader: Iterable[Any]
+    target: Target
+    output: str | int | None
+    levels: Levels
+    threshold: float
 
-def _extent(
-    fusion: LevelFusion,
-    watched: Iterable[Watched],
-    members: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float64]:
-    """Return the mean share of the image where a class's map is above half its maximum, (K,).
+    def own_classes(self, outcome: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """Return the class of each image, shape (N,), or −1, from labels or the CNN's outputs."""
+        if self.target == "labels":
+            return outcome.astype(np.int64)
+        return self._own_class(torch.from_numpy(outcome)).numpy()
 
-    Classes without an image get the mean of the others.
-    """
-    total, seen = np.zeros(len(members)), np.zeros(len(members), dtype=np.int64)
-    wanted = np.minimum(members, max(1, _EXTENT_IMAGES // max(1, int((members > 0).sum()))))
-    for maps, classes, own, grid in watched:
-        rows, columns = torch.nonzero(classes == own[:, None], as_tuple=True)
-        if len(rows):
-            chosen = [one[rows.to(one.device), columns.to(one.device)] for one in maps]
-            fused = fusion.combine(chosen, own[rows], grid).flatten(1)
-            above = fused > fused.amax(1, keepdim=True) / 2
-            np.add.at(total, own[rows].numpy(), above.double().mean(1).cpu().numpy())
-            np.add.at(seen, own[rows].numpy(), 1)
-        if np.all(seen >= wanted):
-            break
-    extent = total / np.maximum(seen, 1)
-    known = seen > 0
-    return np.where(known, extent, extent[known].mean() if known.any() else 0.0)
-
-
-def _level_maps(
-    model: nn.Module,
-    loader: Iterable[Any],
-    target: Target,
-    output: str | int | None,
-    levels: Levels,
-    weights: MapWeights,
-    threshold: float,
-    stage: str,
-) -> Iterable[Watched]:
-    """Yield each batch's level maps (B, M, *S_l), their classes (B, M), own class (B,), grid."""
-    every_class = torch.arange(weights.classes)[None]
-    for images, labels in _images(model, loader, target == "labels", stage):
-        weights.to(image_of(images).device)
-        own = None if labels is None else labels.reshape(-1).long()
-        wanted = None
-        if weights.classes > CLASSES_AT_ONCE:
+    @torch.no_grad()
+    def level_maps(self, weights: MapWeights, stage: str) -> Iterator[Watched]:
+        """Pass over the data, and yield each batch's pattern maps level by level."""
+        every_class = torch.arange(weights.classes)[None]
+        read = partial(_contract_level, weights)
+        for images, labels in _images(self.model, self.loader, self.target == "labels", stage):
+            weights.to(image_of(images).device)
+            own = None if labels is None else labels.reshape(-1).long()
+            wanted = None
+            if weights.classes > CLASSES_AT_ONCE:
+                if own is None:
+                    result, _ = capture(self.model, images, (), _nothing)
+                    own = self._own_class(logits_of(result, self.output))
+                wanted = (own[:, None] + torch.arange(1 + _OTHER_CLASSES)) % weights.classes
+            result, maps = capture(self.model, images, self.levels, partial(read, wanted))
             if own is None:
-                own = _own_class(
-                    logits_of(capture(model, images, (), _nothing)[0], output), threshold
-                )
-            wanted = (own[:, None] + torch.arange(1 + _OTHER_CLASSES)) % weights.classes
-        result, maps = capture(model, images, levels, partial(_contract_level, weights, wanted))
-        if own is None:
-            own = _own_class(logits_of(result, output), threshold)
-        compared = every_class.expand(len(own), -1) if wanted is None else wanted
-        yield maps, compared, own, grid_of(images)
+                own = self._own_class(logits_of(result, self.output))
+            compared = every_class.expand(len(own), -1) if wanted is None else wanted
+            yield maps, compared, own, grid_of(images)
+
+    def _own_class(self, logits: torch.Tensor) -> torch.Tensor:
+        if logits.shape[1] > 1:
+            return logits.argmax(1).cpu()
+        return torch.where(logits[:, 0] > self.threshold, 0, -1).cpu()
 
 
 def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:
@@ -230,12 +186,6 @@ def _contract_level(
 
 def _nothing(_level: int, _feature_map: torch.Tensor) -> None:
     return None
-
-
-def _own_class(logits: torch.Tensor, threshold: float) -> torch.Tensor:
-    if logits.shape[1] > 1:
-        return logits.argmax(1).cpu()
-    return torch.where(logits[:, 0] > threshold, 0, -1).cpu()
 
 
 def _images(

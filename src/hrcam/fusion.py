@@ -1,6 +1,6 @@
 """How the level maps become one pattern map: the one place for the fusion rule.
 
-What it needs of the training images is in ``level_statistics``.
+What it needs of the training images is learnt in ``comparison``.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hrcam.covariance import References
 from hrcam.interpolation import upsample
 from hrcam.level_statistics import FLAT
-
-Array = npt.NDArray[np.float64]
+from hrcam.linear_models import Array
 
 # The image is followed over this part of the width of what usually lights up.
 _REACH = 1 / 4
+
+VIEWS = ("place", "anywhere")
+"""What a place is compared with, in images of the reference: the same place, or all places."""
 
 
 @dataclass(frozen=True)
@@ -26,24 +29,27 @@ class LevelFusion:
 
     Attributes
     ----------
+    references
+        The class that each is compared with, shape (K,).
     mean
-        ν, the mean at each position on images of other classes, (K, *S_l) for each level.
+        ν, the mean at each position on images of the reference, (K, *S_l) for each level.
     spread
-        s, the standard deviation about ν, shape (K, L).
-    weights
-        λ, shape (K, L); each class's sum to 1.
+        s, the standard deviation about ν and about its mean over all positions, shape (K, L, 2).
+    views
+        Which of `VIEWS` count, bool, shape (K, 2); one of them at least.
     extent
         Share of the image where the fused map of a class is usually above half its maximum,
         shape (K,).
     """
 
+    references: References
     mean: tuple[Array, ...]
     spread: Array
-    weights: Array
+    views: npt.NDArray[np.bool_]
     extent: Array
 
     def standardise(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Return z = (m − ν) / s of one level: how far each place is above other classes' images.
+        """Return z = (m − ν) / s of one level, by both views: (B, 2, *S_l).
 
         Parameters
         ----------
@@ -57,16 +63,17 @@ class LevelFusion:
         chosen = classes.cpu().numpy()
         mean = torch.from_numpy(self.mean[level][chosen]).to(maps)
         spread = torch.from_numpy(np.maximum(self.spread[chosen, level], FLAT)).to(maps)
-        mean = upsample(mean[:, None], tuple(maps.shape[1:]))[:, 0]
-        return (maps - mean).div_(spread.reshape(-1, *[1] * (maps.ndim - 1)))
+        place = upsample(mean[:, None], tuple(maps.shape[1:]))
+        overall = mean.flatten(1).mean(1).reshape(-1, *[1] * maps.ndim).expand_as(place)
+        centres = torch.cat([place, overall], dim=1)
+        return (maps[:, None] - centres).div_(spread.reshape(-1, 2, *[1] * (maps.ndim - 1)))
 
-    def combine(
+    def surprise(
         self, maps: Iterable[torch.Tensor], classes: torch.Tensor, grid: tuple[int, ...]
-    ) -> torch.Tensor:
-        """Return P with sign(P) log(1 + |P|) = Σ_l λ_l U_l( sign(z_l) log(1 + |z_l|) ).
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean over the levels of U_l log(1 + |z_l|), by both views, and its sign.
 
-        Where all z are positive, 1 + P is the weighted geometric mean of the 1 + z_l: it is large
-        where several levels agree, and no level's few extreme values outvote the others.
+        Levels that are flat do not count.
 
         Parameters
         ----------
@@ -79,47 +86,53 @@ class LevelFusion:
 
         Returns
         -------
+        surprise
+            By each of `VIEWS`, shape (B, 2, *grid).
+        direction
+            The same with the signs of z, summed over the views that count, shape (B, *grid).
+        """
+        terms = (upsample(self._terms(level, one, classes), grid) for level, one in enumerate(maps))
+        total = reduce(torch.add, terms)
+        return total[:, : len(VIEWS)], total[:, len(VIEWS)]
+
+    def combine(
+        self, maps: Iterable[torch.Tensor], classes: torch.Tensor, grid: tuple[int, ...]
+    ) -> torch.Tensor:
+        """Return F: |F| = exp(surprise) − 1, by the view that finds the place less surprising.
+
+        By one view, 1 + |F| is the geometric mean of the 1 + |z_l|: large where several levels
+        agree, while no level's few extreme values outvote the others. The sign is that of the
+        direction: towards the class, or towards its reference.
+
+        Parameters
+        ----------
+        maps, classes, grid
+            As for `surprise`.
+
+        Returns
+        -------
         Tensor of shape (B, *grid).
         """
-        terms = (
-            upsample(self._term(level, one, classes)[:, None], grid)
-            for level, one in enumerate(maps)
-        )
-        total = reduce(torch.add, terms)[:, 0]
-        return torch.abs(total).expm1_().copysign_(total)
+        surprise, direction = self.surprise(maps, classes, grid)
+        counts = torch.from_numpy(self.views[classes.cpu().numpy()]).to(surprise.device)
+        counts = counts.reshape(*counts.shape, *[1] * len(grid))
+        least = surprise.masked_fill(~counts, torch.inf).amin(1)
+        return least.expm1_().copysign_(direction)
 
-    def _term(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Return λ_l sign(z_l) log(1 + |z_l|) of one level."""
+    def _terms(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        chosen = classes.cpu().numpy()
+        varies = self.spread[chosen].min(2) > FLAT
+        share = varies[:, level] / np.maximum(varies.sum(1), 1)
         z = self.standardise(level, maps, classes)
-        weight = torch.from_numpy(self.weights[classes.cpu().numpy(), level]).to(maps)
-        signed = torch.abs(z).log1p_().copysign_(z)
-        return signed.mul_(weight.reshape(-1, *[1] * (maps.ndim - 1)))
+        size = torch.abs(z).log1p_()
+        column = (-1, 1, *[1] * (maps.ndim - 1))
+        counts = torch.from_numpy(self.views[chosen]).to(z)
+        counts = counts.reshape(-1, len(VIEWS), *column[2:])
+        direction = (size.copysign(z) * counts).sum(1, keepdim=True)
+        return torch.cat([size, direction], dim=1) * torch.from_numpy(share).to(z).reshape(column)
 
     def reach(self, classes: torch.Tensor, grid: tuple[int, ...]) -> list[int]:
         """Return over how many voxels the map of each class follows the image, for ``diffuse``."""
         extent = self.extent[classes.cpu().numpy()]
         width = (extent * float(np.prod(grid))) ** (1 / len(grid))
         return [int(size) for size in _REACH * width + 1e-6]  # roots are not exact
-
-
-def level_weights(auc: Array, spread: Array) -> Array:
-    """Weigh each level by how well it tells the class by itself: the square of 2 AUC − 1.
-
-    The AUC is that of the level map's peak. A level that is flat does not count. Where no level
-    tells the class, all count alike.
-
-    Parameters
-    ----------
-    auc, spread
-        Shape (K, L).
-
-    Returns
-    -------
-    λ, shape (K, L); rows sum to 1.
-    """
-    merit = np.maximum(2 * auc - 1, 0) ** 2
-    merit = np.where(merit.sum(1, keepdims=True) > 0, merit, 1.0)
-    merit = np.where(spread > FLAT, merit, 0.0)
-    total = merit.sum(1, keepdims=True)
-    weights: Array = merit / np.where(total > 0, total, 1.0)
-    return weights

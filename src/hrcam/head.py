@@ -1,4 +1,4 @@
-"""One linear head over the pooled features of all levels, and its patterns."""
+"""One linear head over the pooled features of all levels, and what its patterns come from."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from hrcam.covariance import LogitCovariance, covariance_of
 from hrcam.errors import FitError
 from hrcam.linear_models import (
     Array,
@@ -29,7 +30,7 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class Head:
-    """logit_c = w_c · z + b_c with z = (g − μ) / σ, and the pattern of each class.
+    """logit_c = w_c · z + b_c with z = (g − μ) / σ, and how features and logits go together.
 
     Attributes
     ----------
@@ -37,10 +38,10 @@ class Head:
         μ and σ of the D pooled features, shape (D,).
     weights, bias
         w, shape (K, D), and b, shape (K,).
-    patterns
-        a, shape (K, D): the correlation of each feature with each logit.
-    resampled_patterns
-        The patterns of the heads refitted on resampled subjects, shape (R, K, D); R may be 0.
+    covariance
+        Of the features with the logits.
+    resampled
+        The same of the heads refitted on resampled subjects; there may be none.
     target
         What the head was fitted to.
     penalty
@@ -53,8 +54,8 @@ class Head:
     scale: Array
     weights: Array
     bias: Array
-    patterns: Array
-    resampled_patterns: Array
+    covariance: LogitCovariance
+    resampled: tuple[LogitCovariance, ...]
     target: Target
     penalty: float
     fidelity: float
@@ -74,7 +75,7 @@ def fit_head(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Head:
-    """Standardise the pooled features, fit the head, and derive its patterns.
+    """Standardise the pooled features, fit the head, and see how they go with its logits.
 
     Parameters
     ----------
@@ -105,9 +106,9 @@ def fit_head(
     else:
         outputs = centred_over_classes(outcome) if centre else outcome
         model = fit_least_squares(z, outputs, groups, seed)
-    resampled = np.zeros((bootstrap, *model.weights.shape))
+    resampled = []
     generator = np.random.default_rng(seed)
-    for index in range(bootstrap):
+    for _ in range(bootstrap):
         rows = _resample(outcome, target, groups, generator)
         if target == "labels":
             # Started from the full fit, a refit takes a few steps.
@@ -115,37 +116,14 @@ def fit_head(
                 z[rows], labels[rows], model.penalty, (model.weights, model.bias)
             )
             refit = _centred(LinearModel(weights, bias, model.penalty, np.nan), centre)
-            resampled[index] = pattern(z[rows], z[rows] @ refit.weights.T)
+            resampled.append(covariance_of(z[rows], z[rows] @ refit.weights.T))
         else:
             # The pattern is that of the CNN's own logits, which no refit changes.
-            resampled[index] = pattern(z[rows], outputs[rows])
+            resampled.append(covariance_of(z[rows], outputs[rows]))
     return Head(
-        mean, scale, model.weights, model.bias, pattern(z, outputs), resampled,
+        mean, scale, model.weights, model.bias, covariance_of(z, outputs), tuple(resampled),
         target, model.penalty, model.fidelity,
     )  # fmt: skip
-
-
-def pattern(z: Array, outputs: Array) -> Array:
-    """Return a_ck = cov(z_k, logit_c) / sd(logit_c) (Haufe et al., NeuroImage 2014, eq. 6).
-
-    Parameters
-    ----------
-    z
-        Standardised features, shape (N, D).
-    outputs
-        Logits, shape (N, K).
-
-    Returns
-    -------
-    Array of shape (K, D); zero for a logit that does not vary.
-    """
-    centred = outputs - outputs.mean(0)
-    spread = centred.std(0)
-    covariance = centred.T @ (z - z.mean(0)) / len(z)
-    varies = spread > 1e-12
-    scale = np.where(varies, spread, 1.0)[:, None]
-    correlation: Array = np.where(varies[:, None], covariance / scale, 0.0)
-    return correlation
 
 
 def centred_over_classes(values: Array) -> Array:

@@ -1,36 +1,57 @@
-"""What the levels' own pattern maps do on the training images: learnt without a mask."""
+"""What the levels' own pattern maps are on images of the class that another is compared with."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from sklearn.metrics import roc_auc_score
 
+from hrcam.covariance import ALL_OTHERS, References
 from hrcam.interpolation import upsample
+from hrcam.linear_models import Array
 
-Array = npt.NDArray[np.float64]
-
-# The peak of a map is the mean of this share of its largest values: about the size of a small
-# lesion, and less noisy than the maximum alone.
-_PEAK = 0.004
 # The mean at one position is worth this many images of the mean over all positions.
 _PRIOR = 10
 # A level whose map varies less than this is constant.
 FLAT = 1e-12
 
+OWN, REFERENCE, NEITHER = 0, 1, 2
+
+
+def roles(classes: torch.Tensor, members: torch.Tensor, references: References) -> torch.Tensor:
+    """Say what images are to classes: of the class, of its reference, or neither.
+
+    Parameters
+    ----------
+    classes
+        Shape (B, M).
+    members
+        Each image's own class, shape (B,), or −1 for none.
+    references
+        As in `hrcam.covariance`.
+
+    Returns
+    -------
+    `OWN`, `REFERENCE` or `NEITHER`, shape (B, M).
+    """
+    wanted = torch.from_numpy(references)[classes]
+    own = classes == members[:, None]
+    compared = (wanted == ALL_OTHERS) | (wanted == members[:, None])
+    other = torch.where(compared, REFERENCE, NEITHER)
+    return torch.where(own, OWN, other)
+
 
 class LevelMoments:
-    """Mean at each position, and spread, of the level maps on images of other classes.
+    """Mean at each position, and spread, of the level maps on images of the reference.
 
     The resolution of a level is that of its first map; maps of other sizes are interpolated.
     """
 
-    def __init__(self, classes: int, levels: int) -> None:
-        self._classes = classes
+    def __init__(self, references: References, levels: int) -> None:
+        self._references = references
         self._sums: list[torch.Tensor | None] = [None] * levels
-        self._squares = torch.zeros(levels, 2 * classes, dtype=torch.float64)
-        self._counts = torch.zeros(classes, 2, dtype=torch.float64)
+        slots = 3 * len(references)
+        self._squares = torch.zeros(levels, slots, dtype=torch.float64)
+        self._counts = torch.zeros(slots, dtype=torch.float64)
 
     def add(
         self, maps: Sequence[torch.Tensor], classes: torch.Tensor, members: torch.Tensor
@@ -46,12 +67,12 @@ class LevelMoments:
         members
             Each image's own class, shape (B,), or −1 for none.
         """
-        slots = (classes * 2 + (members[:, None] == classes)).flatten()
-        self._counts.view(-1).index_add_(0, slots, torch.ones(len(slots), dtype=self._counts.dtype))
+        slots = (classes * 3 + roles(classes, members, self._references)).flatten()
+        self._counts.index_add_(0, slots, torch.ones(len(slots), dtype=self._counts.dtype))
         for level, one in enumerate(maps):
             sums = self._sums[level]
             if sums is None:
-                shape = (2 * self._classes, *one.shape[2:])
+                shape = (len(self._counts), *one.shape[2:])
                 sums = torch.zeros(shape, dtype=torch.float64)
                 self._sums[level] = sums
             values = upsample(one, tuple(sums.shape[1:])).double().cpu().flatten(0, 1)
@@ -62,72 +83,41 @@ class LevelMoments:
         """Return ν, the mean at each position, (K, *S_l) for each level.
 
         Where there are few images, it is drawn towards the mean over all positions. Without
-        images of other classes it is that of the class's own, here and in ``spread``.
+        images of the reference it is that of the class's own, here and in ``spread``.
         """
         return [moments[0] for moments in self._moments()]
 
     def spread(self) -> Array:
-        """Return s, the standard deviation about ν over positions and images, (K, L)."""
+        """Return s, the standard deviations over positions and images, (K, L, 2).
+
+        The first is about ν, the second about its mean over all positions.
+        """
         return np.stack([moments[1] for moments in self._moments()], axis=1)
 
     def _moments(self) -> list[tuple[Array, Array]]:
-        counts = self._of_others(self._counts.numpy())
+        counts = self._of_reference(self._counts)
         trust = counts / (counts + _PRIOR)
         result = []
         for sums, squares in zip(self._sums, self._squares, strict=True):
             if sums is None:
                 raise RuntimeError("moments of no image")
-            shape = (self._classes, 2, *sums.shape[1:])
             axes = tuple(range(1, sums.ndim))
             column = (-1, *[1] * (sums.ndim - 1))
             divisor = np.maximum(counts, 1)
-            mean = self._of_others(sums.numpy().reshape(shape)) / divisor.reshape(column)
+            mean = self._of_reference(sums) / divisor.reshape(column)
             overall = mean.mean(axes, keepdims=True)
             drawn = overall + trust.reshape(column) * (mean - overall)
-            second = self._of_others(squares.numpy().reshape(self._classes, 2)) / divisor
-            variance = second - (2 * mean * drawn - drawn**2).mean(axes)
-            result.append((drawn, np.sqrt(np.maximum(variance, 0))))
+            second = self._of_reference(squares) / divisor
+            about = [
+                second - (2 * mean * centre - centre**2).mean(axes) for centre in (drawn, overall)
+            ]
+            result.append((drawn, np.sqrt(np.maximum(np.stack(about, axis=1), 0))))
         return result
 
-    def _of_others(self, totals: Array) -> Array:
-        alone = (self._counts[:, 0] == 0).numpy()
+    def _of_reference(self, totals: torch.Tensor) -> Array:
+        by_role = totals.numpy().reshape(len(self._references), 3, *totals.shape[1:])
+        alone = self._counts.numpy().reshape(-1, 3)[:, REFERENCE] == 0
         chosen: Array = np.where(
-            alone.reshape(-1, *[1] * (totals.ndim - 2)), totals[:, 1], totals[:, 0]
+            alone.reshape(-1, *[1] * (totals.ndim - 1)), by_role[:, OWN], by_role[:, REFERENCE]
         )
         return chosen
-
-
-class LevelPeaks:
-    """How well the peak of each level's map tells images of the class from others."""
-
-    def __init__(self, classes: int, levels: int) -> None:
-        self._levels = levels
-        self._peaks: list[list[Array]] = [[] for _ in range(classes)]
-        self._member: list[list[bool]] = [[] for _ in range(classes)]
-
-    def add(
-        self, maps: Sequence[torch.Tensor], classes: torch.Tensor, members: torch.Tensor
-    ) -> None:
-        """Take in a batch: parameters as in `LevelMoments.add`, the maps standardised."""
-        peaks = torch.stack([_peak(one) for one in maps], dim=2).double().cpu().numpy()
-        for image, row in enumerate(classes.tolist()):
-            for index, name in enumerate(row):
-                self._peaks[name].append(peaks[image, index])
-                self._member[name].append(bool(members[image] == name))
-
-    def members(self) -> npt.NDArray[np.int64]:
-        """Return how many images of each class there were, (K,)."""
-        return np.array([sum(member) for member in self._member])
-
-    def auc(self) -> Array:
-        """Return the area under the ROC curve of each level's peak, (K, L); 0.5 if unknown."""
-        area = np.full((len(self._peaks), self._levels), 0.5)
-        for name, (peaks, member) in enumerate(zip(self._peaks, self._member, strict=True)):
-            if 0 < sum(member) < len(member):
-                area[name] = [roc_auc_score(member, column) for column in np.array(peaks).T]
-        return area
-
-
-def _peak(maps: torch.Tensor) -> torch.Tensor:
-    values = maps.flatten(2)
-    return values.topk(max(1, round(_PEAK * values.shape[-1])), dim=-1).values.mean(-1)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from hrcam.covariance import References
 from hrcam.head import Head
 from hrcam.levels import Level
 
@@ -14,17 +15,19 @@ EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
 class MapWeights:
     """The head's vectors in units of the raw feature map, level by level.
 
-    Each class has 2 + R output channels: its evidence w / σ, its pattern a, and the R resampled
-    patterns. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
+    Each class has 2 + R output channels: its evidence w / σ, its pattern a against its reference,
+    and the R resampled patterns. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
 
-    The features of a pattern count in units of their own map, not divided by σ: one that hardly
-    varies between images is no better witness for being rare.
+    a = r |r| σ: a feature counts by how much it varies, and of that only by the share r² that goes
+    with the class. One that hardly varies between images is no better witness for being rare, and
+    many that hardly go with the class do not outvote the few that do.
     """
 
-    def __init__(self, head: Head, levels: Sequence[Level]) -> None:
-        patterns = np.concatenate([head.patterns[None], head.resampled_patterns])
-        raw = np.concatenate([(head.weights / head.scale)[None], patterns])
-        raw = raw.swapaxes(0, 1)
+    def __init__(self, head: Head, levels: Sequence[Level], references: References) -> None:
+        covariances = (head.covariance, *head.resampled)
+        correlations = [covariance.pattern(references) for covariance in covariances]
+        patterns = [one * np.abs(one) * head.scale for one in correlations]
+        raw = np.stack([head.weights / head.scale, *patterns], axis=1)
         ends = np.cumsum([level.channels for level in levels])[:-1]
         parts = np.split(raw, ends, axis=-1)
         means = np.split(head.mean, ends)

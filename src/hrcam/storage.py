@@ -13,17 +13,18 @@ from safetensors.numpy import load, save
 from torch import nn
 
 from hrcam import __version__
+from hrcam.covariance import ALL_OTHERS, LogitCovariance
 from hrcam.errors import LoadError
 from hrcam.files import write_atomically
-from hrcam.fusion import LevelFusion
+from hrcam.fusion import VIEWS, LevelFusion
 from hrcam.head import Head, Target
 from hrcam.levels import Level, Levels
 from hrcam.text_files import encode_json
 
-FORMAT = 2
+FORMAT = 3
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
-_ARRAYS = ("mean", "scale", "weights", "bias", "patterns", "resampled_patterns")
-_FUSION = ("spread", "weights", "extent")
+_ARRAYS = ("mean", "scale", "weights", "bias")
+_FUSION = ("references", "spread", "views", "extent")
 # Half precision changes a tensor's norm by less than this; other weights change it by more.
 _SAME_NORM = 5e-3
 
@@ -49,6 +50,11 @@ def save_fitted(
         "model": _norms(model),
     }
     arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _FUSION}
+    covariances = (head.covariance, *head.resampled)
+    arrays |= {
+        f"covariance_{name}": np.stack([getattr(one, name) for one in covariances])
+        for name in ("features", "logits")
+    }
     # Means at single positions need no more digits than the maps have.
     arrays |= {f"level_mean_{index}": mean.astype("f4") for index, mean in enumerate(fusion.mean)}
     numbers = save(arrays)
@@ -92,30 +98,46 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
             for level in description["levels"]
         )
         means = (arrays[f"level_mean_{index}"] for index in range(len(levels)))
-        fusion = LevelFusion(tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION})
+        fusion = LevelFusion(
+            mean=tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION}
+        )
+        covariance, *resampled = (
+            LogitCovariance(*pair)
+            for pair in zip(arrays["covariance_features"], arrays["covariance_logits"], strict=True)
+        )
         fidelity = description["fidelity"]
         head = Head(
             **{name: arrays[name] for name in _ARRAYS},
+            covariance=covariance,
+            resampled=tuple(resampled),
             target=description["target"],
             penalty=description["penalty"],
             fidelity=float("nan") if fidelity is None else fidelity,
         )
         saved_model, settings = dict(description["model"]), dict(description["settings"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
-    shape = (len(head.bias), sum(level.channels for level in levels))
-    vectors = (head.weights, head.patterns, *head.resampled_patterns)
-    if (
-        head.target not in get_args(Target)
-        or any(array.shape != shape for array in vectors)
-        or any(array.shape != shape[1:] for array in (head.mean, head.scale))
-        or any(array.shape != (shape[0], len(levels)) for array in (fusion.spread, fusion.weights))
-        or any(mean.shape[0] != shape[0] for mean in fusion.mean)
-        or fusion.extent.shape != shape[:1]
-    ):
+    if head.target not in get_args(Target) or not _fit(levels, head, fusion):
         raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
     _check_model(model, saved_model, levels)
     return levels, head, fusion, settings
+
+
+def _fit(levels: Levels, head: Head, fusion: LevelFusion) -> bool:
+    """Whether arrays that were read have the shapes of each other."""
+    classes, features = len(head.bias), sum(level.channels for level in levels)
+    covariances = (head.covariance, *head.resampled)
+    matrices = (head.weights, *(one.features for one in covariances))
+    return (
+        all(array.shape == (classes, features) for array in matrices)
+        and all(one.logits.shape == (classes, classes) for one in covariances)
+        and all(array.shape == (features,) for array in (head.mean, head.scale))
+        and all(array.shape == (classes,) for array in (fusion.references, fusion.extent))
+        and bool(np.all((fusion.references >= ALL_OTHERS) & (fusion.references < classes)))
+        and fusion.spread.shape == (classes, len(levels), len(VIEWS))
+        and fusion.views.shape == (classes, len(VIEWS))
+        and all(mean.shape[0] == classes for mean in fusion.mean)
+    )
 
 
 def _norms(model: nn.Module) -> dict[str, dict[str, Any]]:

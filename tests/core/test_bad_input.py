@@ -131,10 +131,10 @@ def test_labels(labels, error, message, model):
 def test_labels_of_good_shapes_and_types(model):
     """What loaders yield that is not wrong: floats, booleans, a column."""
     two = torch.tensor([0, 1] * 3)
-    expected = HRCAM(model).fit([(IMAGES, two)]).head.patterns
+    expected = HRCAM(model).fit([(IMAGES, two)]).head.covariance.features
     for labels in (two.float(), two.bool(), two[:, None], two.tolist(), two.numpy(), two.int()):
-        patterns = HRCAM(model).fit([(IMAGES, labels)]).head.patterns
-        assert (patterns == expected).all()
+        found = HRCAM(model).fit([(IMAGES, labels)]).head.covariance.features
+        assert (found == expected).all()
 
 
 @pytest.mark.parametrize("loader", [[], DataLoader([])], ids=["list", "DataLoader"])
@@ -164,7 +164,8 @@ def test_a_loader_is_not_started_to_be_checked(model):
 
     loader = Loader(GOOD)
     HRCAM(model).fit(loader)
-    assert loader.started == 4  # the four passes
+    # One to pool, two for each of two references that are tried, two for the one that is chosen.
+    assert loader.started == 1 + 2 * 2 + 2
 
 
 def test_no_labels_in_the_loader(model):
@@ -230,7 +231,8 @@ def test_before_fit(model, tmp_path):
         lambda: hr.levels,
         lambda: hr.head,
         lambda: hr.fidelity,
-        lambda: hr.level_weights,
+        lambda: hr.references,
+        lambda: hr.reference,
         lambda: hr.save(tmp_path / "none"),
     ):
         with pytest.raises(NotFittedError, match="call fit"):

@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrcam import diffusion
-from hrcam.diffusion import diffuse
 
 SHAPES = [(17,), (12, 15), (7, 8, 9)]
+
+
+def diffuse(maps, images, reach):
+    """Spread one map of each image."""
+    return diffusion.diffuse(maps[:, None], images, reach)[:, 0]
 
 
 def drawn(shape, channels=1, batch=2):
@@ -89,6 +93,14 @@ def test_mirrors_and_batches_do_not_matter(shape):
         alone = diffuse(maps[index : index + 1], images[index : index + 1], [reach])
         torch.testing.assert_close(alone[0], together[index])
     torch.testing.assert_close(diffuse(maps.flip(1), images.flip(2), [2, 5]), together.flip(1))
+
+
+def test_several_maps_are_spread_as_each_alone():
+    one, images = drawn((12, 15))
+    other = torch.randn_like(one)
+    both = diffusion.diffuse(torch.stack([one, other], 1), images, [3, 3])
+    for index, maps in enumerate((one, other)):
+        torch.testing.assert_close(both[:, index], diffuse(maps, images, [3, 3]))
 
 
 def test_more_reach_spreads_further():

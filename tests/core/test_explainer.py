@@ -185,8 +185,10 @@ def test_maps_of_two_classes_are_opposite(target):
     zero, one = hr.explain(images, 0), hr.explain(images, 1)
     close(zero.evidence, -one.evidence, 1e-6)
     close(zero.logits[:, 0], -zero.logits[:, 1], 1e-6)
-    # The patterns' level weights may differ between classes; each level's share does not.
-    np.testing.assert_allclose(hr.head.patterns[0], -hr.head.patterns[1], atol=1e-12)
+    # The patterns are compared with images of other classes; what is compared is opposite.
+    assert hr.references == (1, 0)
+    patterns = hr.head.covariance.pattern(np.array([1, 0]))
+    np.testing.assert_allclose(patterns[0], -patterns[1], atol=1e-12)
 
 
 def test_more_classes_than_are_mapped_together():
@@ -235,22 +237,29 @@ def test_std_is_the_naive_one_over_the_refits():
     """Each refit's fused map drawn as a map of its own, then their spread, along the image."""
     case = fitted(ARCHITECTURES["plain"], "labels", bootstrap=11)  # more than one chunk
     maps = []
-    for patterns in case.hr.head.resampled_patterns:
+    for covariance in case.hr.head.resampled:
         refit = copy.copy(case.hr)
-        none = np.zeros((0, *patterns.shape))
-        head = replace(case.hr.head, patterns=patterns, resampled_patterns=none)
+        head = replace(case.hr.head, covariance=covariance, resampled=())
         refit._adopt(case.hr.levels, head, case.hr._fusion)
         maps.append(refit.explain(case.images).fused)
     grid = tuple(case.images.shape[2:])
     reach = case.hr._fusion.reach(case.explanation.classes, grid)
-    close(case.explanation.std, diffuse(torch.stack(maps).std(0), case.images, reach))
+    expected = diffuse(torch.stack(maps).std(0)[:, None], case.images, reach)[:, 0]
+    close(case.explanation.std, expected)
 
 
 def test_the_pattern_is_the_fused_map_spread_along_the_image():
+    """In size and in sign: what speaks for a class and what speaks against it do not cancel."""
     case = fitted(ARCHITECTURES["plain"], "labels")
+    fused, pattern = case.explanation.fused, case.explanation.pattern
     reach = case.hr._fusion.reach(case.explanation.classes, tuple(case.images.shape[2:]))
-    expected = diffuse(case.explanation.fused, case.images, reach)
-    close(case.explanation.pattern, expected)
+    size, direction = (
+        diffuse(one[:, None], case.images, reach)[:, 0] for one in (fused.abs(), fused)
+    )
+    close(pattern.abs(), size)
+    clear = direction.abs() > 1e-5
+    assert torch.equal(pattern.sign()[clear], direction.sign()[clear])
+    assert (pattern.abs() > direction.abs() + 1e-3).any()
 
 
 def test_no_bootstrap_no_std():
@@ -282,7 +291,9 @@ def test_batches_of_any_size_give_the_same_head():
     whole = HRCAM(model).fit([images], target="logits").head
     parts = HRCAM(model).fit([images[:1], images[1:5], images[5:]], target="logits").head
     np.testing.assert_allclose(parts.mean, whole.mean, rtol=1e-5)
-    np.testing.assert_allclose(parts.patterns, whole.patterns, atol=1e-4)
+    for name in ("features", "logits"):
+        one, other = (getattr(head.covariance, name) for head in (parts, whole))
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_logits_target_with_the_training_loader():

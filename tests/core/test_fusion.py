@@ -4,46 +4,78 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.fusion import LevelFusion, level_weights
+from hrcam.covariance import ALL_OTHERS
+from hrcam.fusion import LevelFusion
+
+PLACE, ANYWHERE, BOTH = [True, False], [False, True], [True, True]
 
 
-def fusion_of(levels: int, **values) -> LevelFusion:
-    """One class, and levels that are taken as they are."""
+def fusion_of(levels: int, classes: int = 1, **values) -> LevelFusion:
+    """Levels that are taken as they are."""
     plain = {
-        "mean": (np.zeros((1, 1)),) * levels,
-        "spread": np.ones((1, levels)),
-        "weights": np.full((1, levels), 1 / levels),
-        "extent": np.zeros(1),
+        "references": np.full(classes, ALL_OTHERS),
+        "mean": (np.zeros((classes, 1)),) * levels,
+        "spread": np.ones((classes, levels, 2)),
+        "views": np.full((classes, 2), True),
+        "extent": np.zeros(classes),
     }
     return LevelFusion(**(plain | values))
 
 
+def combined(fusion: LevelFusion, *levels, name: int = 0) -> np.ndarray:
+    """Fuse the levels' maps of one image with as many places each."""
+    maps = [torch.tensor([level], dtype=torch.float64) for level in levels]
+    return fusion.combine(maps, torch.tensor([name]), (len(levels[0]),))[0].numpy()
+
+
 def test_combine_by_hand():
-    """z = (m - mean) / spread, then the signed geometric mean of 1 + |z|, less 1."""
-    one, two = torch.tensor([[3.0, 1.0]]), torch.tensor([[10.0, -10.0]])
-    fusion = LevelFusion(
+    """z = (m - mean) / spread, then the geometric mean of 1 + |z|, less 1."""
+    fusion = fusion_of(
+        2,
+        classes=2,
         mean=(np.array([[9.0, 9.0], [1.0, 1.0]]), np.array([[9.0, 9.0], [0.0, 0.0]])),
-        spread=np.array([[9.0, 9.0], [2.0, 10.0]]),
-        weights=np.array([[9.0, 9.0], [0.25, 0.75]]),
-        extent=np.zeros(2),
+        spread=np.array([[[9.0, 9.0]] * 2, [[2.0, 2.0], [10.0, 10.0]]]),
     )
-    combined = fusion.combine(iter([one, two]), torch.tensor([1]), (2,))
-    # At the first place both z are 1, at the second they are 0 and -1.
-    expected = [[1.0, -(2**0.75 - 1)]]
-    np.testing.assert_allclose(combined.numpy(), expected, rtol=1e-6)
+    # At the first place both z are 1; at the second they are 0 and -8.
+    found = combined(fusion, [3.0, 1.0], [10.0, -80.0], name=1)
+    np.testing.assert_allclose(found, [1.0, -(9**0.5 - 1)])
 
 
-def test_each_position_has_its_own_mean():
+def test_each_place_has_its_own_mean():
     """Low where others are high is a place, too, for a feature that falls with the class."""
-    fusion = fusion_of(1, mean=(np.array([[-5.0, 0.0, 0.0]]),))
-    combined = fusion.combine([torch.tensor([[-1.0, 0.0, -1.0]])], torch.tensor([0]), (3,))
-    np.testing.assert_allclose(combined.numpy(), [[4.0, 0.0, -1.0]], rtol=1e-6)
+    mean = (np.array([[-5.0, 0.0, -1.0]]),)
+    found = combined(fusion_of(1, mean=mean, views=np.array([PLACE])), [-1.0, 0.0, -2.0])
+    np.testing.assert_allclose(found, [4.0, 0.0, -1.0])
+
+
+def test_anywhere_there_is_one_mean_for_all_places():
+    mean, spread = (np.array([[-5.0, 0.0, -1.0]]),), np.array([[[1.0, 4.0]]])
+    fusion = fusion_of(1, mean=mean, spread=spread, views=np.array([ANYWHERE]))
+    np.testing.assert_allclose(combined(fusion, [-1.0, 2.0, -6.0]), [0.25, 1.0, -1.0])
+
+
+def test_by_both_views_the_less_surprising_one_counts():
+    """What stands out at its place and nowhere else, or everywhere and at its place not, is dim."""
+    mean, maps = (np.array([[4.0, 0.0, -4.0]]),), [4.0, 4.0, 0.0]
+    by_view = [
+        combined(fusion_of(1, mean=mean, views=np.array([view])), maps)
+        for view in (PLACE, ANYWHERE, BOTH)
+    ]
+    np.testing.assert_allclose(by_view[0], [0, 4, 4])
+    np.testing.assert_allclose(by_view[1], [4, 4, 0])
+    np.testing.assert_allclose(by_view[2], [0, 4, 0])
+
+
+def test_the_sign_is_that_of_most_of_the_levels():
+    """The size is not lowered by levels that disagree in sign."""
+    found = combined(fusion_of(3), [3.0, -3.0], [3.0, -3.0], [-3.0, 3.0])
+    np.testing.assert_allclose(found, [3.0, -3.0])
 
 
 def test_the_mean_is_brought_to_the_size_of_the_map():
     fusion = fusion_of(1, mean=(np.array([[0.0, 4.0]]),))
     z = fusion.standardise(0, torch.zeros(1, 4), torch.tensor([0]))
-    np.testing.assert_allclose(z.numpy(), [[0, -1, -3, -4]])
+    np.testing.assert_allclose(z.numpy(), [[[0, -1, -3, -4], [-2, -2, -2, -2]]])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -52,24 +84,23 @@ def test_combine_keeps_the_precision_of_the_maps(dtype):
     assert fusion_of(1).combine([maps], torch.tensor([0, 0]), (3,)).dtype == dtype
 
 
-def test_weights_by_hand():
-    """AUC 0.75 against 1: (2 · 0.75 - 1)² to 1, that is a fifth to four fifths."""
-    weights = level_weights(np.array([[0.75, 1.0, 0.2]]), np.ones((1, 3)))
-    np.testing.assert_allclose(weights, [[0.2, 0.8, 0.0]])
+@pytest.mark.parametrize("flat", [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+def test_flat_levels_do_not_count(flat):
+    spread = np.array([[[1.0, 1.0], flat]])
+    np.testing.assert_allclose(combined(fusion_of(2, spread=spread), [3.0], [100.0]), [3.0])
 
 
-def test_where_no_level_tells_the_class_all_count_alike():
-    weights = level_weights(np.array([[0.5, 0.3, 0.1]]), np.ones((1, 3)))
-    np.testing.assert_allclose(weights, [[1 / 3] * 3])
+def test_where_all_levels_are_flat_there_is_nothing():
+    found = combined(fusion_of(1, spread=np.zeros((1, 1, 2))), [0.0, 5.0])
+    np.testing.assert_array_equal(found, 0)
 
 
-def test_flat_levels_do_not_count():
-    auc, spread = np.array([[0.9, 0.9], [0.5, 0.5]]), np.array([[1.0, 0.0], [0.0, 0.0]])
-    np.testing.assert_allclose(level_weights(auc, spread), [[1, 0], [0, 0]])
-    maps = fusion_of(1, spread=np.zeros((1, 1))).combine(
-        [torch.zeros(2, 5)], torch.zeros(2, dtype=torch.long), (5,)
-    )
-    assert torch.isfinite(maps).all()
+def test_images_of_a_batch_may_be_of_classes_with_other_views():
+    mean = (np.array([[4.0, 0.0, -4.0]] * 3),)
+    fusion = fusion_of(1, classes=3, mean=mean, views=np.array([PLACE, ANYWHERE, BOTH]))
+    maps = torch.tensor([[4.0, 4.0, 0.0]] * 3)
+    together = fusion.combine([maps], torch.tensor([2, 0, 1]), (3,))
+    np.testing.assert_allclose(together.numpy(), [[0, 4, 0], [0, 4, 4], [4, 4, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

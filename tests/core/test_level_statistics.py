@@ -1,13 +1,13 @@
 """What is learnt from the levels' own maps, by hand."""
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hrcam import level_statistics
-from hrcam.level_statistics import LevelMoments, LevelPeaks
+from hrcam.covariance import ALL_OTHERS
+from hrcam.level_statistics import NEITHER, OWN, REFERENCE, LevelMoments, roles
 
 OTHERS = torch.tensor([[1.0, 3.0], [2.0, 6.0], [100.0, 0.0]])
 MEMBERS = [-1, -1, 0]
@@ -15,17 +15,10 @@ MEMBERS = [-1, -1, 0]
 
 def moments_of(levels, members, classes=1) -> LevelMoments:
     """Watch level maps of shape (B, *S_l) of class 0."""
-    moments = LevelMoments(classes, len(levels))
+    moments = LevelMoments(np.full(classes, ALL_OTHERS), len(levels))
     which = torch.zeros(len(members), 1, dtype=torch.long)
     moments.add([level[:, None] for level in levels], which, torch.tensor(members))
     return moments
-
-
-def peaks_of(levels, members) -> LevelPeaks:
-    peaks = LevelPeaks(1, len(levels))
-    which = torch.zeros(len(members), 1, dtype=torch.long)
-    peaks.add([level[:, None] for level in levels], which, torch.tensor(members))
-    return peaks
 
 
 def test_mean_is_that_of_the_other_images_at_each_position(monkeypatch):
@@ -33,10 +26,11 @@ def test_mean_is_that_of_the_other_images_at_each_position(monkeypatch):
     np.testing.assert_allclose(moments_of([OTHERS], MEMBERS).mean()[0], [[1.5, 4.5]])
 
 
-def test_spread_is_about_the_mean_at_each_position(monkeypatch):
+def test_spread_is_about_the_mean_at_each_position_and_about_that_of_all(monkeypatch):
     monkeypatch.setattr(level_statistics, "_PRIOR", 0)
     spread = moments_of([OTHERS], MEMBERS).spread()
-    np.testing.assert_allclose(spread, [[np.sqrt((0.25 + 2.25) / 2)]])
+    expected = [(0.25 + 2.25) / 2, (4 + 0 + 1 + 9) / 4]
+    np.testing.assert_allclose(spread, [[np.sqrt(expected)]])
 
 
 def test_few_images_draw_the_mean_to_that_of_all_positions():
@@ -44,7 +38,7 @@ def test_few_images_draw_the_mean_to_that_of_all_positions():
     moments = moments_of([OTHERS], MEMBERS)
     np.testing.assert_allclose(moments.mean()[0], [[2.75, 3.25]])
     values = np.array([[1, 3], [2, 6]]) - [2.75, 3.25]
-    np.testing.assert_allclose(moments.spread(), [[np.sqrt(np.mean(values**2))]])
+    np.testing.assert_allclose(moments.spread()[0, 0, 0], np.sqrt(np.mean(values**2)))
 
 
 def test_with_many_images_the_mean_is_that_of_the_position():
@@ -59,7 +53,8 @@ def test_without_others_the_class_itself_is_watched():
     overall = maps.numpy().mean()
     expected = overall + 5 / 15 * (maps.numpy().mean(0) - overall)
     np.testing.assert_allclose(moments.mean()[0], [expected], rtol=1e-5, atol=1e-6)
-    assert moments.spread()[0, 0] == pytest.approx(np.std(maps.numpy() - expected), rel=1e-2)
+    spread = [np.std(maps.numpy() - expected), maps.numpy().std()]
+    np.testing.assert_allclose(moments.spread()[0, 0], spread, rtol=1e-2)
 
 
 @given(batch=st.integers(1, 6))
@@ -68,7 +63,7 @@ def test_batches_do_not_matter(batch):
     levels = [torch.randn(6, 4, 4, generator=generator), torch.randn(6, 2, 2, generator=generator)]
     members = [0, -1, 0, -1, 0, -1]
     whole = moments_of(levels, members)
-    parts = LevelMoments(1, 2)
+    parts = LevelMoments(np.array([ALL_OTHERS]), 2)
     for start in range(0, 6, batch):
         some = [level[start : start + batch, None] for level in levels]
         own = torch.tensor(members[start : start + batch])
@@ -81,28 +76,29 @@ def test_batches_do_not_matter(batch):
 def test_each_class_is_compared_with_the_others():
     """Three images of the classes 0, 1 and 1, each mapped for both classes."""
     maps = torch.tensor([[[1.0], [10.0]], [[2.0], [20.0]], [[4.0], [40.0]]])
-    moments = LevelMoments(2, 1)
+    moments = LevelMoments(np.full(2, ALL_OTHERS), 1)
     moments.add([maps], torch.tensor([[0, 1]] * 3), torch.tensor([0, 1, 1]))
     np.testing.assert_allclose(moments.mean()[0], [[3.0], [10.0]])
-    np.testing.assert_allclose(moments.spread(), [[1.0], [0.0]], atol=1e-12)
+    np.testing.assert_allclose(moments.spread(), [[[1.0, 1.0]], [[0.0, 0.0]]], atol=1e-12)
+
+
+def test_images_that_are_neither_of_a_class_nor_of_its_reference_do_not_count():
+    maps = torch.tensor([[[1.0]], [[2.0]], [[50.0]], [[4.0]]])
+    moments = LevelMoments(np.array([2, ALL_OTHERS, ALL_OTHERS]), 1)
+    moments.add([maps], torch.zeros(4, 1, dtype=torch.long), torch.tensor([0, 2, 1, 2]))
+    np.testing.assert_allclose(moments.mean()[0][0], [3.0])
+
+
+def test_roles_by_hand():
+    classes = torch.tensor([[0, 1, 2]] * 4)
+    found = roles(classes, torch.tensor([0, 1, 2, -1]), np.array([2, ALL_OTHERS, 0]))
+    o, r, n = OWN, REFERENCE, NEITHER
+    assert found.tolist() == [[o, r, r], [n, o, n], [r, r, o], [n, r, n]]
 
 
 def test_maps_of_other_sizes_are_brought_to_the_first():
-    moments = LevelMoments(1, 1)
+    moments = LevelMoments(np.array([ALL_OTHERS]), 1)
     for size in (4, 8, 2):
         maps = torch.full((20, 1, size, size), float(size))
         moments.add([maps], torch.zeros(20, 1, dtype=torch.long), torch.full((20,), -1))
     np.testing.assert_allclose(moments.mean()[0], np.full((1, 4, 4), 14 / 3))
-
-
-def test_peak_auc_by_hand():
-    # Peaks 1, 2, 3, 4 of members 0, 1, 0, 1: three of the four pairs are in order.
-    maps = torch.tensor([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0], [4.0, 0.0]])
-    peaks = peaks_of([maps], [-1, 0, -1, 0])
-    np.testing.assert_allclose(peaks.auc(), [[0.75]])
-    np.testing.assert_array_equal(peaks.members(), [2])
-
-
-@pytest.mark.parametrize("members", [[0] * 4, [-1] * 4])
-def test_one_kind_of_image_tells_nothing(members):
-    np.testing.assert_array_equal(peaks_of([torch.randn(4, 5)], members).auc(), [[0.5]])

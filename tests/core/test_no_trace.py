@@ -64,7 +64,8 @@ def _fit(target: str) -> Callable[[nn.Module, torch.Tensor], Run]:
         def run(images: torch.Tensor) -> Any:
             labels = labels_for(len(images))
             batches = [(images, labels)] if target == "labels" else [images]
-            return HRCAM(model).fit(batches, target=target, bootstrap=2).head.patterns
+            hr = HRCAM(model).fit(batches, target=target, bootstrap=2)
+            return hr.head.covariance.features
 
         return run
 

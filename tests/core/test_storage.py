@@ -60,7 +60,8 @@ def test_round_trip_is_exact(name, target, tmp_path):
     assert loaded.head.target == target
     for field in ("penalty", "fidelity"):
         assert getattr(loaded.head, field) == getattr(hr.head, field)
-    np.testing.assert_array_equal(loaded.level_weights, hr.level_weights)
+    assert loaded.references == hr.references
+    assert loaded.reference is None
 
 
 def test_saving_what_was_loaded_writes_the_same(saved, model, tmp_path):
@@ -90,8 +91,8 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
-    assert "level_weights" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 2
+    assert "level_references" in load_file(saved / "head.safetensors")
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == 3
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -167,8 +168,8 @@ def test_json_that_is_something_else_is_refused(content, saved, model):
 
 
 def test_newer_format_is_refused(saved, model):
-    rewrite(saved, format=3)
-    refused(saved, model, "format 3.*reads format 2.*fit again")
+    rewrite(saved, format=4)
+    refused(saved, model, "format 4.*reads format 3.*fit again")
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,14 @@ def write_run(folder: Path, scans, classes=CLASSES, folds=2, refused=()):
          "shape": {"minimum": [31, 40, 24], "median": [36, 50, 35], "maximum": [43, 59, 47],
                    "different": 9}},
     )  # fmt: skip
-    details = [{"fidelity": 0.9 + fold / 100, "warnings": []} for fold in range(folds)]
+    details = [
+        {
+            "fidelity": 0.9 + fold / 100,
+            "warnings": [],
+            "references": {"control": "lesion", "lesion": "control"},
+        }
+        for fold in range(folds)
+    ]
     write_json(
         folder / "manifest.json",
         {"versions": VERSIONS, "seed": 7, "inputs_sha256": "f00d", "fold_details": details},

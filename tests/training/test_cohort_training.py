@@ -17,10 +17,10 @@ from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
 from hrcam.training import cohort_training
+from hrcam.training.class_roles import positive_class
 from hrcam.training.cohort_training import epochs_for, train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.run import Run
-from hrcam.training.run_summary import positive_class
 
 CPU = Hardware(accelerator="cpu", workers=1)
 SMALL = TrainingConfig(folds=2, epochs=12, shape=(32, 32), batch_size=4, learning_rate=5e-3)

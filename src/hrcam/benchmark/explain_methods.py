@@ -87,5 +87,6 @@ def refitted(explainer: HRCAM, model: nn.Module, images: FoldImages, seed: int) 
             batches,
             explainer.head.target,
             groups=[scan.group for scan in images.scans],
+            reference=explainer.reference,
             seed=seed,
         )

@@ -94,6 +94,6 @@ def _hrcam_maps(
     explanation = explainer.explain(images, classes)
     pattern, evidence = variants
     return {
-        pattern: explanation.pattern.float().cpu().numpy(),
+        pattern: explanation.pattern.abs().float().cpu().numpy(),
         evidence: explanation.evidence.float().cpu().numpy(),
     }

@@ -83,14 +83,19 @@ class Suite:
     cohorts: tuple[PlannedCohort, ...]
 
 
+def _short(epochs: int, batch_size: int = 16) -> TrainingConfig:
+    """Train to the end: after a few epochs without progress a network may still begin to learn."""
+    return TrainingConfig(epochs=epochs, patience=epochs, batch_size=batch_size)
+
+
 _QUICK = Effort(
-    images=40, attributions=8, faithfulness=4, robustness=8, comparison_epochs=10, ceiling_epochs=5
+    images=40, attributions=8, faithfulness=4, robustness=8, comparison_epochs=8, ceiling_epochs=5
 )
 _FULL = Effort(images=400, attributions=60, faithfulness=40, robustness=40, comparison_epochs=40)
 _FULL_VOLUMES = replace(_FULL, images=60, attributions=8, faithfulness=8, robustness=12)
 
 _GIVEN = {
-    "quick": (TrainingConfig(epochs=10), _QUICK),
+    "quick": (_short(10), _QUICK),
     "full": (TrainingConfig(), _FULL),
 }
 """How cohorts that are given by their path are trained and measured."""
@@ -104,19 +109,19 @@ def _quick() -> Suite:
             PlannedCohort(
                 name="lesions",
                 source=LesionCohort(subjects=800, size=96, strength=0.25),
-                training=TrainingConfig(epochs=12),
+                training=_short(14),
                 effort=_QUICK,
             ),
             PlannedCohort(
                 name="tumours",
                 source=TumourCohort(subjects=800, size=96),
-                training=TrainingConfig(epochs=16),
+                training=_short(12),
                 effort=_QUICK,
             ),
             PlannedCohort(
                 name="neuromelanin",
                 source=NeuromelaninCohort(subjects=80, size=64),
-                training=TrainingConfig(epochs=40, batch_size=8),
+                training=_short(30, batch_size=8),
                 effort=replace(_QUICK, ceiling_epochs=15),  # few images, few steps
                 cross_validated=True,
             ),

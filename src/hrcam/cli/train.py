@@ -71,6 +71,13 @@ def train(
             show_default="the one that is not called control, healthy or the like",
         ),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Class that maps compare the others with.",
+            show_default="the one that is called control, healthy or the like",
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Refits of the head, for the deviation of the maps.")
     ] = 0,
@@ -111,6 +118,7 @@ def train(
             shape=_sizes(shape, "shape", int),
             spacing=_sizes(spacing, "spacing", float),
             positive=positive,
+            reference=reference,
             suffix=suffix,
             bootstrap=bootstrap,
             seed=seed,

@@ -99,7 +99,7 @@ def contest_maps(
     ):
         explanation = explainer.explain(images, classes)
         keep(Variant(EVIDENCE), explanation.evidence)
-        keep(Variant(PATTERN), explanation.pattern)
+        keep(Variant(PATTERN), explanation.pattern.abs())
         by_method = gradient_maps(_GRADIENT_METHODS, model, images, levels, classes)
         by_method[EigenCAM.name] = eigen.by_level(images, classes)
         for method, by_level in by_method.items():

@@ -1,7 +1,8 @@
 """Does a map point at the pathology: scores of one map against one mask, in any dimension.
 
 Every score takes a map as it is: no rescaling, no absolute value, no smoothing. A larger value
-means "more like the pathology", so a signed map counts with its sign.
+means "more like the pathology", so a signed map counts with its sign. Of HR-CAM's pattern the size
+says where: score its absolute value.
 """
 
 from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hrcam.map_colours import COLD, OPACITY, WARM, channels_of
 
-# In standard deviations above the images of other classes. The same for every picture: a map
+# In standard deviations of the images that it is compared with. The same for every picture: a map
 # stretched to its own maximum would show a lesion in a normal image.
 LIMIT = 4.0
 

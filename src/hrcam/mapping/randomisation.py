@@ -179,7 +179,9 @@ def untrained_explainers(
     for chosen, network in randomised_stages(explainer.model, batches[0], stages=stages, seed=seed):
         done += len(chosen)
         with _standardised(network, batches), _quiet():
-            yield done / number, HRCAM(network, names).fit(batches, "logits", seed=seed)
+            untrained = HRCAM(network, names)
+            untrained.fit(batches, "logits", reference=explainer.reference, seed=seed)
+            yield done / number, untrained
 
 
 def _alike(

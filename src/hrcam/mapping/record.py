@@ -22,14 +22,15 @@ MAPS = {
         "Polarity": "positive speaks for Class, negative against it",
     },
     "pattern": {
-        "Description": "Where the image looks like Class: the map to look at. " + _OUTSIDE,
-        "Units": "standard deviations above images of other classes at the same place",
-        "Polarity": "positive is like Class, negative like the other classes",
+        "Description": "Where the image is unlike images of the class that Class is compared with: "
+        "the map to look at; its size says where. " + _OUTSIDE,
+        "Units": "standard deviations of those images, at the same place and anywhere",
+        "Polarity": "positive speaks for Class, negative against it",
     },
     "std": {
         "Description": "Standard deviation of the pattern over heads refitted on resampled "
         "subjects. " + _OUTSIDE,
-        "Units": "standard deviations of the images of other classes",
+        "Units": "standard deviations of the images that Class is compared with",
         "Polarity": "positive",
     },
 }

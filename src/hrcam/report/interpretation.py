@@ -6,7 +6,8 @@ INTERPRETATION = Section(
     heading="What these maps show and what they do not",
     paragraphs=(
         "Each image has two maps for each class. They answer different questions, and both are "
-        "signed: positive speaks for the class, negative against it.",
+        "signed: positive speaks for the class, negative against it. In the pattern the size says "
+        "where to look, be it warm or cold.",
     ),
     table=Table(
         headers=("Map", "What it shows", "Values"),
@@ -20,11 +21,12 @@ INTERPRETATION = Section(
             ),
             (
                 "Pattern",
-                "Where the image looks like the class. The map to look at for localisation.",
-                "Standard deviations above what images of other classes have at the same place, "
+                "Where the image is unlike images of the class that it is compared with, in what "
+                "tells the two classes apart. The map to look at for localisation.",
+                "Standard deviations from what those images have, at the same place and anywhere, "
                 "spread between places of the image that look alike: so it follows edges of the "
-                "image. Comparable between places and between images, not between methods. Cold "
-                "is a finding too: there the image is like the other classes.",
+                "image. Comparable between places and between images, not between methods. Warm "
+                "is more like the class, cold less; both are findings.",
             ),
         ),
     ),

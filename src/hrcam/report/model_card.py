@@ -69,6 +69,16 @@ def head_text(run: RunFolder) -> str:
     return f"{text} Fidelity (R² of the network's outputs, cross-validated), by fold: {values}."
 
 
+def references_text(run: RunFolder) -> str:
+    """Say which class the pattern maps of each class are compared with, where it is known."""
+    found: dict[str, dict[str, None]] = {}
+    for fold in run.manifest.get("fold_details", ()):
+        for name, reference in fold.get("references", {}).items():
+            found.setdefault(name, {})[reference or "all others"] = None
+    texts = [f"{name} with {' or '.join(references)}" for name, references in found.items()]
+    return f"{'; '.join(texts)}." if texts else AUTHORS
+
+
 def metrics_text(run: RunFolder) -> str:
     """Say in one line how well the network predicts."""
     found = [
@@ -100,6 +110,7 @@ def model_card(run: RunFolder) -> Section:
         ("Initialisation", initialisation_text(run)),
         ("Training", training_text(run)),
         ("HR-CAM head", head_text(run)),
+        ("Pattern maps compare", references_text(run)),
         ("Metrics", metrics_text(run)),
         (
             "Limits",

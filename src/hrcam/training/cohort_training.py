@@ -17,11 +17,12 @@ from hrcam.errors import InputError
 from hrcam.files import write_atomically
 from hrcam.output_folder import changes, claim_folder
 from hrcam.preparation import Preparation, augmentation, choose_preparation
+from hrcam.training.class_roles import positive_class, reference_class
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import check_network, is_done, train_fold
 from hrcam.training.run import CONFIG, FINGERPRINT, PREPARATION, REFUSED, SPLITS, Run, fold_folder
-from hrcam.training.run_summary import positive_class, write_summary
+from hrcam.training.run_summary import write_summary
 from hrcam.training.run_tables import refused_table, splits_table
 from hrcam.training.samples import prepare_samples
 
@@ -108,6 +109,7 @@ def train_cohort(
     accepted, hashes = checked.accepted, checked.voxel_hashes
     _check_classes(accepted)
     positive = positive_class(accepted.classes, config.positive)
+    reference = reference_class(accepted.classes, config.reference)
     preparation = choose_preparation(
         checked.facts.values(), accepted.channels, shape=config.shape, spacing=config.spacing
     )
@@ -145,6 +147,7 @@ def train_cohort(
             accepted.classes,
             config,
             transform,
+            reference=reference,
             epochs=config.epochs or epochs_for(len(fold.train), config.batch_size),
             hardware=hardware,
             progress=progress,

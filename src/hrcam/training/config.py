@@ -41,6 +41,9 @@ class TrainingConfig(BaseModel):
     positive
         Of two classes the one that sensitivity is of; None for the one whose name is not that of
         controls, or else the last in the alphabet.
+    reference
+        Class that maps compare the others with, where there are more than two; None for the one
+        that is named as controls, or else to choose from the images.
     suffix
         Of the images of a BIDS data set, as "T1w"; what maps are made of unless told otherwise.
     bootstrap
@@ -63,6 +66,7 @@ class TrainingConfig(BaseModel):
     shape: tuple[int, ...] | None = None
     spacing: tuple[float, ...] | None = None
     positive: str | None = None
+    reference: str | None = None
     suffix: str | None = None
     bootstrap: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)

@@ -106,6 +106,7 @@ def train_fold(
     config: TrainingConfig,
     transform: Transform,
     *,
+    reference: str | None,
     epochs: int,
     hardware: Hardware,
     progress: bool = False,
@@ -140,7 +141,8 @@ def train_fold(
     read_weights(network, folder / NETWORK)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        explainer = _fitted(network, data, samples, train, validation, config)
+        compared = None if reference is None else classes.index(reference)
+        explainer = _fitted(network, data, samples, train, validation, config, compared)
     poor = _told(caught, classes)
     explainer.save(folder / EXPLAINER)
     table = predictions(explainer, data, samples, test, classes, config.batch_size)
@@ -148,7 +150,10 @@ def train_fold(
     done = {
         "fidelity": explainer.fidelity,
         "levels": [level.name for level in explainer.levels],
-        "level_weights": explainer.level_weights.tolist(),
+        "references": {
+            name: None if index is None else classes[index]
+            for name, index in zip(classes, explainer.references, strict=True)
+        },
         "warnings": poor,
         "images": {"train": len(train), "validation": len(validation), "test": len(test)},
         "seconds": round(time.monotonic() - started, 1),
@@ -177,6 +182,7 @@ def _fitted(
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
     config: TrainingConfig,
+    reference: int | None,
 ) -> HRCAM:
     """Fit HR-CAM's head on the training and validation images.
 
@@ -195,6 +201,7 @@ def _fitted(
         target,
         groups=[samples.scans[index].group for index in order],
         bootstrap=config.bootstrap,
+        reference=reference,
         seed=config.seed,
     )
 

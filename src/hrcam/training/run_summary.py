@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 
 from hrcam.cohort.scan import Cohort
-from hrcam.errors import InputError
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS as EVERY_METRIC
 from hrcam.files import write_atomically
@@ -23,31 +22,8 @@ from hrcam.training.fold import PREDICTIONS as FOLD_PREDICTIONS
 from hrcam.training.run import MANIFEST, METRICS, PREDICTIONS, fold_folder
 
 _LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "nibabel", "pydicom")
-_CONTROLS = {
-    *("0", "cn", "control", "controls", "ctrl", "false", "hc", "healthy", "negative", "no"),
-    *("none", "normal"),
-}
 PREDICTORS = {"network": "probability_", "head": "head_probability_"}
 """Who predicts, with the start of its columns: the CNN itself, and HR-CAM's head."""
-
-
-def positive_class(classes: tuple[str, ...], wanted: str | None) -> str | None:
-    """Return which of two classes sensitivity is of; None where there are more.
-
-    Raises
-    ------
-    InputError
-        If the wanted one is none of two classes.
-    """
-    if wanted is not None and (len(classes) != 2 or wanted not in classes):
-        raise InputError(
-            f"the positive class is {wanted!r}: name one of two classes, and these are "
-            f"{', '.join(classes)}"
-        )
-    if wanted is not None or len(classes) != 2:
-        return wanted
-    patients = [name for name in classes if name.strip().casefold() not in _CONTROLS]
-    return patients[0] if len(patients) == 1 else classes[-1]
 
 
 def write_summary(

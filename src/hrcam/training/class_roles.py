@@ -1,0 +1,53 @@
+"""Which class is what: the positive one, and the one that others are compared with."""
+
+from hrcam.errors import InputError
+from hrcam.fitting import CLASSES_AT_ONCE
+
+_CONTROLS = {
+    *("0", "cn", "control", "controls", "ctrl", "false", "hc", "healthy", "negative", "no"),
+    *("none", "normal"),
+}
+
+
+def positive_class(classes: tuple[str, ...], wanted: str | None) -> str | None:
+    """Return which of two classes sensitivity is of; None where there are more.
+
+    Raises
+    ------
+    InputError
+        If the wanted one is none of two classes.
+    """
+    if wanted is not None and (len(classes) != 2 or wanted not in classes):
+        raise InputError(
+            f"the positive class is {wanted!r}: name one of two classes, and these are "
+            f"{', '.join(classes)}"
+        )
+    if wanted is not None or len(classes) != 2:
+        return wanted
+    patients = [name for name in classes if not _is_control(name)]
+    return patients[0] if len(patients) == 1 else classes[-1]
+
+
+def reference_class(classes: tuple[str, ...], wanted: str | None) -> str | None:
+    """Return the class that maps compare the others with: the only one that is named as controls.
+
+    None where there is none such or several, or very many classes: nothing is then told to
+    ``HRCAM.fit``.
+
+    Raises
+    ------
+    InputError
+        If the wanted one is none of the classes.
+    """
+    if wanted is not None and wanted not in classes:
+        raise InputError(
+            f"the reference is {wanted!r}: name one of the classes, which are {', '.join(classes)}"
+        )
+    controls = [name for name in classes if _is_control(name)]
+    if wanted is not None or len(controls) != 1 or len(classes) > CLASSES_AT_ONCE:
+        return wanted
+    return controls[0]
+
+
+def _is_control(name: str) -> bool:
+    return name.strip().casefold() in _CONTROLS
