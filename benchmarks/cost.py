@@ -27,9 +27,9 @@ from torch import nn
 from torch.nn import functional
 
 from hrcam import HRCAM
-from hrcam.fitting import fit_fusion, pool_images
+from hrcam.comparison import learn_fusion
+from hrcam.fitting import Watch, pool_images
 from hrcam.levels import find_levels
-from hrcam.map_weights import MapWeights
 
 Run = Callable[[], object]
 
@@ -204,7 +204,8 @@ def fit_ratios(case: str, rounds: int) -> dict[str, float]:
     model, images, _ = build(case)
     batches = [images, images.flip(-1)]
     explainer = HRCAM(model).fit([one for batch in batches for one in batch.split(1)], "logits")
-    levels, weights = explainer.levels, MapWeights(explainer.head, explainer.levels)
+    levels = explainer.levels
+    watch = Watch(model, batches, "logits", None, levels, 0.0)
     forward = [plain(model, batch) for batch in batches]
     ratios: dict[str, list[float]] = {"first pass": [], "other passes": []}
     for _ in range(rounds):
@@ -213,10 +214,10 @@ def fit_ratios(case: str, rounds: int) -> dict[str, float]:
             run()
         base = time.perf_counter() - start
         start = time.perf_counter()
-        pool_images(model, batches, "logits", None, lambda _: levels)
+        _, data = pool_images(model, batches, "logits", None, lambda _: levels)
         ratios["first pass"].append((time.perf_counter() - start) / base)
         start = time.perf_counter()
-        fit_fusion(model, batches, "logits", None, levels, weights, 0.0)
+        learn_fusion(watch, explainer.head, watch.own_classes(data.outcome), True, None)
         ratios["other passes"].append((time.perf_counter() - start) / base)
     return {name: statistics.median(values) for name, values in ratios.items()}
 

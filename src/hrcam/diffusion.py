@@ -54,6 +54,10 @@ def _diffuse_one(values: torch.Tensor, image: torch.Tensor, reach: int) -> torch
     if not distances:
         return values
     shares = _shares(image, distances)
+    return torch.cat([_rounds(one[None], shares, distances) for one in values])
+
+
+def _rounds(values: torch.Tensor, shares: torch.Tensor, distances: Sequence[int]) -> torch.Tensor:
     for _ in range(_ROUNDS):
         spread = torch.zeros_like(values)
         for share, neighbour in zip(shares, _neighbours(values, distances), strict=True):

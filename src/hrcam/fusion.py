@@ -63,10 +63,10 @@ class LevelFusion:
         chosen = classes.cpu().numpy()
         mean = torch.from_numpy(self.mean[level][chosen]).to(maps)
         spread = torch.from_numpy(np.maximum(self.spread[chosen, level], FLAT)).to(maps)
-        place = upsample(mean[:, None], tuple(maps.shape[1:]))
-        overall = mean.flatten(1).mean(1).reshape(-1, *[1] * maps.ndim).expand_as(place)
-        centres = torch.cat([place, overall], dim=1)
-        return (maps[:, None] - centres).div_(spread.reshape(-1, 2, *[1] * (maps.ndim - 1)))
+        z = maps[:, None].repeat(1, len(VIEWS), *[1] * (maps.ndim - 1))
+        z[:, 0] -= upsample(mean[:, None], tuple(maps.shape[1:]))[:, 0]
+        z[:, 1] -= mean.flatten(1).mean(1).reshape(-1, *[1] * (maps.ndim - 1))
+        return z.div_(spread.reshape(-1, len(VIEWS), *[1] * (maps.ndim - 1)))
 
     def surprise(
         self, maps: Iterable[torch.Tensor], classes: torch.Tensor, grid: tuple[int, ...]
@@ -92,7 +92,7 @@ class LevelFusion:
             The same with the signs of z, summed over the views that count, shape (B, *grid).
         """
         terms = (upsample(self._terms(level, one, classes), grid) for level, one in enumerate(maps))
-        total = reduce(torch.add, terms)
+        total = reduce(torch.Tensor.add_, terms)
         return total[:, : len(VIEWS)], total[:, len(VIEWS)]
 
     def combine(
@@ -124,12 +124,14 @@ class LevelFusion:
         varies = self.spread[chosen].min(2) > FLAT
         share = varies[:, level] / np.maximum(varies.sum(1), 1)
         z = self.standardise(level, maps, classes)
-        size = torch.abs(z).log1p_()
-        column = (-1, 1, *[1] * (maps.ndim - 1))
         counts = torch.from_numpy(self.views[chosen]).to(z)
-        counts = counts.reshape(-1, len(VIEWS), *column[2:])
-        direction = (size.copysign(z) * counts).sum(1, keepdim=True)
-        return torch.cat([size, direction], dim=1) * torch.from_numpy(share).to(z).reshape(column)
+        terms = z.new_zeros(len(z), len(VIEWS) + 1, *maps.shape[1:])
+        column = (-1, *[1] * (maps.ndim - 1))
+        # One view at a time: volumes are large.
+        for view in range(len(VIEWS)):
+            size = torch.abs(z[:, view], out=terms[:, view]).log1p_()
+            terms[:, -1].addcmul_(size.copysign(z[:, view]), counts[:, view].reshape(column))
+        return terms.mul_(torch.from_numpy(share).to(z).reshape(-1, *[1] * maps.ndim))
 
     def reach(self, classes: torch.Tensor, grid: tuple[int, ...]) -> list[int]:
         """Return over how many voxels the map of each class follows the image, for ``diffuse``."""
