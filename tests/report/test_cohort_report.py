@@ -295,6 +295,10 @@ def of_head(folder):
     return folder
 
 
+def test_the_model_card_says_what_classes_are_compared_with(page):
+    assert "control with lesion; lesion with control." in text_of(page)
+
+
 def test_with_a_head_that_learnt_labels_its_predictions_are_judged(pictures, tmp_path):
     run = of_head(write_run(tmp_path / "run", pictures))
     scans = [replace(scan, changes={"Predictor": "HR-CAM head"}) for scan in pictures]

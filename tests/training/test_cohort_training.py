@@ -99,6 +99,8 @@ def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):
     assert manifest["scans"] == 40
     assert torch.__version__.startswith(manifest["versions"]["torch"].split("+")[0])
     assert len(manifest["fold_details"]) == 2
+    for details in manifest["fold_details"]:
+        assert details["references"] == {"bright": "plain", "plain": "bright"}
     assert str(folder) not in json.dumps(manifest)
 
 
@@ -287,6 +289,7 @@ def test_a_training_that_was_stopped_does_not_look_finished(
         ({"weights": Path("nowhere.pt")}, {}, "there is no file of weights"),
         ({"shape": (2, 2)}, {}, r"grid of 2 × 2 .*larger shape"),
         ({"positive": "dark"}, {}, "name one of two classes.*bright, plain"),
+        ({"reference": "dark"}, {}, "name one of the classes.*bright, plain"),
         ({}, {"accelerator": "gpu"}, "accelerator 'gpu'"),
         ({}, {"accelerator": "abacus"}, "accelerator 'abacus'"),
         ({}, {"precision": "12-bit"}, "precision '12-bit'"),
