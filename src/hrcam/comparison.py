@@ -71,7 +71,7 @@ def learn_fusion(
     if np.count_nonzero(counts) <= 2:
         return learn(np.max(candidates, axis=0))[0]
     gaps = np.array([learn(one, few=True)[1] for one in candidates])
-    best = np.nanargmax(np.where(np.isnan(gaps), -np.inf, gaps), axis=0)
+    best = np.argmax(np.nan_to_num(gaps, nan=-np.inf), axis=0)
     return learn(np.array(candidates)[best, np.arange(classes)])[0]
 
 

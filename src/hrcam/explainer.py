@@ -143,8 +143,8 @@ class HRCAM:
             Number of refits on resampled subjects; gives ``Explanation.std``.
         reference
             Of more than two classes the one that the pattern maps compare the others with, as
-            controls. None to choose, for each class, the one that its images stand out from most;
-            that of the reference itself is then all others.
+            controls; it is itself compared with all others. None to choose, for each class, the
+            one that its images stand out from most.
         centre
             Subtract from each class's weights the mean over the classes, which a softmax does
             not see. False for outputs that do not compete: several labels, several values.

@@ -27,6 +27,7 @@ from hrcam.pooling import pool
 CLASSES_AT_ONCE = 16
 # Of more classes than that, an image's own is compared with this many others.
 _OTHER_CLASSES = 2
+
 Watched = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, tuple[int, ...]]
 """A batch's level maps (B, M, *S_l), their classes (B, M), own class (B,) or −1, and grid."""
 
