@@ -27,3 +27,9 @@ def test_another_one_can_be_named():
 def test_a_name_that_is_no_class():
     with pytest.raises(InputError, match=r"reference is 'healthy': name one of.*benign, normal"):
         reference_class(("benign", "normal"), "healthy")
+
+
+def test_very_many_classes_are_refused_before_anything_is_trained():
+    classes = tuple(str(number) for number in range(17))
+    with pytest.raises(InputError, match=r"no reference among 17 classes.*leave it out"):
+        reference_class(classes, "3")

@@ -37,11 +37,16 @@ def reference_class(classes: tuple[str, ...], wanted: str | None) -> str | None:
     Raises
     ------
     InputError
-        If the wanted one is none of the classes.
+        If the wanted one is none of the classes, or there are too many classes for one.
     """
     if wanted is not None and wanted not in classes:
         raise InputError(
             f"the reference is {wanted!r}: name one of the classes, which are {', '.join(classes)}"
+        )
+    if wanted is not None and len(classes) > CLASSES_AT_ONCE:
+        raise InputError(
+            f"there is no reference among {len(classes)} classes, as there would be among up to "
+            f"{CLASSES_AT_ONCE}: leave it out"
         )
     controls = [name for name in classes if _is_control(name)]
     if wanted is not None or len(controls) != 1 or len(classes) > CLASSES_AT_ONCE:
