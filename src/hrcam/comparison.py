@@ -123,6 +123,7 @@ def _learn(
             if np.all(seen >= wanted):
                 break
     fusion = LevelFusion(
+        watch.levels,
         references,
         tuple(moments.mean()),
         moments.spread(),

@@ -11,6 +11,7 @@ from torch import nn
 from hrcam.errors import InputError
 from hrcam.hooks import evaluation_mode, observed
 from hrcam.inputs import image_of
+from hrcam.lattice import Lattice, LatticeTracer
 from hrcam.model_call import Images, call_model, logits_of
 from hrcam.nested import map_tensors, tensors_in
 
@@ -28,6 +29,7 @@ class SeenMap:
     node: Any
     tensor: int
     after_kernel: bool
+    lattice: Lattice | None
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -72,6 +74,8 @@ def dry_run(
             # A clone, not a leaf: models may write into their input.
             first = first.requires_grad_().clone()
             probe = first
+        if tensor is image:
+            tracer.begin(first)
         return first
 
     def observe(name: str, run: int, value: Any) -> None:
@@ -88,11 +92,12 @@ def dry_run(
             keep.append(tensor)
             seen.append(
                 SeenMap(module, at_input, run, item, len(tensors), tuple(tensor.shape),
-                      tensor.grad_fn, id(tensor), kernel_seen)
+                      tensor.grad_fn, id(tensor), kernel_seen, tracer.of(tensor))
             )  # fmt: skip
 
     modules = {name: module for name, module in model.named_modules() if name}
     nothing = torch.empty(0)
+    tracer = LatticeTracer()
     # Tensors made in inference mode cannot enter a graph, so paths cannot be followed there.
     traceable = not any(parameter.is_inference() for parameter in model.parameters())
     with (
@@ -102,6 +107,7 @@ def dry_run(
         torch.autograd.graph.saved_tensors_hooks(lambda _tensor: nothing, lambda nothing: nothing),
         evaluation_mode(model),
         observed(modules, modules, observe),
+        tracer,
     ):
         first = map_tensors(images, first_image)
         returned = call_model(model, first)

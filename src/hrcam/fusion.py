@@ -14,6 +14,7 @@ import torch
 from hrcam.covariance import References
 from hrcam.interpolation import upsample
 from hrcam.level_statistics import FLAT
+from hrcam.levels import Levels
 from hrcam.linear_models import Array
 
 # The image is followed over this part of the width of what usually lights up.
@@ -29,6 +30,8 @@ class LevelFusion:
 
     Attributes
     ----------
+    levels
+        Where the maps are read.
     references
         The class that each is compared with, shape (K,).
     mean
@@ -42,6 +45,7 @@ class LevelFusion:
         shape (K,).
     """
 
+    levels: Levels
     references: References
     mean: tuple[Array, ...]
     spread: Array
@@ -91,7 +95,7 @@ class LevelFusion:
         direction
             The same with the signs of z, summed over the views that count, shape (B, *grid).
         """
-        terms = (upsample(self._terms(level, one, classes), grid) for level, one in enumerate(maps))
+        terms = (self._drawn(level, one, classes, grid) for level, one in enumerate(maps))
         total = reduce(torch.Tensor.add_, terms)
         return total[:, : len(VIEWS)], total[:, len(VIEWS)]
 
@@ -118,6 +122,12 @@ class LevelFusion:
         counts = counts.reshape(*counts.shape, *[1] * len(grid))
         least = surprise.masked_fill(~counts, torch.inf).amin(1)
         return least.expm1_().copysign_(direction)
+
+    def _drawn(
+        self, level: int, maps: torch.Tensor, classes: torch.Tensor, grid: tuple[int, ...]
+    ) -> torch.Tensor:
+        lattice = self.levels[level].lattice_on(maps.shape[1:], grid)
+        return upsample(self._terms(level, maps, classes), grid, lattice)
 
     def _terms(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         chosen = classes.cpu().numpy()

@@ -6,24 +6,31 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hrcam.lattice import Lattice
+
 
 @lru_cache(maxsize=256)
-def interpolation_matrix(size: int, grid: int) -> npt.NDArray[np.float64]:
-    """Return U along one axis: linear interpolation with half-pixel centres.
-
-    Half-pixel centres (``align_corners=False``) keep each coarse position over the middle of
-    the pixels that it summarises, at any ratio of the sizes.
+def interpolation_matrix(
+    size: int, grid: int, first: float | None = None, step: float | None = None
+) -> npt.NDArray[np.float64]:
+    """Return U along one axis: linear interpolation, and beyond the outermost positions theirs.
 
     Parameters
     ----------
     size, grid
         Number of positions of the map and of the grid.
+    first, step
+        Where the map's positions are centred, as in `hrcam.lattice.Lattice`. None for half-pixel
+        centres (``align_corners=False``), which keep each coarse position over the middle of
+        its share of the grid, at any ratio of the sizes.
 
     Returns
     -------
     Array of shape (grid, size), read-only; each row sums to 1.
     """
-    position = np.maximum((np.arange(grid) + 0.5) * (size / grid) - 0.5, 0.0)
+    if first is None or step is None:
+        first, step = (grid / size - 1) / 2, grid / size
+    position = np.clip((np.arange(grid) - first) / step, 0, size - 1)
     left = np.minimum(position.astype(np.int64), size - 1)
     right = np.minimum(left + 1, size - 1)
     fraction = position - left
@@ -51,29 +58,42 @@ def mean_weights(size: int, grid: int) -> npt.NDArray[np.float64]:
     return weights
 
 
-def upsample(maps: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
+def upsample(
+    maps: torch.Tensor, grid: tuple[int, ...], lattice: Lattice | None = None
+) -> torch.Tensor:
     """Interpolate maps of shape (B, C, *S_l) to the grid.
 
-    One axis after the other, each a small matrix product: the same numbers as PyTorch's
-    ``interpolate`` with ``align_corners=False``, several times as fast for the few channels
-    that are left after the contraction.
+    One axis after the other, each a small matrix product. Without a lattice these are the
+    numbers of PyTorch's ``interpolate`` with ``align_corners=False``, several times as fast for
+    the few channels that are left after the contraction.
+
+    Parameters
+    ----------
+    maps
+        Shape (B, C, *S_l).
+    grid
+        Spatial size of the image.
+    lattice
+        Where the positions of the maps are centred; None for half-pixel centres.
     """
     # A half-precision context of the caller is for the model, not for the maps.
     with torch.autocast(maps.device.type, enabled=False):
         # The last axis first, while there is least of it; the first last, as one large product.
         for axis in range(len(grid) - 1, -1, -1):
-            if maps.shape[2 + axis] != grid[axis]:
-                maps = _along(maps, 2 + axis, grid[axis])
+            place = () if lattice is None else (lattice.first[axis], lattice.step[axis])
+            if maps.shape[2 + axis] != grid[axis] or place not in ((), (0, 1)):
+                matrix = interpolation_matrix(maps.shape[2 + axis], grid[axis], *place)
+                maps = _along(maps, 2 + axis, matrix)
     return maps
 
 
-def _along(maps: torch.Tensor, axis: int, target: int) -> torch.Tensor:
-    """Interpolate one axis to a number of positions."""
+def _along(maps: torch.Tensor, axis: int, weights: npt.NDArray[np.float64]) -> torch.Tensor:
+    """Multiply one axis by a matrix."""
     before, size, after = maps.shape[:axis], maps.shape[axis], maps.shape[axis + 1 :]
-    matrix = torch.tensor(interpolation_matrix(size, target), dtype=maps.dtype, device=maps.device)
+    matrix = torch.tensor(weights, dtype=maps.dtype, device=maps.device)
     if after:
         columns = maps.reshape(before.numel(), size, after.numel())
         product = torch.bmm(matrix.expand(before.numel(), -1, -1), columns)
     else:
         product = maps.reshape(before.numel(), size) @ matrix.T
-    return product.reshape(*before, target, *after)
+    return product.reshape(*before, len(weights), *after)

@@ -13,6 +13,7 @@ from torch import nn
 from hrcam.dry_run import SeenMap, dry_run
 from hrcam.errors import LevelError
 from hrcam.inputs import check_images
+from hrcam.lattice import Lattice
 from hrcam.model_call import Images
 from hrcam.text_table import aligned
 
@@ -39,6 +40,10 @@ class Level:
         Spatial size of the map in the dry run.
     stride
         Size of the image over the size of the map, per axis.
+    at_input, run, item
+        Whether the module takes the map, in which of its runs, and as which of several tensors.
+    lattice
+        Where its positions are centred in the image; None where that is not known.
     """
 
     name: str
@@ -49,6 +54,32 @@ class Level:
     at_input: bool = False
     run: int = 0
     item: int = 0
+    lattice: Lattice | None = None
+
+    def lattice_on(self, size: Sequence[int], grid: Sequence[int]) -> Lattice | None:
+        """Return where the positions of a map of this level are centred in an image.
+
+        Parameters
+        ----------
+        size
+            Of the map.
+        grid
+            Of the image.
+
+        Returns
+        -------
+        The lattice of the dry run, or None where it is not known or does not hold: in layers that
+        have one size whatever that of the image is.
+        """
+        if self.lattice is None:
+            return None
+        axes = zip(self.size, self.stride, self.lattice.step, size, grid, strict=True)
+        # Sizes are rounded where a step does not divide the difference.
+        holds = all(
+            abs(now - then - (whole - then * stride) / step) <= 1
+            for then, stride, step, now, whole in axes
+        )
+        return self.lattice if holds else None
 
 
 class Levels(list[Level]):
@@ -190,7 +221,17 @@ def _name(one: SeenMap, runs: dict[tuple[str, bool], int]) -> str:
 def _level(one: SeenMap, image: torch.Tensor, runs: dict[tuple[str, bool], int]) -> Level:
     stride = tuple(whole / part for whole, part in zip(image.shape[2:], one.size, strict=True))
     name = _name(one, runs)
-    return Level(name, one.module, one.shape[1], one.size, stride, one.at_input, one.run, one.item)
+    return Level(
+        name,
+        one.module,
+        one.shape[1],
+        one.size,
+        stride,
+        one.at_input,
+        one.run,
+        one.item,
+        one.lattice,
+    )
 
 
 def _named(model: nn.Module, name: str, seen: list[SeenMap]) -> SeenMap:

@@ -18,10 +18,11 @@ from hrcam.errors import LoadError
 from hrcam.files import write_atomically
 from hrcam.fusion import VIEWS, LevelFusion
 from hrcam.head import Head, Target
+from hrcam.lattice import Lattice
 from hrcam.levels import Level, Levels
 from hrcam.text_files import encode_json
 
-FORMAT = 3
+FORMAT = 4
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _FUSION = ("references", "spread", "views", "extent")
@@ -93,13 +94,10 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
             f"{path} is damaged: {_NUMBERS} is not the file that {_DESCRIPTION} was written with"
         )
     try:
-        levels = Levels(
-            Level(**{**level, "size": tuple(level["size"]), "stride": tuple(level["stride"])})
-            for level in description["levels"]
-        )
+        levels = Levels(map(_level, description["levels"]))
         means = (arrays[f"level_mean_{index}"] for index in range(len(levels)))
         fusion = LevelFusion(
-            mean=tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION}
+            levels=levels, mean=tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION}
         )
         covariance, *resampled = (
             LogitCovariance(*pair)
@@ -121,6 +119,14 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
         raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
     _check_model(model, saved_model, levels)
     return levels, head, fusion, settings
+
+
+def _level(saved: dict[str, Any]) -> Level:
+    lattice = saved["lattice"]
+    if lattice is not None:
+        lattice = Lattice(tuple(lattice["first"]), tuple(lattice["step"]))
+    sizes = {name: tuple(saved[name]) for name in ("size", "stride")}
+    return Level(**{**saved, **sizes, "lattice": lattice})
 
 
 def _fit(levels: Levels, head: Head, fusion: LevelFusion) -> bool:

@@ -6,6 +6,7 @@ import torch
 
 from hrcam.covariance import ALL_OTHERS
 from hrcam.fusion import LevelFusion
+from hrcam.levels import Level, Levels
 
 PLACE, ANYWHERE, BOTH = [True, False], [False, True], [True, True]
 
@@ -13,6 +14,7 @@ PLACE, ANYWHERE, BOTH = [True, False], [False, True], [True, True]
 def fusion_of(levels: int, classes: int = 1, **values) -> LevelFusion:
     """Levels that are taken as they are."""
     plain = {
+        "levels": Levels([Level("level", "level", 1, (1,), (1.0,))] * levels),
         "references": np.full(classes, ALL_OTHERS),
         "mean": (np.zeros((classes, 1)),) * levels,
         "spread": np.ones((classes, levels, 2)),
