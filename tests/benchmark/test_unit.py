@@ -28,6 +28,7 @@ from hrcam.preparation import Preparation
 from hrcam.training import TrainingConfig
 
 LABELS = ("benign", "malignant", "normal")
+CPU = torch.device("cpu")
 
 
 class Leaning(torch.nn.Module):
@@ -112,7 +113,7 @@ def names(folds):
 
 
 def test_images_with_a_lesion_and_images_without_are_told_apart(opened, runs):
-    measured = choose_images(opened, runs)
+    measured = choose_images(opened, runs, CPU)
     assert names(measured.lesions) == ["p01", "p03", "p06", "p07", "p09", "p10"]  # 04 is not drawn
     assert names(measured.lesion_free) == ["p02", "p05", "p08", "p11"]  # 00 is not tested
     for images in measured.lesions:
@@ -125,10 +126,10 @@ def test_images_with_a_lesion_and_images_without_are_told_apart(opened, runs):
 def test_there_are_no_more_images_than_asked_for_and_always_the_same(opened, runs, tmp_path):
     effort = replace(opened.plan.effort, images=3)
     few = replace(opened, plan=replace(opened.plan, effort=effort))
-    measured = choose_images(few, runs)
+    measured = choose_images(few, runs, CPU)
     assert (len(names(measured.lesions)), len(names(measured.lesion_free))) == (3, 3)
     again = choose_images(
-        replace(few, cohort=replace(few.cohort, scans=few.cohort.scans[::-1])), runs
+        replace(few, cohort=replace(few.cohort, scans=few.cohort.scans[::-1])), runs, CPU
     )
     assert names(again.lesions) == names(measured.lesions)
     assert names(again.lesion_free) == names(measured.lesion_free)
@@ -139,18 +140,18 @@ def test_a_class_in_which_nobody_has_a_mask_is_free_of_lesions(opened, runs):
         replace(scan, mask=None) if scan.label == "normal" else scan for scan in opened.cohort.scans
     )
     undrawn = replace(opened, cohort=replace(opened.cohort, scans=scans))
-    assert names(choose_images(undrawn, runs).lesion_free) == ["p02", "p05", "p08", "p11"]
+    assert names(choose_images(undrawn, runs, CPU).lesion_free) == ["p02", "p05", "p08", "p11"]
 
 
 def test_the_nigra_counts_in_patients_whose_class_is_told(opened, runs):
     nigra = {scan.participant: scan.mask for scan in opened.cohort.scans if scan.mask}
-    found = choose_images(replace(opened, nigra=nigra), runs).nigra
+    found = choose_images(replace(opened, nigra=nigra), runs, CPU).nigra
     assert sorted(found) == ["p01", "p07", "p10"]  # everybody was called malignant
     assert found["p01"].sum() == 4 * 3
 
 
 def test_sizes_are_of_measured_images(opened, runs):
-    measured = choose_images(opened, runs)
+    measured = choose_images(opened, runs, CPU)
     table = subjects_table(opened.cohort.scans, measured).set_index("subject")
     assert len(table) == 12
     assert table.loc["p01", "lesion_share"] == pytest.approx(4 * 3 / 256)
@@ -167,7 +168,7 @@ def test_too_few_masks_are_told_before_anything_is_trained(tmp_path, runs):
 
 def test_masks_that_are_all_empty_are_told_too(opened, tmp_path):
     with pytest.raises(InputError, match="0 subjects have a mask"):
-        choose_images(opened, runs_of(tmp_path / "normal", ["p02", "p05", "p08"]))
+        choose_images(opened, runs_of(tmp_path / "normal", ["p02", "p05", "p08"]), CPU)
 
 
 def test_masks_of_training_images_are_not_enough(opened):

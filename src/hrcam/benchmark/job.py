@@ -12,7 +12,6 @@ from hrcam.benchmark.layout import COHORTS, FINISHED, MANIFEST, UNITS
 from hrcam.benchmark.suite import Suite
 from hrcam.benchmark.summary import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
-from hrcam.benchmark.unit_parts import on_gpu
 from hrcam.errors import InputError
 from hrcam.files import write_atomically
 from hrcam.output_folder import claim_folder
@@ -133,7 +132,6 @@ def _write_manifest(
 
 def _mixed(hardware: Hardware) -> Hardware:
     """Train in mixed precision on a CPU too: twice as fast, and these networks do not mind."""
-    on_cpu = not on_gpu(hardware)
-    if hardware.precision == "auto" and on_cpu:
+    if hardware.precision == "auto" and hardware.device.type == "cpu":
         return hardware.model_copy(update={"precision": "bf16-mixed"})
     return hardware

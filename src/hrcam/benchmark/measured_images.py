@@ -83,7 +83,7 @@ def check_masks(opened: OpenedCohort) -> None:
     )
 
 
-def choose_images(opened: OpenedCohort, runs: UnitRuns) -> MeasuredImages:
+def choose_images(opened: OpenedCohort, runs: UnitRuns, device: torch.device) -> MeasuredImages:
     """Choose and read the images that a unit is measured on.
 
     Which they are depends on the scans' names alone, so that all seeds of a cohort with a test
@@ -120,7 +120,7 @@ def choose_images(opened: OpenedCohort, runs: UnitRuns) -> MeasuredImages:
     return MeasuredImages(
         tuple(unseen_images(runs.logits, _by_name(lesions))),
         tuple(
-            _as_diseased(runs.logits, images, diseased)
+            _as_diseased(runs.logits, images, diseased, device)
             for images in unseen_images(runs.logits, _by_name(lesion_free))
         ),
         nigra,
@@ -231,12 +231,17 @@ def _by_name(scans: Iterable[Scan]) -> tuple[Scan, ...]:
     return tuple(sorted(scans, key=lambda scan: scan.name))
 
 
-def _as_diseased(run: Run, images: FoldImages, diseased: list[str]) -> FoldImages:
+def _as_diseased(
+    run: Run, images: FoldImages, diseased: list[str], device: torch.device
+) -> FoldImages:
     """Set each image's class to the likeliest of those with lesions."""
     columns = torch.tensor([run.classes.index(name) for name in diseased])
-    model = run.explainer(images.fold).model
+    model = run.explainer(images.fold).model.to(device)
     with torch.no_grad():
         logits = torch.cat(
-            [model(images.voxels(place, place + 1)) for place in range(len(images.scans))]
+            [
+                model(images.voxels(place, place + 1).to(device)).cpu()
+                for place in range(len(images.scans))
+            ]
         )
     return replace(images, classes=columns[logits[:, columns].argmax(1)])

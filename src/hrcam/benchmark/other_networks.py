@@ -96,7 +96,7 @@ def measure_other_networks(
         return network
 
     memorising = trained(_same_network(run, seed), exchanged, None)
-    known = _accuracy(memorising, learnt, exchanged)
+    known = _accuracy(memorising.to(voxels.device), learnt, exchanged, voxels.device)
     if known < _BY_HEART:
         logger.warning(
             "trained on exchanged labels, the network knows only %.0f %% of them: its maps are of "
@@ -138,8 +138,11 @@ def _other_network(run: Run, seed: int) -> nn.Module:
 
 
 @torch.no_grad()
-def _accuracy(network: nn.Module, images: FoldImages, labels: NDArray[np.int64]) -> float:
+def _accuracy(
+    network: nn.Module, images: FoldImages, labels: NDArray[np.int64], device: torch.device
+) -> float:
     predicted = [
-        int(network(images.voxels(place, place + 1)).argmax(1)) for place in range(len(labels))
+        int(network(images.voxels(place, place + 1).to(device)).argmax(1))
+        for place in range(len(labels))
     ]
     return float(np.mean(np.array(predicted) == labels))

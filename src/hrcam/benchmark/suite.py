@@ -92,7 +92,9 @@ _QUICK = Effort(
     images=40, attributions=8, faithfulness=4, robustness=8, comparison_epochs=8, ceiling_epochs=5
 )
 _FULL = Effort(images=400, attributions=60, faithfulness=40, robustness=40, comparison_epochs=40)
-_FULL_VOLUMES = replace(_FULL, images=60, attributions=8, faithfulness=8, robustness=12)
+_FULL_VOLUMES = replace(
+    _FULL, images=40, attributions=8, faithfulness=8, robustness=6, comparison_epochs=20
+)
 
 _GIVEN = {
     "quick": (_short(10), _QUICK),
@@ -143,7 +145,7 @@ def _full() -> Suite:
             PlannedCohort(
                 name="lesions-3d",
                 source=LesionCohort(dimensions=3, subjects=600),
-                training=TrainingConfig(batch_size=8),
+                training=TrainingConfig(epochs=24, batch_size=8),
                 effort=_FULL_VOLUMES,
             ),
             PlannedCohort(

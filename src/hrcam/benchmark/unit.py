@@ -97,7 +97,7 @@ def measure_unit(
             progress=progress,
         )
     usable = _accepted(opened, runs.logits)
-    measured = choose_images(usable, runs)
+    measured = choose_images(usable, runs, hardware.device)
     parts = UnitParts(usable, runs, measured, seed, folder, hardware, progress)
     table = parts.measure()
     tested = set(_predicted(runs.logits)["scan"])

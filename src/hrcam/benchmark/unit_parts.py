@@ -75,7 +75,7 @@ class UnitParts:
     @property
     def device(self) -> torch.device:
         """Where networks map."""
-        return torch.device("cuda" if on_gpu(self.hardware) else "cpu")
+        return self.hardware.device
 
     def measure(self) -> pd.DataFrame:
         """Measure what is not measured yet; return all parts under each other, as text."""
@@ -186,11 +186,6 @@ class UnitParts:
 
     def _mapper(self, method: Method) -> Mapper:
         return lambda images: native_maps(method, self._explainers(images), images)
-
-
-def on_gpu(hardware: Hardware) -> bool:
-    """Tell whether networks are on a GPU."""
-    return hardware.accelerator != "cpu" and torch.cuda.is_available()
 
 
 def best_rivals(located: pd.DataFrame) -> list[Variant]:

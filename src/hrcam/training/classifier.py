@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -150,7 +150,9 @@ def train_classifier(
     for kind, layout in _LAYOUTS.items():
         if any(isinstance(module, kind) for module in network.modules()):
             network.to(memory_format=layout)  # type: ignore[call-overload]
-    callbacks: list[Callback] = [WeightAveraging(avg_fn=_average)]
+    # Lightning would make the copy before it moves the network, and leave it on the CPU.
+    averaged_on = hardware.device if hardware.devices == 1 else None
+    callbacks: list[Callback] = [WeightAveraging(averaged_on, multi_avg_fn=_average)]
     if checkpoints is not None:
         watched = None if validation is None else "validation_loss"
         callbacks += [
@@ -159,13 +161,15 @@ def train_classifier(
         ]
     if validation is not None and patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=patience))
+    loaders = _loaders(hardware)
     loader = DataLoader(
         data,
         batch_size,
         sampler=Draws(len(data), seed),
         # A last batch of one image has no variance, which batch norms need.
         drop_last=len(data) > batch_size,
-        num_workers=_loaders(hardware),
+        num_workers=loaders,
+        persistent_workers=loaders > 0,
     )
     watch = None if validation is None else DataLoader(validation, batch_size)
     with _quiet():
@@ -229,20 +233,17 @@ def _trainer(hardware: Hardware, **options: Any) -> lightning.Trainer:
 
 
 def _average(
-    averaged: torch.Tensor, current: torch.Tensor, steps: torch.Tensor | int
-) -> torch.Tensor:
-    """Move an average towards the current value; faster at first, to forget the random start."""
+    averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], steps: torch.Tensor | int
+) -> None:
+    """Move averages towards the current values; faster at first, to forget the random start."""
     decay = min(_DECAY, (1 + int(steps)) / (10 + int(steps)))
-    return current + (averaged - current) * decay
-
-
-def _on_gpu(hardware: Hardware) -> bool:
-    return hardware.accelerator != "cpu" and torch.cuda.is_available()
+    for mean, value in zip(averaged, current, strict=True):
+        mean.copy_(value + (mean - value) * decay)
 
 
 def _loaders(hardware: Hardware) -> int:
     """Return the number of processes that change images while a GPU computes."""
-    if not _on_gpu(hardware):
+    if hardware.device.type == "cpu":
         return 0
     return hardware.workers or min(8, os.cpu_count() or 1)
 
@@ -250,7 +251,7 @@ def _loaders(hardware: Hardware) -> int:
 def _precision(hardware: Hardware) -> Any:
     if hardware.precision != "auto":
         return hardware.precision
-    if not _on_gpu(hardware):
+    if hardware.device.type == "cpu":
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 HeadKind = Literal["labels", "logits", "joint"]
@@ -91,3 +92,9 @@ class Hardware(BaseModel):
     devices: int = Field(default=1, ge=1)
     precision: str = "auto"
     workers: int | None = Field(default=None, ge=1)
+
+    @property
+    def device(self) -> torch.device:
+        """Where HR-CAM is fitted and maps: on a CUDA GPU if there is one that may be used."""
+        gpu = self.accelerator != "cpu" and torch.cuda.is_available()
+        return torch.device("cuda" if gpu else "cpu")

@@ -139,6 +139,7 @@ def train_fold(
         )
         write_weights(network, folder / NETWORK)
     read_weights(network, folder / NETWORK)
+    network.to(hardware.device)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         compared = None if reference is None else classes.index(reference)
@@ -216,14 +217,16 @@ def predictions(
 ) -> pd.DataFrame:
     """Return one row per scan: what network and head predict, with probabilities."""
     own, head = [], []
+    device = next(explainer.model.parameters()).device
     with torch.no_grad():
-        for images, _ in Batches(data, tuple(indices.tolist()), batch_size):
+        for batch, _ in Batches(data, tuple(indices.tolist()), batch_size):
+            images = batch.to(device)
             explanation = explainer.explain(images, 0)
             logits = explanation.model_logits
             # A head that learnt labels does not keep what the network says.
             own.append((explainer.model(images) if logits is None else logits).softmax(1))
             head.append(explanation.logits.softmax(1))
-    own_p, head_p = torch.cat(own).double().numpy(), torch.cat(head).double().numpy()
+    own_p, head_p = (torch.cat(one).double().cpu().numpy() for one in (own, head))
     scans = [samples.scans[index] for index in indices]
     table = pd.DataFrame(
         {
