@@ -82,18 +82,28 @@ def upsample(
         for axis in range(len(grid) - 1, -1, -1):
             place = () if lattice is None else (lattice.first[axis], lattice.step[axis])
             if maps.shape[2 + axis] != grid[axis] or place not in ((), (0, 1)):
-                matrix = interpolation_matrix(maps.shape[2 + axis], grid[axis], *place)
+                size = maps.shape[2 + axis]
+                matrix = _matrix_on(maps.device, maps.dtype, size, grid[axis], *place)
                 maps = _along(maps, 2 + axis, matrix)
     return maps
 
 
-def _along(maps: torch.Tensor, axis: int, weights: npt.NDArray[np.float64]) -> torch.Tensor:
+@lru_cache(maxsize=256)
+def _matrix_on(
+    device: torch.device, dtype: torch.dtype, size: int, grid: int, *place: float
+) -> torch.Tensor:
+    # Kept there, as a GPU waits for every copy; and of use outside the caller's inference mode.
+    with torch.inference_mode(False):
+        matrix = interpolation_matrix(size, grid, *place)
+        return torch.tensor(matrix, dtype=dtype, device=device)
+
+
+def _along(maps: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:
     """Multiply one axis by a matrix."""
     before, size, after = maps.shape[:axis], maps.shape[axis], maps.shape[axis + 1 :]
-    matrix = torch.tensor(weights, dtype=maps.dtype, device=maps.device)
     if after:
         columns = maps.reshape(before.numel(), size, after.numel())
         product = torch.bmm(matrix.expand(before.numel(), -1, -1), columns)
     else:
         product = maps.reshape(before.numel(), size) @ matrix.T
-    return product.reshape(*before, len(weights), *after)
+    return product.reshape(*before, len(matrix), *after)

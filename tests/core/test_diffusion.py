@@ -95,6 +95,20 @@ def test_mirrors_and_batches_do_not_matter(shape):
     torch.testing.assert_close(diffuse(maps.flip(1), images.flip(2), [2, 5]), together.flip(1))
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("together", [1, 2, 5])
+def test_images_spread_together_are_spread_as_each_alone(shape, together, monkeypatch):
+    """However many fit at once, and whatever reach each has."""
+    maps, images = drawn(shape, channels=2, batch=5)
+    reach = [3, 0, 3, 1, 3]
+    alone = [
+        diffuse(*pair, [far])
+        for *pair, far in zip(maps.split(1), images.split(1), reach, strict=True)
+    ]
+    monkeypatch.setattr(diffusion, "_at_once", lambda maps: together)
+    torch.testing.assert_close(diffuse(maps, images, reach), torch.cat(alone))
+
+
 def test_several_maps_are_spread_as_each_alone():
     one, images = drawn((12, 15))
     other = torch.randn_like(one)

@@ -138,13 +138,13 @@ def _full() -> Suite:
         (
             PlannedCohort(
                 name="lesions",
-                source=LesionCohort(subjects=8000),
+                source=LesionCohort(subjects=8000, strength=0.25),
                 training=TrainingConfig(),
                 effort=_FULL,
             ),
             PlannedCohort(
                 name="lesions-3d",
-                source=LesionCohort(dimensions=3, subjects=600),
+                source=LesionCohort(dimensions=3, subjects=600, strength=0.25, radius=(5, 12)),
                 training=TrainingConfig(epochs=24, batch_size=8),
                 effort=_FULL_VOLUMES,
             ),
