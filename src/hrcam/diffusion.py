@@ -69,24 +69,29 @@ def _diffuse(maps: torch.Tensor, images: torch.Tensor, reach: int) -> torch.Tens
     if not distances:
         return maps
     shares = _shares(images, distances)
-    return torch.stack([_rounds(one, shares, distances) for one in maps.unbind(1)], dim=1)
+    return _rounds(maps.transpose(0, 1).contiguous(), shares, distances).transpose(0, 1)
 
 
 def _rounds(values: torch.Tensor, shares: torch.Tensor, distances: Sequence[int]) -> torch.Tensor:
     for _ in range(_ROUNDS):
         spread = torch.zeros_like(values)
-        for share, neighbour in zip(shares, _neighbours(values, distances), strict=True):
+        for share, neighbour in zip(
+            shares, _neighbours(values, shares.ndim - 2, distances), strict=True
+        ):
             spread.addcmul_(share, neighbour)
         values = spread
     return values
 
 
-def _neighbours(values: torch.Tensor, distances: Sequence[int]) -> Iterator[torch.Tensor]:
+def _neighbours(
+    values: torch.Tensor, axes: int, distances: Sequence[int]
+) -> Iterator[torch.Tensor]:
     """Yield everybody's neighbours, one kind after the other; at the border the last repeats.
 
-    The first axis is none of space.
+    The last axes are those of space.
     """
-    for axis, size in enumerate(values.shape[1:], 1):
+    for axis in range(values.ndim - axes, values.ndim):
+        size = values.shape[axis]
         first, last = values.narrow(axis, 0, 1), values.narrow(axis, size - 1, 1)
         border = list(values.shape)
         border[axis] = distances[-1]
@@ -102,11 +107,16 @@ def _shares(images: torch.Tensor, distances: Sequence[int]) -> torch.Tensor:
     images = images / spread.reshape(*spread.shape, *[1] * (images.ndim - 2))
     unlike: torch.Tensor | None = None
     for channel in images.unbind(1):
-        around = torch.stack(list(_neighbours(channel, distances)))
-        # Fifteen times as fast as std(0).
-        local = (around - around.mean(0)).square_().mean(0).sqrt_() + _FLAT
+        around = torch.stack(list(_neighbours(channel, channel.ndim - 1, distances)))
+        # One neighbour after the other, as there are up to a dozen and a half volumes of them.
+        mean, local = around.mean(0), torch.zeros_like(channel)
+        for neighbour in around:
+            difference = neighbour - mean
+            local.addcmul_(difference, difference, value=1 / len(around))
+        local = local.sqrt_() + _FLAT
         away = around.sub_(channel).abs_().div_(_TOLERANCE * local)
         unlike = away if unlike is None else unlike.add_(away)
     if unlike is None:
         raise ValueError("an image without channels")
-    return torch.softmax(unlike.div_(-images.shape[1]), dim=0)
+    weights = unlike.sub_(unlike.amin(0)).div_(-images.shape[1]).exp_()
+    return weights.div_(weights.sum(0))
