@@ -17,7 +17,9 @@ _ROUNDS = 6
 _TOLERANCE = 0.6
 # Of the standard deviation of the image: local variation below it is none.
 _FLAT = 1e-3
-# Of each some fifty numbers are held at once: about half a GiB.
+# Of the largest value of a channel: standard deviations below it are rounding.
+_CONSTANT = 1e-6
+# For each some fifty numbers are held at once: about half a GiB.
 _VOXELS_ON_GPU = 2**21
 
 
@@ -103,7 +105,11 @@ def _neighbours(
 
 def _shares(images: torch.Tensor, distances: Sequence[int]) -> torch.Tensor:
     """Return how much each neighbour counts at each place, (N, B, *spatial); they sum to 1."""
-    spread = images.flatten(2).std(2, correction=0).clamp_min(torch.finfo(images.dtype).tiny)
+    values = images.flatten(2)
+    spread = values.std(2, correction=0)
+    # A constant channel has no scale.
+    constant = spread <= _CONSTANT * values.abs().amax(2)
+    spread = torch.where(constant, torch.ones_like(spread), spread)
     images = images / spread.reshape(*spread.shape, *[1] * (images.ndim - 2))
     unlike: torch.Tensor | None = None
     for channel in images.unbind(1):

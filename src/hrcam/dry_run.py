@@ -66,7 +66,8 @@ def dry_run(
 
     def first_image(tensor: torch.Tensor) -> torch.Tensor:
         nonlocal probe
-        first = tensor.detach()
+        # Subclasses, as MONAI's loaders give, are new tensors to the tracer after each layer.
+        first = tensor.detach().as_subclass(torch.Tensor)
         if tensor.ndim > 0 and tensor.shape[0] == image.shape[0]:
             first = first[:1]
         first = first.clone()

@@ -20,6 +20,7 @@ from hrcam.text_table import aligned
 # Maps whose sizes differ by less than this on every axis are of one resolution: convolutions
 # without padding lose a few voxels each, a stride of two halves the size.
 SAME_RESOLUTION = 1.5
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Level:
         axes = zip(self.size, self.stride, self.lattice.step, size, grid, strict=True)
         # Sizes are rounded where a step does not divide the difference.
         holds = all(
-            abs(now - then - (whole - then * stride) / step) <= 1
+            abs(now - then - (whole - then * stride) / step) < 1 - _ROUNDING
             for then, stride, step, now, whole in axes
         )
         return self.lattice if holds else None

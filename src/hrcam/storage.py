@@ -125,6 +125,8 @@ def _level(saved: dict[str, Any]) -> Level:
     lattice = saved["lattice"]
     if lattice is not None:
         lattice = Lattice(tuple(lattice["first"]), tuple(lattice["step"]))
+        if not len(lattice.first) == len(lattice.step) == len(saved["size"]):
+            raise ValueError("a lattice of other axes than its level")
     sizes = {name: tuple(saved[name]) for name in ("size", "stride")}
     return Level(**{**saved, **sizes, "lattice": lattice})
 

@@ -127,6 +127,16 @@ def test_more_reach_spreads_further():
     assert far > 10 * near
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0, -5.0, 100.3])
+def test_a_constant_channel_says_nothing(value):
+    maps, images = drawn((12, 15))
+    both = torch.cat([images, torch.full_like(images, value)], 1)
+    spread = diffuse(maps, both, [3, 3])
+    assert torch.isfinite(spread).all()
+    # It makes everybody alike, by half of what counts.
+    assert float(spread.std()) < float(diffuse(maps, images, [3, 3]).std())
+
+
 def test_an_image_without_contrast_gives_finite_maps():
     maps = torch.randn(1, 9, 9)
     assert torch.isfinite(diffuse(maps, torch.zeros(1, 1, 9, 9), [4])).all()

@@ -6,18 +6,19 @@ import torch
 
 from hrcam.covariance import ALL_OTHERS
 from hrcam.fusion import LevelFusion
+from hrcam.lattice import Lattice
 from hrcam.levels import Level, Levels
 
 PLACE, ANYWHERE, BOTH = [True, False], [False, True], [True, True]
 
 
-def fusion_of(levels: int, classes: int = 1, **values) -> LevelFusion:
+def fusion_of(count: int, classes: int = 1, **values) -> LevelFusion:
     """Levels that are taken as they are."""
     plain = {
-        "levels": Levels([Level("level", "level", 1, (1,), (1.0,))] * levels),
+        "levels": Levels([Level("level", "level", 1, (1,), (1.0,))] * count),
         "references": np.full(classes, ALL_OTHERS),
-        "mean": (np.zeros((classes, 1)),) * levels,
-        "spread": np.ones((classes, levels, 2)),
+        "mean": (np.zeros((classes, 1)),) * count,
+        "spread": np.ones((classes, count, 2)),
         "views": np.full((classes, 2), True),
         "extent": np.zeros(classes),
     }
@@ -28,6 +29,15 @@ def combined(fusion: LevelFusion, *levels, name: int = 0) -> np.ndarray:
     """Fuse the levels' maps of one image with as many places each."""
     maps = [torch.tensor([level], dtype=torch.float64) for level in levels]
     return fusion.combine(maps, torch.tensor([name]), (len(levels[0]),))[0].numpy()
+
+
+def test_a_level_is_drawn_where_its_positions_lie():
+    """At 0 and 4, not at 1.5 and 5.5 as in the middle of its shares of eight places."""
+    level = Level("level", "level", 1, (2,), (4.0,), lattice=Lattice((0.0,), (4.0,)))
+    fusion = fusion_of(1, levels=Levels([level]))
+    found = fusion.combine([torch.tensor([[0.0, 3.0]])], torch.tensor([0]), (8,))[0]
+    logarithms = np.array([0, 0.25, 0.5, 0.75, 1, 1, 1, 1]) * np.log(4)
+    np.testing.assert_allclose(found, np.expm1(logarithms), rtol=1e-6)
 
 
 def test_combine_by_hand():

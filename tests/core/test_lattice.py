@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from monai.data import MetaTensor
 from torch import nn
 
 from hrcam import find_levels
@@ -21,6 +22,49 @@ class Cut(nn.Module):
 class SpaceToChannels(nn.Module):
     def forward(self, images):
         return nn.functional.pixel_unshuffle(images, 2)
+
+
+class Joined(nn.Module):
+    """A path that stays fine, and one that goes through coarse maps and comes back."""
+
+    def __init__(self, *order, join):
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(1, 1, 3, 2, 1), nn.Conv2d(1, 1, 3, 2, 1))
+        self.up = nn.Upsample(scale_factor=4)
+        self.order, self.join = order, join
+
+    def forward(self, images):
+        paths = {"fine": images, "coarse": self.up(self.down(images))}
+        return self.join(*(paths[name] for name in self.order))
+
+
+class Focus(nn.Module):
+    def forward(self, images):
+        parts = [images[..., row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        return torch.cat(parts, 1)
+
+
+class Gate(nn.Module):
+    def forward(self, images):
+        maps = nn.functional.max_pool2d(images, 2)
+        return torch.sigmoid(nn.functional.adaptive_max_pool2d(maps, 1)) * maps
+
+
+class Shuffle(nn.Module):
+    def forward(self, images):
+        maps = nn.functional.max_pool2d(images.repeat(1, 4, 1, 1), 2)
+        batch, channels, *size = maps.shape
+        parts = maps.view(batch, 2, channels // 2, *size).transpose(1, 2)
+        return parts.reshape(batch, channels, *size)
+
+
+class Apply(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, images):
+        return self.function(images)
 
 
 def traced(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, Lattice | None]:
@@ -68,6 +112,13 @@ def measured(model: nn.Module, size: int, axes: int) -> Lattice:
         [nn.AvgPool2d(4), nn.Upsample(scale_factor=4, mode="bilinear")],
         [nn.AdaptiveAvgPool2d(8)],
         [Cut()],
+        [Apply(lambda images: images[:, :, -100:, -40:])],
+        [
+            nn.Conv2d(1, 1, 3, 2, 1),
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+        ],
+        [nn.Upsample(scale_factor=0.25)],
+        [nn.Conv2d(1, 1, 3, 2, 1), nn.Upsample(scale_factor=0.5, mode="nearest-exact")],
     ],
     ids=lambda layers: "-".join(type(layer).__name__ for layer in layers),
 )
@@ -114,6 +165,59 @@ def test_max_pooling_lies_as_mean_pooling_does():
         assert greatest == mean
 
 
+@pytest.mark.parametrize("order", [("fine", "coarse"), ("coarse", "fine")])
+@pytest.mark.parametrize("join", [torch.add, lambda *maps: torch.cat(maps, 1)])
+def test_of_two_paths_the_one_that_stayed_fine_says_where_things_are(order, join):
+    images = torch.rand(1, 1, 32, 32)
+    alone = traced(Joined("coarse", join=lambda maps: maps), images)[1]
+    assert alone.first == (-1.5, -1.5)
+    assert traced(Joined(*order, join=join), images)[1] == Lattice((0.0, 0.0), (1.0, 1.0))
+
+
+def test_parts_that_are_put_together_lie_at_their_mean():
+    assert traced(Focus(), torch.rand(1, 1, 8, 8))[1] == Lattice((0.5, 0.5), (2.0, 2.0))
+
+
+@pytest.mark.parametrize("model", [Gate(), Shuffle()])
+def test_gates_and_shuffled_channels_leave_maps_in_place(model):
+    assert traced(model, torch.rand(1, 1, 8, 8))[1] == Lattice((0.5, 0.5), (2.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "first"),
+    [(nn.MaxPool1d(2), 0.5), (nn.AvgPool1d(3, 2, 1), 0.0), (nn.MaxPool1d(4, 2), 1.5)],
+)
+def test_pooling_in_1d(pooling, first):
+    assert traced(pooling, torch.rand(1, 1, 16))[1] == Lattice((first,), (2.0,))
+
+
+def test_layers_of_another_number_of_axes_do_not_stop_the_dry_run():
+    """Channels that compete, by a pooling of volumes over channels; windows of one axis only."""
+    maxout = traced(nn.MaxPool3d((2, 1, 1)), torch.rand(1, 4, 8, 8))[1]
+    assert maxout == Lattice((0.0, 0.0), (1.0, 1.0))
+    rows = Apply(lambda images: nn.functional.avg_pool2d(images, (1, 2)))
+    assert traced(rows, torch.rand(1, 4, 8))[1] == Lattice((0.5,), (2.0,))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda images: images.flip(-1),
+        lambda images: images.roll(2, -1),
+        lambda images: images.transpose(-1, -2),
+        lambda images: images.permute(0, 2, 3, 1).permute(0, 2, 3, 1),
+    ],
+)
+def test_what_moves_places_is_not_followed(function):
+    assert traced(Apply(function), torch.rand(1, 8, 8, 8))[1] is None
+
+
+def test_images_of_a_subclass_are_followed():
+    model = build_network("resnet10", 2, 1, 2)
+    images = torch.rand(1, 1, 32, 32)
+    assert find_levels(model, MetaTensor(images)) == find_levels(model, images)
+
+
 def test_what_has_no_rule_is_not_known():
     """Space that becomes channels; and what is computed from nothing else stays unknown."""
     assert traced(SpaceToChannels(), torch.rand(1, 1, 8, 8))[1] is None
@@ -128,6 +232,8 @@ def test_what_has_no_rule_is_not_known():
         ("small", [0.5, 1.5, 3.5], [2, 4, 8]),
         ("resnet10", [0.0, 0.0, 0.0], [2, 4, 8]),
         ("efficientnet-b0", [1.0, 3.0, 7.0], [2, 4, 8]),
+        ("densenet121", [0.0, 0.0, 2.0], [2, 4, 8]),
+        ("seresnet50", [0.0, 2.0, 2.0], [2, 4, 8]),
     ],
 )
 def test_levels_know_their_place(network, dimensions, first, steps):
@@ -150,6 +256,7 @@ def test_a_lattice_holds_for_images_of_other_sizes_unless_layers_scale_with_them
     assert middle.lattice_on((12, 16), (47, 64)) == Lattice((0.0, 0.0), (4.0, 4.0))
     assert coarse.lattice_on((4, 4), (32, 32)) == Lattice((2.0, 2.0), (8.0, 8.0))
     assert coarse.lattice_on((4, 4), (64, 64)) is None
+    assert coarse.lattice_on((4, 4), (40, 40)) is None
 
 
 def test_interpolation_on_a_lattice_by_hand():

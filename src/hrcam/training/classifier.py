@@ -150,7 +150,8 @@ def train_classifier(
     for kind, layout in _LAYOUTS.items():
         if any(isinstance(module, kind) for module in network.modules()):
             network.to(memory_format=layout)  # type: ignore[call-overload]
-    # Lightning would make the copy before it moves the network, and leave it on the CPU.
+    # Lightning makes the copy before it moves the network, and would leave it on the CPU; with
+    # several GPUs, which have numbers of their own, it does.
     averaged_on = hardware.device if hardware.devices == 1 else None
     callbacks: list[Callback] = [WeightAveraging(averaged_on, multi_avg_fn=_average)]
     if checkpoints is not None:
