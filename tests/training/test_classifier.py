@@ -1,6 +1,4 @@
 import csv
-import signal
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from hrcam.training import classifier
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware
 from hrcam.training.images import ImageDataset
-from hrcam.training.interruption import Interruption
 
 CPU = Hardware(accelerator="cpu")
 
@@ -143,41 +140,3 @@ def test_rare_classes_count_as_much_in_the_loss():
     with torch.no_grad():
         found = network(torch.from_numpy(new)).argmax(1).numpy()
     assert found[truth == 1].mean() > 0.7
-
-
-@pytest.mark.parametrize("call", [30, 288])
-def test_an_interrupt_that_somebody_swallows_still_stops_the_training(call):
-    """In the middle, and on the last image of all."""
-    calls = 0
-
-    def interrupted(image, draw):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            with suppress(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-        return image
-
-    with pytest.raises(KeyboardInterrupt):
-        train_classifier(
-            cnn(),
-            ImageDataset(*squares(48, 1), interrupted),
-            epochs=6,
-            batch_size=8,
-            hardware=CPU,
-        )
-    assert calls == call + -call % 8  # the batch was read to its end, and no other
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_another_handler_of_interrupts_is_left_alone():
-    def mine(number, frame):
-        pass
-
-    before = signal.signal(signal.SIGINT, mine)
-    try:
-        with Interruption().noticed():
-            assert signal.getsignal(signal.SIGINT) is mine
-        assert signal.getsignal(signal.SIGINT) is mine
-    finally:
-        signal.signal(signal.SIGINT, before)

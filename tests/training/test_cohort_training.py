@@ -271,6 +271,8 @@ def test_a_training_that_was_stopped_does_not_look_finished(
             "--shape", "32x32", "--accelerator", "cpu", "--workers", 1,
         ),
         stderr=subprocess.PIPE,
+        # What a shell starts in the background ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (tmp_path / "run/fold-1/history.tsv").exists() and time.monotonic() < deadline:

@@ -25,7 +25,6 @@ from hrcam.errors import InputError
 from hrcam.training.config import Hardware
 from hrcam.training.history import History
 from hrcam.training.images import Draws, ImageDataset
-from hrcam.training.interruption import Interruption
 from hrcam.training.joint import JointNetwork
 
 # Small cohorts have noisy labels and noisy steps: soft targets and averaged weights.
@@ -154,11 +153,7 @@ def train_classifier(
     # Lightning makes the copy before it moves the network, and would leave it on the CPU; with
     # several GPUs, which have numbers of their own, it does.
     averaged_on = hardware.device if hardware.devices == 1 else None
-    interruption = Interruption()
-    callbacks: list[Callback] = [
-        interruption,
-        WeightAveraging(averaged_on, multi_avg_fn=_average),
-    ]
+    callbacks: list[Callback] = [WeightAveraging(averaged_on, multi_avg_fn=_average)]
     if checkpoints is not None:
         watched = None if validation is None else "validation_loss"
         callbacks += [
@@ -178,7 +173,7 @@ def train_classifier(
         persistent_workers=loaders > 0,
     )
     watch = None if validation is None else DataLoader(validation, batch_size)
-    with _quiet(), interruption.noticed():
+    with _quiet():
         trainer = _trainer(
             hardware,
             max_epochs=epochs,
