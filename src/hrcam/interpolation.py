@@ -9,7 +9,6 @@ import torch
 from hrcam.lattice import Lattice
 
 
-@lru_cache(maxsize=256)
 def interpolation_matrix(
     size: int, grid: int, first: float | None = None, step: float | None = None
 ) -> npt.NDArray[np.float64]:
@@ -26,7 +25,7 @@ def interpolation_matrix(
 
     Returns
     -------
-    Array of shape (grid, size), read-only; each row sums to 1.
+    Array of shape (grid, size); each row sums to 1.
     """
     if first is None or step is None:
         first, step = (grid / size - 1) / 2, grid / size
@@ -37,7 +36,6 @@ def interpolation_matrix(
     matrix = np.zeros((grid, size))
     np.add.at(matrix, (np.arange(grid), left), 1 - fraction)
     np.add.at(matrix, (np.arange(grid), right), fraction)
-    matrix.flags.writeable = False
     return matrix
 
 

@@ -18,6 +18,7 @@ from hrcam.cohort import Scan
 from hrcam.cohort.image import Image
 from hrcam.cohort.reading import read_mask, read_scan
 from hrcam.errors import InputError
+from hrcam.inputs import to_device_of
 from hrcam.training import Run
 from hrcam.training.run import PREDICTIONS
 
@@ -240,7 +241,7 @@ def _as_diseased(
     with torch.no_grad():
         logits = torch.cat(
             [
-                model(images.voxels(place, place + 1).to(device)).cpu()
+                model(to_device_of(model, images.voxels(place, place + 1))).cpu()
                 for place in range(len(images.scans))
             ]
         )

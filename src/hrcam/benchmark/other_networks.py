@@ -14,6 +14,7 @@ from hrcam.benchmark.randomised_maps import region_of
 from hrcam.evaluation.sanity import permute_labels
 from hrcam.evaluation.similarity import spearman
 from hrcam.explainer import HRCAM
+from hrcam.inputs import to_device_of
 from hrcam.networks import SmallCNN
 from hrcam.preparation import augmentation
 from hrcam.training import Hardware, Run
@@ -96,7 +97,7 @@ def measure_other_networks(
         return network
 
     memorising = trained(_same_network(run, seed), exchanged, None)
-    known = _accuracy(memorising.to(voxels.device), learnt, exchanged, voxels.device)
+    known = _accuracy(memorising.to(voxels.device), learnt, exchanged)
     if known < _BY_HEART:
         logger.warning(
             "trained on exchanged labels, the network knows only %.0f %% of them: its maps are of "
@@ -138,11 +139,9 @@ def _other_network(run: Run, seed: int) -> nn.Module:
 
 
 @torch.no_grad()
-def _accuracy(
-    network: nn.Module, images: FoldImages, labels: NDArray[np.int64], device: torch.device
-) -> float:
+def _accuracy(network: nn.Module, images: FoldImages, labels: NDArray[np.int64]) -> float:
     predicted = [
-        int(network(images.voxels(place, place + 1).to(device)).argmax(1))
+        int(network(to_device_of(network, images.voxels(place, place + 1))).argmax(1))
         for place in range(len(labels))
     ]
     return float(np.mean(np.array(predicted) == labels))

@@ -72,11 +72,6 @@ class UnitParts:
     hardware: Hardware
     progress: bool
 
-    @property
-    def device(self) -> torch.device:
-        """Where networks map."""
-        return self.hardware.device
-
     def measure(self) -> pd.DataFrame:
         """Measure what is not measured yet; return all parts under each other, as text."""
         effort = self.opened.plan.effort
@@ -130,7 +125,7 @@ class UnitParts:
                 self.opened.cohort.scans,
                 epochs=self.opened.plan.effort.ceiling_epochs,
                 seed=self.seed,
-                device=self.device,
+                device=self.hardware.device,
             )
         except InputError as error:
             # A cohort whose few masks can measure maps, and not teach a U-Net as well.
@@ -162,8 +157,8 @@ class UnitParts:
     ) -> list[Measurement]:
         return measure_faithfulness(
             model,
-            images.voxels().to(self.device),
-            images.classes.to(self.device),
+            images.voxels().to(self.hardware.device),
+            images.classes.to(self.hardware.device),
             [scan.name for scan in images.scans],
             {variant: torch.from_numpy(maps[variant]) for variant in variants},
             seed=self.seed,
@@ -178,11 +173,11 @@ class UnitParts:
             images=self.opened.plan.effort.robustness,
             epochs=self.opened.plan.effort.comparison_epochs,
             hardware=self.hardware,
-            device=self.device,
+            device=self.hardware.device,
         )
 
     def _explainers(self, images: FoldImages) -> FoldExplainers:
-        return self.runs.explainers(images.fold, self.device)
+        return self.runs.explainers(images.fold, self.hardware.device)
 
     def _mapper(self, method: Method) -> Mapper:
         return lambda images: native_maps(method, self._explainers(images), images)

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from tqdm import tqdm
 
 from hrcam.cohort.image import Image
@@ -26,6 +25,7 @@ from hrcam.mapping.record import encode_record, expected_fields
 from hrcam.mapping.sanity import MappedScan, by_chance, write_sanity
 from hrcam.mapping.tables import write_tables
 from hrcam.run_manifest import fit_warnings, run_identity, warning_lines
+from hrcam.training.config import Hardware
 from hrcam.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -203,7 +203,7 @@ class _Mapper:
 
     def _load(self, fold: int) -> HRCAM:
         explainer = self._run.explainer(fold)
-        explainer.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        explainer.model.to(Hardware().device)
         return explainer
 
     def _attempt(self, scan: Scan, step: Callable[[], Result]) -> Result | Problem:

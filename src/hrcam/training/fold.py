@@ -21,6 +21,7 @@ from hrcam.explainer import HRCAM
 from hrcam.files import write_atomically
 from hrcam.fit_quality import AbsentClassesWarning
 from hrcam.head import Target
+from hrcam.inputs import to_device_of
 from hrcam.levels import find_levels
 from hrcam.preparation import Preparation
 from hrcam.text_files import encode_json
@@ -217,10 +218,9 @@ def predictions(
 ) -> pd.DataFrame:
     """Return one row per scan: what network and head predict, with probabilities."""
     own, head = [], []
-    device = next(explainer.model.parameters()).device
     with torch.no_grad():
         for batch, _ in Batches(data, tuple(indices.tolist()), batch_size):
-            images = batch.to(device)
+            images = to_device_of(explainer.model, batch)
             explanation = explainer.explain(images, 0)
             logits = explanation.model_logits
             # A head that learnt labels does not keep what the network says.
