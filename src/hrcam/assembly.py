@@ -1,6 +1,6 @@
 """From the levels' contracted maps to the maps at the size of the image.
 
-Level maps have the shape (B, 2 + R, *S_l), their channels in the order of ``MapWeights``. Each is
+Level maps have the shape (B, 3 + R, *S_l), their channels in the order of ``MapWeights``. Each is
 upsampled when it is added, so that few maps at a time are at full size.
 """
 
@@ -13,7 +13,8 @@ import torch
 from hrcam.diffusion import diffuse
 from hrcam.fusion import LevelFusion
 from hrcam.interpolation import upsample
-from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED
+from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, SENSITIVITY
+from hrcam.sensitivity import sensitivity_map
 
 Grid = tuple[int, ...]
 
@@ -31,7 +32,7 @@ class PatternMaps:
     Attributes
     ----------
     fused
-        Of all levels, before it is spread along the image.
+        Of all levels, where the decision depends on the image: F S, before it is spread along it.
     pattern
         Spread along the image: in size the spread size of ``fused``, in sign the spread ``fused``.
         What speaks for a class and what speaks against it do not cancel where they touch.
@@ -54,8 +55,12 @@ def pattern_maps(
 ) -> PatternMaps:
     """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them."""
     grid = tuple(images.shape[2:])
+    sensitive = sensitivity_map([level[:, SENSITIVITY] for level in levels], fusion.levels, grid)
     fused = fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
     deviation = _deviation(levels, fusion, classes, fused)
+    fused = fused * sensitive
+    if deviation is not None:
+        deviation = deviation * sensitive
     maps = [fused.abs(), fused, *([] if deviation is None else [deviation])]
     size, direction, *std = diffuse(
         torch.stack(maps, dim=1), images, fusion.reach(classes, grid)
@@ -67,18 +72,18 @@ def _deviation(
     levels: Sequence[torch.Tensor],
     fusion: LevelFusion,
     classes: torch.Tensor,
-    pattern: torch.Tensor,
+    fused: torch.Tensor,
 ) -> torch.Tensor | None:
     end = levels[0].shape[1]
     refits = end - RESAMPLED
     if refits < 2:
         return None
-    grid = tuple(pattern.shape[1:])
-    total, squares = torch.zeros_like(pattern), torch.zeros_like(pattern)
+    grid = tuple(fused.shape[1:])
+    total, squares = torch.zeros_like(fused), torch.zeros_like(fused)
     for channel in range(RESAMPLED, end):
         refit = fusion.combine([level[:, channel] for level in levels], classes, grid)
-        # About the full fit's pattern, so that squares are of small numbers.
-        difference = refit - pattern
+        # About the full fit's, so that squares are of small numbers.
+        difference = refit - fused
         total += difference
         squares += difference.square()
     variance = (squares - total.square() / refits) / (refits - 1)

@@ -16,6 +16,17 @@ References = npt.NDArray[np.int64]
 ALL_OTHERS = -1
 
 
+def contrasts(references: References) -> Array:
+    """Return what makes y_c of the logits, row by row, shape (K, K).
+
+    y_c is logit_c minus the logit of its reference, or logit_c itself for `ALL_OTHERS`.
+    """
+    contrast = np.eye(len(references))
+    rows = np.flatnonzero(references != ALL_OTHERS)
+    contrast[rows, references[rows]] -= 1
+    return contrast
+
+
 @dataclass(frozen=True)
 class LogitCovariance:
     """How features and logits go together over the training images.
@@ -34,8 +45,8 @@ class LogitCovariance:
     def pattern(self, references: References) -> Array:
         """Return r_ck = cov(z_k, y_c) / sd(y_c), the correlation of each feature with each class.
 
-        It is the pattern of a linear model (Haufe et al., NeuroImage 2014, eq. 6). y_c is logit_c
-        minus the logit of its reference, or logit_c itself for `ALL_OTHERS`.
+        It is the pattern of a linear model (Haufe et al., NeuroImage 2014, eq. 6); y_c as in
+        `contrasts`.
 
         Parameters
         ----------
@@ -46,9 +57,7 @@ class LogitCovariance:
         -------
         Array of shape (K, D); zero where y_c does not vary.
         """
-        contrast = np.eye(len(references))
-        rows = np.flatnonzero(references != ALL_OTHERS)
-        contrast[rows, references[rows]] -= 1
+        contrast = contrasts(references)
         variance = np.einsum("cd,de,ce->c", contrast, self.logits, contrast)
         spread = np.sqrt(np.maximum(variance, 0))
         varies = spread > _CONSTANT

@@ -13,6 +13,10 @@ class LevelError(HRCAMError, ValueError):
     """A model without usable feature maps, or a level that is not where it was said to be."""
 
 
+class GradientError(HRCAMError, ValueError):
+    """A model that no gradient can pass, where a method needs one."""
+
+
 class FitError(HRCAMError, ValueError):
     """Data from which no head can be learnt: empty, one class only, a class without images."""
 

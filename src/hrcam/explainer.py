@@ -33,6 +33,8 @@ from hrcam.levels import Levels, find_levels
 from hrcam.map_weights import EVIDENCE, MapWeights
 from hrcam.model_call import Images, logits_of
 from hrcam.pooling import pool
+from hrcam.sensitivity import Sensitivity
+from hrcam.sensitivity_fit import learn_sensitivity
 from hrcam.storage import load_fitted, save_fitted
 
 logger = logging.getLogger(__name__)
@@ -200,7 +202,9 @@ class HRCAM:
         threshold = float(np.median(data.outcome))
         watch = Watch(self.model, loader, target, self._output, levels, threshold)
         own = watch.own_classes(data.outcome)
-        self._adopt(levels, head, learn_fusion(watch, head, own, centre, reference))
+        fusion = learn_fusion(watch, head, own, centre, reference)
+        sensitivity = learn_sensitivity(watch, head, fusion.references, own, centre, seed)
+        self._adopt(levels, head, fusion, sensitivity)
         self._settings = {
             "seed": seed,
             "bootstrap": bootstrap,
@@ -323,7 +327,10 @@ class HRCAM:
         The model's own weights are not in it, only their norms, by which ``load`` knows them.
         """
         settings = {**self._settings, "output": self._output}
-        save_fitted(Path(path), self.model, self.levels, self.head, self._fusion, settings)
+        save_fitted(
+            Path(path), self.model, self.levels, self.head, self._fusion, self._sensitivity,
+            settings,
+        )  # fmt: skip
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> Self:
@@ -334,13 +341,16 @@ class HRCAM:
         LoadError
             If the folder is damaged, or if the model's modules, shapes or weights differ.
         """
-        levels, head, fusion, settings = load_fitted(Path(path), model)
+        levels, head, fusion, sensitivity, settings = load_fitted(Path(path), model)
         output = settings.pop("output")
         explainer = cls(model, [level.name for level in levels], output)
         explainer._settings = settings
-        explainer._adopt(levels, head, fusion)
+        explainer._adopt(levels, head, fusion, sensitivity)
         return explainer
 
-    def _adopt(self, levels: Levels, head: Head, fusion: LevelFusion) -> None:
-        self._levels, self._head, self._fusion = levels, head, fusion
-        self._map_weights = MapWeights(head, levels, fusion.references)
+    def _adopt(
+        self, levels: Levels, head: Head, fusion: LevelFusion, sensitivity: Sensitivity
+    ) -> None:
+        self._levels, self._head = levels, head
+        self._fusion, self._sensitivity = fusion, sensitivity
+        self._map_weights = MapWeights(head, levels, fusion.references, sensitivity)

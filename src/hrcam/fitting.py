@@ -1,6 +1,6 @@
 """Passes over the training data: pool every level, or watch the levels' own maps."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from hrcam.inputs import check_images, grid_of, image_of, to_device_of
 from hrcam.levels import Levels
 from hrcam.map_weights import PATTERN, MapWeights
 from hrcam.model_call import Images, logits_of
+from hrcam.nested import map_tensors
 from hrcam.pooling import pool
 
 # Up to this many classes are mapped together; more cost less one by one, their class known.
@@ -147,7 +148,7 @@ class Watch:
         """Return the class of each image, shape (N,), or −1, from labels or the CNN's outputs."""
         if self.target == "labels":
             return outcome.astype(np.int64)
-        return self._own_class(torch.from_numpy(outcome)).numpy()
+        return self.own_class(torch.from_numpy(outcome)).numpy()
 
     @torch.no_grad()
     def level_maps(self, weights: MapWeights, stage: str) -> Iterator[Watched]:
@@ -161,18 +162,55 @@ class Watch:
             if weights.classes > CLASSES_AT_ONCE:
                 if own is None:
                     result, _ = capture(self.model, images, (), _nothing)
-                    own = self._own_class(logits_of(result, self.output))
+                    own = self.own_class(logits_of(result, self.output))
                 wanted = (own[:, None] + torch.arange(1 + _OTHER_CLASSES)) % weights.classes
             result, maps = capture(self.model, images, self.levels, partial(read, wanted))
             if own is None:
-                own = self._own_class(logits_of(result, self.output))
+                own = self.own_class(logits_of(result, self.output))
             compared = every_class.expand(len(own), -1) if wanted is None else wanted
             yield maps, compared, own, grid_of(images)
 
-    def _own_class(self, logits: torch.Tensor) -> torch.Tensor:
+    def single_images(
+        self, chosen: Collection[int], stage: str
+    ) -> Iterator[tuple[Images, int | None]]:
+        """Pass over the data until the last of some images, and yield these one by one.
+
+        Parameters
+        ----------
+        chosen
+            Which, in the loader's order.
+        stage
+            What the progress bar says.
+
+        Yields
+        ------
+        A batch of one image, and its label, or None for ``target="logits"``.
+        """
+        first = 0
+        for images, labels in _images(self.model, self.loader, self.target == "labels", stage):
+            size = len(image_of(images))
+            for index in range(size):
+                if first + index in chosen:
+                    label = None if labels is None else int(labels.reshape(-1)[index])
+                    yield _one_of(images, index, size), label
+            first += size
+            if first > max(chosen):
+                break
+
+    def own_class(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the class of each image, shape (B,), or −1, from the CNN's outputs."""
         if logits.shape[1] > 1:
             return logits.argmax(1).cpu()
         return torch.where(logits[:, 0] > self.threshold, 0, -1).cpu()
+
+
+def _one_of(images: Images, index: int, size: int) -> Images:
+    def take(tensor: torch.Tensor) -> torch.Tensor:
+        of_each = tensor.ndim > 0 and len(tensor) == size
+        return tensor[index : index + 1] if of_each else tensor
+
+    one: Images = map_tensors(images, take)
+    return one
 
 
 def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """U_l: linear interpolation of a level's map to the grid of the image, and its mean."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -74,15 +75,49 @@ def upsample(
     lattice
         Where the positions of the maps are centred; None for half-pixel centres.
     """
+    return _interpolate(maps, grid, lattice, None)
+
+
+def sample(
+    maps: torch.Tensor,
+    grid: tuple[int, ...],
+    rows: Sequence[npt.NDArray[np.int64]],
+    lattice: Lattice | None = None,
+) -> torch.Tensor:
+    """Return what ``upsample`` would at some places of the grid, without making the rest.
+
+    Parameters
+    ----------
+    maps, grid, lattice
+        As for ``upsample``.
+    rows
+        Indices along each axis; all their combinations are taken.
+
+    Returns
+    -------
+    Tensor of shape (B, C, *numbers of rows).
+    """
+    return _interpolate(maps, grid, lattice, rows)
+
+
+def _interpolate(
+    maps: torch.Tensor,
+    grid: tuple[int, ...],
+    lattice: Lattice | None,
+    rows: Sequence[npt.NDArray[np.int64]] | None,
+) -> torch.Tensor:
     # A half-precision context of the caller is for the model, not for the maps.
     with torch.autocast(maps.device.type, enabled=False):
         # The last axis first, while there is least of it; the first last, as one large product.
         for axis in range(len(grid) - 1, -1, -1):
+            size = maps.shape[2 + axis]
             place = () if lattice is None else (lattice.first[axis], lattice.step[axis])
-            if maps.shape[2 + axis] != grid[axis] or place not in ((), (0, 1)):
-                size = maps.shape[2 + axis]
+            some = None if rows is None else torch.from_numpy(rows[axis]).to(maps.device)
+            if size != grid[axis] or place not in ((), (0, 1)):
                 matrix = _matrix_on(maps.device, maps.dtype, size, grid[axis], *place)
-                maps = _along(maps, 2 + axis, matrix)
+                maps = _along(maps, 2 + axis, matrix if some is None else matrix[some])
+            elif some is not None:
+                maps = maps.index_select(2 + axis, some)
     return maps
 
 

@@ -8,35 +8,48 @@ import torch
 from hrcam.covariance import References
 from hrcam.head import Head
 from hrcam.levels import Level
+from hrcam.sensitivity import Sensitivity
 
-EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
+EVIDENCE, PATTERN, SENSITIVITY, RESAMPLED = 0, 1, 2, 3
 
 
 class MapWeights:
     """The head's vectors in units of the raw feature map, level by level.
 
-    Each class has 2 + R output channels: its evidence w / σ, its pattern a against its reference,
-    and the R resampled patterns. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
+    Each class has 3 + R output channels: its evidence w / σ, its pattern a against its reference,
+    the sensitivity, and the R resampled patterns. The centring by μ becomes an offset per channel,
+    −Σ_k v_k μ_k. The sensitivity is the same for all classes, and each level has the same part of
+    its offset.
 
     a = r |r| σ: a feature counts by how much it varies, and of that only by the share r² that goes
     with the class. One that hardly varies between images is no better witness for being rare, and
     many that hardly go with the class do not outvote the few that do.
     """
 
-    def __init__(self, head: Head, levels: Sequence[Level], references: References) -> None:
+    def __init__(
+        self,
+        head: Head,
+        levels: Sequence[Level],
+        references: References,
+        sensitivity: Sensitivity | None = None,
+    ) -> None:
+        sensitivity = sensitivity or Sensitivity.everywhere(len(head.mean))
         covariances = (head.covariance, *head.resampled)
         correlations = [covariance.pattern(references) for covariance in covariances]
         patterns = [one * np.abs(one) * head.scale for one in correlations]
-        raw = np.stack([head.weights / head.scale, *patterns], axis=1)
+        evidence = head.weights / head.scale
+        sensitive = np.broadcast_to(sensitivity.weights, evidence.shape)
+        raw = np.stack([evidence, patterns[0], sensitive, *patterns[1:]], axis=1)
         ends = np.cumsum([level.channels for level in levels])[:-1]
         parts = np.split(raw, ends, axis=-1)
         means = np.split(head.mean, ends)
         self.classes, self.channels = raw.shape[:2]
         self._weights = [torch.from_numpy(part.astype(np.float32)) for part in parts]
-        self._offsets = [
-            torch.from_numpy((-(part @ mean)).astype(np.float32))
-            for part, mean in zip(parts, means, strict=True)
-        ]
+        self._offsets = []
+        for part, mean in zip(parts, means, strict=True):
+            offset = -(part @ mean)
+            offset[:, SENSITIVITY] = sensitivity.offset / len(levels)
+            self._offsets.append(torch.from_numpy(offset.astype(np.float32)))
 
     def to(self, device: torch.device) -> None:
         """Move everything to a device."""

@@ -20,9 +20,10 @@ from hrcam.fusion import VIEWS, LevelFusion
 from hrcam.head import Head, Target
 from hrcam.lattice import Lattice
 from hrcam.levels import Level, Levels
+from hrcam.sensitivity import Sensitivity
 from hrcam.text_files import encode_json
 
-FORMAT = 4
+FORMAT = 5
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _FUSION = ("references", "spread", "views", "extent")
@@ -36,16 +37,19 @@ def save_fitted(
     levels: Levels,
     head: Head,
     fusion: LevelFusion,
+    sensitivity: Sensitivity,
     settings: dict[str, Any],
 ) -> None:
     """Write a folder with ``head.safetensors`` and ``hrcam.json``, each of them atomically."""
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
+    arrays["sensitivity"] = sensitivity.weights
     description = {
         "format": FORMAT,
         "versions": {"hrcam": __version__, "torch": torch.__version__, "numpy": np.__version__},
         "target": head.target,
         "penalty": head.penalty,
         "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
+        "sensitivity": sensitivity.offset,
         "levels": [asdict(level) for level in levels],
         "settings": settings,
         "model": _norms(model),
@@ -65,7 +69,9 @@ def save_fitted(
     write_atomically(path / _DESCRIPTION, encode_json(description))
 
 
-def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion, dict[str, Any]]:
+def load_fitted(
+    path: Path, model: nn.Module
+) -> tuple[Levels, Head, LevelFusion, Sensitivity, dict[str, Any]]:
     """Read what ``save_fitted`` wrote.
 
     Raises
@@ -103,6 +109,7 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
             LogitCovariance(*pair)
             for pair in zip(arrays["covariance_features"], arrays["covariance_logits"], strict=True)
         )
+        sensitivity = Sensitivity(arrays["sensitivity"], float(description["sensitivity"]))
         fidelity = description["fidelity"]
         head = Head(
             **{name: arrays[name] for name in _ARRAYS},
@@ -115,10 +122,10 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Levels, Head, LevelFusion
         saved_model, settings = dict(description["model"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
-    if head.target not in get_args(Target) or not _fit(levels, head, fusion):
+    if head.target not in get_args(Target) or not _fit(levels, head, fusion, sensitivity):
         raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
     _check_model(model, saved_model, levels)
-    return levels, head, fusion, settings
+    return levels, head, fusion, sensitivity, settings
 
 
 def _level(saved: dict[str, Any]) -> Level:
@@ -131,7 +138,7 @@ def _level(saved: dict[str, Any]) -> Level:
     return Level(**{**saved, **sizes, "lattice": lattice})
 
 
-def _fit(levels: Levels, head: Head, fusion: LevelFusion) -> bool:
+def _fit(levels: Levels, head: Head, fusion: LevelFusion, sensitivity: Sensitivity) -> bool:
     """Whether arrays that were read have the shapes of each other."""
     classes, features = len(head.bias), sum(level.channels for level in levels)
     covariances = (head.covariance, *head.resampled)
@@ -139,7 +146,9 @@ def _fit(levels: Levels, head: Head, fusion: LevelFusion) -> bool:
     return (
         all(array.shape == (classes, features) for array in matrices)
         and all(one.logits.shape == (classes, classes) for one in covariances)
-        and all(array.shape == (features,) for array in (head.mean, head.scale))
+        and all(
+            array.shape == (features,) for array in (head.mean, head.scale, sensitivity.weights)
+        )
         and all(array.shape == (classes,) for array in (fusion.references, fusion.extent))
         and bool(np.all((fusion.references >= ALL_OTHERS) & (fusion.references < classes)))
         and fusion.spread.shape == (classes, len(levels), len(VIEWS))

@@ -240,7 +240,7 @@ def test_std_is_the_naive_one_over_the_refits():
     for covariance in case.hr.head.resampled:
         refit = copy.copy(case.hr)
         head = replace(case.hr.head, covariance=covariance, resampled=())
-        refit._adopt(case.hr.levels, head, case.hr._fusion)
+        refit._adopt(case.hr.levels, head, case.hr._fusion, case.hr._sensitivity)
         maps.append(refit.explain(case.images).fused)
     grid = tuple(case.images.shape[2:])
     reach = case.hr._fusion.reach(case.explanation.classes, grid)

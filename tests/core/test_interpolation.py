@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from hrcam.interpolation import mean_weights, upsample
+from hrcam.interpolation import mean_weights, sample, upsample
+from hrcam.lattice import Lattice
 
 
 def test_half_pixel_centres_by_hand():
@@ -46,3 +47,19 @@ def test_mean_weights_are_the_adjoint_of_interpolation(size, grid):
 def test_mean_weights_cannot_be_spoilt_in_the_cache():
     with pytest.raises(ValueError, match="read-only"):
         mean_weights(3, 4)[0] = 1.0
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 5), st.integers(1, 12)), min_size=1, max_size=3),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_sample_is_upsample_at_some_places(axes, moved, random):
+    sizes, grid = (tuple(one) for one in zip(*axes, strict=True))
+    lattice = Lattice(tuple(0.3 for _ in axes), tuple(1.7 for _ in axes)) if moved else None
+    maps = torch.arange(6.0 * np.prod(sizes)).reshape(2, 3, *sizes).sin()
+    rows = [np.array(sorted(random.sample(range(n), random.randint(1, n)))) for n in grid]
+    expected = upsample(maps, grid, lattice)
+    for axis, some in enumerate(rows):
+        expected = expected.index_select(axis + 2, torch.from_numpy(some))
+    torch.testing.assert_close(sample(maps, grid, rows, lattice), expected)

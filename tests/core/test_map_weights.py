@@ -9,7 +9,8 @@ from hrcam.covariance import ALL_OTHERS
 from hrcam.head import fit_head
 from hrcam.interpolation import upsample
 from hrcam.levels import Level
-from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, MapWeights
+from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, SENSITIVITY, MapWeights
+from hrcam.sensitivity import Sensitivity
 
 LEVELS = [
     Level("coarse", "coarse", 5, (3, 4), (3.0, 3.0)),
@@ -43,7 +44,7 @@ def pattern(head, covariance):
 )
 def test_share_of_a_level_is_the_naive_one(kind, vectors, head):
     weights, start = MapWeights(head, LEVELS, REFERENCES), 0
-    assert (weights.classes, weights.channels) == (3, 4)
+    assert (weights.classes, weights.channels) == (3, 5)
     for index, level in enumerate(LEVELS):
         maps = torch.randn(2, level.channels, *level.size) + 4
         here = slice(start, start + level.channels)
@@ -57,9 +58,23 @@ def test_share_of_a_level_is_the_naive_one(kind, vectors, head):
 
 def test_all_classes_of_all_images_and_one_class_of_each_agree(head):
     weights, maps = MapWeights(head, LEVELS, REFERENCES), torch.randn(2, 5, 3, 4)
-    every = contract(maps, *weights.of(0, None, slice(None))).reshape(2, 3, 4, 3, 4)
+    every = contract(maps, *weights.of(0, None, slice(None))).reshape(2, 3, 5, 3, 4)
     classes = torch.tensor([[2, 0], [1, 1]])
-    some = contract(maps, *weights.of(0, classes, slice(None))).reshape(2, 2, 4, 3, 4)
+    some = contract(maps, *weights.of(0, classes, slice(None))).reshape(2, 2, 5, 3, 4)
     for image in range(2):
         for place in range(2):
             torch.testing.assert_close(some[image, place], every[image, classes[image, place]])
+
+
+def test_sensitivity_is_of_the_raw_features_and_the_same_for_every_class(head):
+    sensitivity = Sensitivity(np.arange(8.0) - 3, 0.5)
+    weights = MapWeights(head, LEVELS, REFERENCES, sensitivity)
+    channel = slice(SENSITIVITY, SENSITIVITY + 1)
+    total = torch.zeros(2, 3, *GRID)
+    naive = torch.full((2, *GRID), 0.5, dtype=torch.float64)
+    for index, level in enumerate(LEVELS):
+        maps = torch.randn(2, level.channels, *level.size)
+        total += upsample(contract(maps, *weights.of(index, None, channel)), GRID)
+        here = torch.arange(level.channels) - 3.0 + (5 if index else 0)
+        naive += torch.einsum("k,bkhw->bhw", here.double(), upsample(maps, GRID).double())
+    torch.testing.assert_close(total, naive.float()[:, None].expand_as(total))

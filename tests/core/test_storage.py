@@ -92,7 +92,7 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
     assert "level_references" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 4
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == 5
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -168,8 +168,8 @@ def test_json_that_is_something_else_is_refused(content, saved, model):
 
 
 def test_newer_format_is_refused(saved, model):
-    rewrite(saved, format=5)
-    refused(saved, model, "format 5.*reads format 4.*fit again")
+    rewrite(saved, format=6)
+    refused(saved, model, "format 6.*reads format 5.*fit again")
 
 
 @pytest.mark.parametrize(

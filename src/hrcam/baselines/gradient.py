@@ -1,8 +1,8 @@
 """What all gradient methods share: one forward pass, and one call for all gradients."""
 
-import itertools
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,8 +15,8 @@ from hrcam.baselines.interface import (
     finite_logits,
     maps_on_grid,
 )
-from hrcam.capture import capture_for_gradients
-from hrcam.errors import InputError, LevelError
+from hrcam.errors import GradientError, LevelError
+from hrcam.gradients import level_gradients
 from hrcam.inputs import check_images, grid_of
 from hrcam.levels import Level
 from hrcam.model_call import Images
@@ -76,7 +76,7 @@ def gradient_maps(
 
     Raises
     ------
-    InputError, LevelError
+    GradientError, InputError, LevelError
         As in ``Baseline.by_level``.
     """
     check_images(images, model)
@@ -108,41 +108,35 @@ def activations_and_gradients(
 
     Raises
     ------
+    GradientError
+        If no gradient can pass the model: its weights were made in inference mode, it detaches
+        its logits.
     InputError
-        If the classes cannot be used, or if the model's weights were made in inference mode.
+        If the classes cannot be used.
     LevelError
-        If the logits do not depend on a level, carry no gradient at all, or are not finite.
+        If the logits do not depend on a level, or are not finite.
     """
-    if any(
-        tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
-    ):
-        raise InputError(
-            "the model's weights were made in inference mode, where no gradient can pass: build "
-            "or load the model outside of torch.inference_mode(), or take a method without "
-            "gradients, e.g. Eigen-CAM"
-        )
-    returned, maps = capture_for_gradients(model, images, levels)
-    connected = [level for level in maps if level.requires_grad]
-    with torch.inference_mode(False), torch.enable_grad():
+
+    def chosen_logits(returned: Any, _maps: list[torch.Tensor]) -> torch.Tensor:
         logits = finite_logits(returned, output)
-        if not logits.requires_grad:
-            raise LevelError(
-                "the model's logits carry no gradient: it detaches them, or runs under no_grad; "
-                "take a method without gradients, e.g. Eigen-CAM"
-            )
         # A copy, since the caller's own may have been made in inference mode.
         chosen = explained_classes(logits, classes).clone()
         # Images do not mix in evaluation mode, so the sum's gradient is each logit's own.
-        score = logits[torch.arange(len(logits), device=logits.device), chosen].sum()
-        found = iter(torch.autograd.grad(score, connected, allow_unused=True) if connected else ())
-    gradients = [next(found) if level.requires_grad else None for level in maps]
+        return logits[torch.arange(len(logits), device=logits.device), chosen].sum()
+
+    try:
+        found = level_gradients(model, images, levels, chosen_logits)
+    except GradientError as error:
+        raise GradientError(
+            f"{error}; or take a method without gradients, e.g. Eigen-CAM"
+        ) from error
     captured = []
-    for level, activations, gradient in zip(levels, maps, gradients, strict=True):
+    for level, (activations, gradient) in zip(levels, found, strict=True):
         if gradient is None:
             raise LevelError(
                 f"the logits do not depend on the level {level.name!r}: name levels between the "
                 "images and the logits, or pass output= if the logits are another item of what "
                 "the model returns"
             )
-        captured.append((at_least_single(activations.detach()), at_least_single(gradient)))
+        captured.append((at_least_single(activations), at_least_single(gradient)))
     return captured

@@ -1,0 +1,71 @@
+"""The gradient of a score in the levels' feature maps, whatever state the model is in."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from hrcam.capture import capture_for_gradients
+from hrcam.errors import GradientError
+from hrcam.levels import Level
+from hrcam.model_call import Images
+
+
+def level_gradients(
+    model: nn.Module,
+    images: Images,
+    levels: Sequence[Level],
+    score: Callable[[Any, list[torch.Tensor]], torch.Tensor],
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Return each level's feature map, and the gradient of a score there.
+
+    Parameters
+    ----------
+    model
+        Any module; left exactly as it was. No parameter is touched.
+    images
+        A batch that the model takes.
+    levels
+        Where to read.
+    score
+        Makes one number of the model's output and the levels' maps.
+
+    Returns
+    -------
+    For each level the map (B, C_l, *S_l) and the gradient in it, of the same shape; None for a
+    gradient that the score does not have, as it does not depend on the level.
+
+    Raises
+    ------
+    GradientError
+        If no gradient can pass the model.
+    LevelError
+        If a level is not reached, or has other channels than it had.
+    """
+    if any(
+        tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
+    ):
+        raise GradientError(
+            "the model's weights were made in inference mode, where no gradient can pass: build "
+            "or load the model outside of torch.inference_mode()"
+        )
+    output, maps = capture_for_gradients(model, images, levels)
+    connected = [level for level in maps if level.requires_grad]
+    with torch.inference_mode(False), torch.enable_grad():
+        value = score(output, maps)
+        if not value.requires_grad:
+            raise GradientError(
+                "the model's logits carry no gradient: it detaches them, or runs under no_grad"
+            )
+        try:
+            found = torch.autograd.grad(value, connected, allow_unused=True) if connected else ()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise GradientError(
+                f"no gradient passes the model ({str(error).splitlines()[0]})"
+            ) from error
+    remaining = iter(found)
+    return [(level.detach(), next(remaining) if level.requires_grad else None) for level in maps]

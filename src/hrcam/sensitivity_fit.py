@@ -1,0 +1,187 @@
+"""Learn to read from the feature maps where the model's decision depends on the image.
+
+The gradient of a decision says where it would change with the image, in this image. But it takes a
+backward pass, and is noisy from place to place. What the features of a place have to do with it
+is not: so its size is regressed on them, over some training images, and what they foretell is
+used in its stead.
+"""
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from hrcam.covariance import References, contrasts
+from hrcam.errors import GradientError, HRCAMWarning
+from hrcam.fitting import Watch
+from hrcam.gradients import level_gradients
+from hrcam.head import Head
+from hrcam.inputs import grid_of
+from hrcam.interpolation import sample
+from hrcam.linear_models import Array
+from hrcam.model_call import logits_of
+from hrcam.pooling import pool
+from hrcam.sensitivity import Sensitivity
+
+# Gradients are taken of this many images, shared between the classes.
+_IMAGES = 128
+# At about this many places of each, a few along each axis.
+_PLACES = 4096
+# The penalty, as a share of each feature's variance over places.
+_PENALTY = 1e-3
+
+_Rows = tuple[npt.NDArray[np.int64], ...]
+
+
+def learn_sensitivity(
+    watch: Watch,
+    head: Head,
+    references: References,
+    own: npt.NDArray[np.int64],
+    centre: bool,
+    seed: int,
+) -> Sensitivity:
+    """Regress the size of the gradient on the feature maps, over places and training images.
+
+    What is regressed is n(p) = mean over the levels of V_l Σ_k |∂y / ∂f_lk|(p), each level's in
+    units of its mean over places and images. y is the logit of the image's own class minus that
+    of its reference, or the logit alone for `hrcam.covariance.ALL_OTHERS`. By least squares with
+    a small L2 penalty, at some places of each image, drawn anew for each.
+
+    Parameters
+    ----------
+    watch
+        The training images.
+    head
+        Whose logits they are for ``target="labels"``; else they are the model's own.
+    references
+        What each class is compared with, shape (K,).
+    own
+        The class of each image, shape (N,), or −1 for none.
+    centre
+        Whether the logits compete: as for ``fit``.
+    seed
+        Of images and places.
+
+    Warns
+    -----
+    HRCAMWarning
+        If no gradient passes the model. The map is then the same without.
+    """
+    generator = np.random.default_rng(seed)
+    contrast = contrasts(references)
+    if centre and len(contrast) > 1:
+        contrast = contrast - contrast.mean(1, keepdims=True)
+    moments = _Moments(len(head.mean), len(watch.levels))
+    chosen = _choose(own, generator)
+    try:
+        for images, label in watch.single_images(chosen, "gradients"):
+            score = partial(_own_logit, watch, head, contrast, grid_of(images), label)
+            found = level_gradients(watch.model, images, watch.levels, score)
+            moments.add(*_at_places(watch, found, grid_of(images), head.mean, generator))
+    except GradientError as error:
+        warnings.warn(
+            HRCAMWarning(
+                f"{error}: the pattern is made without knowing where the decision depends on the "
+                "image, and localises less well"
+            ),
+            stacklevel=3,
+        )
+        return Sensitivity.everywhere(len(head.mean))
+    return moments.solve(head.mean)
+
+
+def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> set[int]:
+    """Draw images, as many of each class as there are, up to an equal share."""
+    classes = generator.permutation(np.unique(own))[:_IMAGES]
+    share = _IMAGES // len(classes)
+    drawn = [generator.permutation(np.flatnonzero(own == name))[:share] for name in classes]
+    return set(np.concatenate(drawn).tolist())
+
+
+def _own_logit(
+    watch: Watch,
+    head: Head,
+    contrast: Array,
+    grid: tuple[int, ...],
+    label: int | None,
+    output: Any,
+    maps: list[torch.Tensor],
+) -> torch.Tensor:
+    """Return y of the image's own class, as a part of the graph."""
+    if label is None:
+        logits = logits_of(output, watch.output)
+        label = int(watch.own_class(logits.detach()))
+    else:
+        pooled = torch.cat([pool(level, grid) for level in maps], dim=1)
+        # Constants do not change a gradient: the bias and the means are left out.
+        logits = pooled @ torch.from_numpy((head.weights / head.scale).T).to(pooled)
+    return logits[0] @ torch.from_numpy(contrast[max(label, 0)]).to(logits)
+
+
+def _at_places(
+    watch: Watch,
+    found: list[tuple[torch.Tensor, torch.Tensor | None]],
+    grid: tuple[int, ...],
+    mean: Array,
+    generator: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return features less their mean, (P, D), and sizes of the gradients, (P, L), at P places."""
+    along = round(_PLACES ** (1 / len(grid)))
+    rows = tuple(np.sort(generator.permutation(size)[:along]) for size in grid)
+    features, sizes = [], []
+    for level, (feature_map, gradient) in zip(watch.levels, found, strict=True):
+        lattice = level.lattice_on(feature_map.shape[2:], grid)
+        single = torch.promote_types(feature_map.dtype, torch.float32)
+        feature_map = feature_map.to(single)
+        if gradient is None:
+            gradient = torch.zeros_like(feature_map)
+        size = gradient.to(single).abs().sum(1, keepdim=True)
+        features.append(sample(feature_map, grid, rows, lattice)[0].flatten(1))
+        sizes.append(sample(size, grid, rows, lattice)[0].flatten(1))
+    centred = torch.cat(features).T - torch.from_numpy(mean).to(features[0])
+    return centred, torch.cat(sizes).T
+
+
+class _Moments:
+    """Sums over places from which the regression follows."""
+
+    def __init__(self, features: int, levels: int) -> None:
+        self._number = 0
+        self._features = np.zeros(features)
+        self._sizes = np.zeros(levels)
+        self._squares = np.zeros((features, features))
+        self._products = np.zeros((features, levels))
+
+    def add(self, features: torch.Tensor, sizes: torch.Tensor) -> None:
+        """Take in features (P, D) and sizes of gradients (P, L)."""
+        if not bool(torch.isfinite(sizes).all()):
+            raise GradientError("the gradient of the model's logits holds NaN or infinite values")
+        self._number += len(features)
+        self._features += _double(features.sum(0))
+        self._sizes += _double(sizes.sum(0))
+        self._squares += _double(features.T @ features)
+        self._products += _double(features.T @ sizes)
+
+    def solve(self, mean: Array) -> Sensitivity:
+        """Return the readout; ``mean`` was subtracted from the features."""
+        known = self._sizes > 0
+        if not known.any():
+            return Sensitivity.everywhere(len(mean))
+        features = self._features / self._number
+        # Each level's gradient in units of its mean, and the mean over the levels that have any.
+        share = np.where(known, self._number / np.where(known, self._sizes, 1), 0) / known.sum()
+        products = self._products @ share / self._number - features
+        squares = self._squares / self._number - np.outer(features, features)
+        variance = np.maximum(squares.diagonal(), 0)
+        penalty = np.where(variance > 0, _PENALTY * variance, 1)
+        weights = np.linalg.solve(squares + np.diag(penalty), products)
+        return Sensitivity(weights, 1 - float(weights @ (features + mean)))
+
+
+def _double(tensor: torch.Tensor) -> Array:
+    # On the CPU, as not every device has double precision.
+    return tensor.cpu().double().numpy()

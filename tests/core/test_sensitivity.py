@@ -1,0 +1,152 @@
+"""Where the decision depends on the image: on networks whose gradients are known."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hrcam import HRCAM
+from hrcam.errors import HRCAMWarning
+from hrcam.interpolation import upsample
+from hrcam.levels import Level
+from hrcam.sensitivity import sensitivity_map
+from hrcam.sensitivity_fit import _choose
+
+SIZE = 20
+
+
+class Squares(nn.Module):
+    """One positive feature map f, and logits ±Σ f² / 2: the gradient in f is f itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Conv2d(1, 1, 1, bias=False)
+        nn.init.ones_(self.map.weight)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        energy = self.map(images).square().sum((1, 2, 3)) / 2 - 60
+        return torch.stack([energy, -energy], dim=1)
+
+
+class Mean(nn.Module):
+    """A linear decision on the mean of one map: it depends on all places alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU())
+        self.classes = nn.Linear(3, 2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.classes(self.map(images).mean((2, 3)))
+
+
+class Detached(Mean):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images).detach()
+
+
+def images_of(number: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(number, 1, SIZE, SIZE, generator=generator)
+
+
+def sensitivity_of(hr: HRCAM, images: torch.Tensor) -> torch.Tensor:
+    """S where the fused map has a size: it is F S, and F alone is that of a neutral explainer."""
+    neutral = HRCAM(hr.model)
+    everywhere = type(hr._sensitivity).everywhere(len(hr.head.mean))
+    neutral._adopt(hr.levels, hr.head, hr._fusion, everywhere)
+    return hr.explain(images, 0).fused / neutral.explain(images, 0).fused
+
+
+def test_a_gradient_that_is_linear_in_the_features_is_found():
+    images = images_of(30)
+    hr = HRCAM(Squares().eval()).fit([images], "logits")
+    fresh = images_of(4, seed=1)
+    expected = fresh[:, 0] / images.mean()
+    torch.testing.assert_close(
+        sensitivity_of(hr, fresh), expected.clamp_min(0.01), rtol=0, atol=5e-3
+    )
+
+
+def test_its_mean_over_the_training_images_is_one():
+    images = images_of(30)
+    hr = HRCAM(Squares().eval()).fit([images], "logits")
+    assert sensitivity_of(hr, images).mean() == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("target", ["labels", "logits"])
+def test_a_decision_that_depends_on_all_places_alike_changes_nothing(target):
+    torch.manual_seed(0)
+    images, labels = images_of(30), torch.arange(30) % 2
+    batch = (images, labels) if target == "labels" else images
+    hr = HRCAM(Mean().eval()).fit([batch], target)
+    torch.testing.assert_close(hr._sensitivity.weights, np.zeros(3), rtol=0, atol=1e-4)
+    assert hr._sensitivity.offset == pytest.approx(1, abs=1e-4)
+
+
+def test_labels_have_the_gradient_of_the_heads_own_logit():
+    """The CNN's logits are ±Σ f², the head's are linear in the mean of f: all places alike."""
+    images = images_of(30) + 0.1 * (torch.arange(30) % 2)[:, None, None, None]
+    hr = HRCAM(Squares().eval()).fit([(images, torch.arange(30) % 2)], "labels")
+    torch.testing.assert_close(hr._sensitivity.weights, np.zeros(1), rtol=0, atol=1e-5)
+
+
+def test_no_gradient_leaves_the_fused_map_and_says_so():
+    torch.manual_seed(0)
+    images, model = images_of(20), Mean().eval()
+    with pytest.warns(HRCAMWarning, match="carry no gradient.*localises less well"):
+        without = HRCAM(_as(Detached(), model)).fit([images], "logits")
+    expected = HRCAM(model).fit([images], "logits").explain(images)
+    explanation = without.explain(images)
+    torch.testing.assert_close(explanation.fused, expected.fused, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(explanation.evidence, expected.evidence)
+
+
+def _as(model: nn.Module, other: nn.Module) -> nn.Module:
+    model.load_state_dict(other.state_dict())
+    return model.eval()
+
+
+def test_gradients_that_are_not_finite_say_so():
+    """The square root has none at zero."""
+
+    class Root(Squares):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            flat = (0 * self.map(images)).sqrt().sum((1, 2, 3))
+            return super().forward(images) + flat[:, None]
+
+    with pytest.warns(HRCAMWarning, match="gradient of the model's logits holds NaN or infinite"):
+        hr = HRCAM(Root().eval()).fit([images_of(20)], "logits")
+    assert torch.isfinite(hr.explain(images_of(2)).pattern).all()
+
+
+def test_the_same_seed_gives_the_same_and_another_nearly_the_same():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 2),
+    ).eval()  # fmt: skip
+    images = images_of(150)
+    first, again, other = (
+        HRCAM(model).fit([images], "logits", seed=seed)._sensitivity for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first.weights, again.weights)
+    assert not np.array_equal(first.weights, other.weights)
+    assert np.corrcoef(first.weights, other.weights)[0, 1] > 0.9
+
+
+def test_images_are_shared_between_the_classes():
+    own = np.repeat([0, 1, 2], [500, 20, 300])
+    chosen = _choose(own, np.random.default_rng(0))
+    assert np.bincount(own[list(chosen)]).tolist() == [42, 20, 42]
+    many = _choose(np.arange(1000), np.random.default_rng(0))
+    assert len(many) == 128
+
+
+def test_map_is_the_sum_of_the_levels_and_stays_positive():
+    levels = [Level("a", "a", 1, (2, 3), (2.0, 2.0)), Level("b", "b", 1, (4, 6), (1.0, 1.0))]
+    shares = [torch.randn(2, 2, 3), torch.randn(2, 4, 6)]
+    total = sum(upsample(share[:, None], (4, 6))[:, 0] for share in shares)
+    found = sensitivity_map(shares, levels, (4, 6))
+    torch.testing.assert_close(found, total.clamp_min(0.01))
+    assert (total < 0).any()
