@@ -12,15 +12,16 @@ from hrcam.interpolation import upsample
 from hrcam.levels import Level
 from hrcam.linear_models import Array
 
-# Of its mean over images and places: sums may fall below zero, where a gradient does not.
-_LEAST = 0.01
+# Sums may fall below zero, where the size of a gradient does not.
+_LEAST = 0.001
 
 
 @dataclass(frozen=True)
 class Sensitivity:
     """S(p) = Σ_l V_l( Σ_k v_lk f_lk )(p) + v_0: the size of the gradient, as features foretell it.
 
-    Its mean over the training images is 1. It is learnt in ``sensitivity_fit``.
+    1 is what the most sensitive place of a training image has, on the mean over images. It is
+    learnt in ``sensitivity_fit``.
 
     Attributes
     ----------

@@ -14,17 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hrcam.capture import capture
+from hrcam.contraction import contract
 from hrcam.covariance import References, contrasts
 from hrcam.errors import GradientError, HRCAMWarning
 from hrcam.fitting import Watch
 from hrcam.gradients import level_gradients
 from hrcam.head import Head
-from hrcam.inputs import grid_of
+from hrcam.inputs import grid_of, image_of
 from hrcam.interpolation import sample
 from hrcam.linear_models import Array
+from hrcam.map_weights import SENSITIVITY, MapWeights
 from hrcam.model_call import logits_of
 from hrcam.pooling import pool
-from hrcam.sensitivity import Sensitivity
+from hrcam.sensitivity import Sensitivity, sensitivity_map
 
 # Gradients are taken of this many images, shared between the classes.
 _IMAGES = 128
@@ -80,8 +83,8 @@ def learn_sensitivity(
     try:
         for images, label in watch.single_images(chosen, "gradients"):
             score = partial(_own_logit, watch, head, contrast, grid_of(images), label)
-            found = level_gradients(watch.model, images, watch.levels, score)
-            moments.add(*_at_places(watch, found, grid_of(images), head.mean, generator))
+            gradients = level_gradients(watch.model, images, watch.levels, score)
+            moments.add(*_at_places(watch, gradients, grid_of(images), head.mean, generator))
     except GradientError as error:
         warnings.warn(
             HRCAMWarning(
@@ -91,7 +94,9 @@ def learn_sensitivity(
             stacklevel=3,
         )
         return Sensitivity.everywhere(len(head.mean))
-    return moments.solve(head.mean)
+    found = moments.solve(head.mean)
+    peak = _mean_peak(watch, MapWeights(head, watch.levels, references, found), chosen)
+    return Sensitivity(found.weights / peak, found.offset / peak)
 
 
 def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> set[int]:
@@ -146,6 +151,22 @@ def _at_places(
     return centred, torch.cat(sizes).T
 
 
+@torch.no_grad()
+def _mean_peak(watch: Watch, weights: MapWeights, chosen: set[int]) -> float:
+    """Return the largest sensitivity of an image, the mean over those that were chosen."""
+
+    def share(level: int, feature_map: torch.Tensor) -> torch.Tensor:
+        vectors, offset = weights.of(level, None, slice(SENSITIVITY, SENSITIVITY + 1))
+        return contract(feature_map, vectors[:1], offset[:1])[:, 0]
+
+    peaks = []
+    for images, _ in watch.single_images(chosen, "sensitivity"):
+        weights.to(image_of(images).device)
+        _, shares = capture(watch.model, images, watch.levels, share)
+        peaks.append(float(sensitivity_map(shares, watch.levels, grid_of(images)).max()))
+    return float(np.mean(peaks))
+
+
 class _Moments:
     """Sums over places from which the regression follows."""
 
@@ -167,7 +188,7 @@ class _Moments:
         self._products += _double(features.T @ sizes)
 
     def solve(self, mean: Array) -> Sensitivity:
-        """Return the readout; ``mean`` was subtracted from the features."""
+        """Return the readout, of mean 1 over places; ``mean`` was subtracted from the features."""
         known = self._sizes > 0
         if not known.any():
             return Sensitivity.everywhere(len(mean))

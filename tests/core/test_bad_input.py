@@ -165,8 +165,8 @@ def test_a_loader_is_not_started_to_be_checked(model):
     loader = Loader(GOOD)
     HRCAM(model).fit(loader)
     # One to pool, two for each of two references that are tried, two for the one that is chosen,
-    # and one for gradients.
-    assert loader.started == 1 + 2 * 2 + 2 + 1
+    # one for gradients and one for what their readout comes to.
+    assert loader.started == 1 + 2 * 2 + 2 + 2
 
 
 def test_no_labels_in_the_loader(model):

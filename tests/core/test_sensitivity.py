@@ -62,16 +62,16 @@ def test_a_gradient_that_is_linear_in_the_features_is_found():
     images = images_of(30)
     hr = HRCAM(Squares().eval()).fit([images], "logits")
     fresh = images_of(4, seed=1)
-    expected = fresh[:, 0] / images.mean()
-    torch.testing.assert_close(
-        sensitivity_of(hr, fresh), expected.clamp_min(0.01), rtol=0, atol=5e-3
-    )
+    expected = fresh[:, 0] / images.flatten(1).amax(1).mean()
+    torch.testing.assert_close(sensitivity_of(hr, fresh), expected, rtol=0, atol=5e-3)
 
 
-def test_its_mean_over_the_training_images_is_one():
+def test_its_peak_is_one_on_the_mean_over_the_training_images():
+    """So that the fused map stays in its unit where the decision depends most on the image."""
     images = images_of(30)
     hr = HRCAM(Squares().eval()).fit([images], "logits")
-    assert sensitivity_of(hr, images).mean() == pytest.approx(1, abs=0.01)
+    peaks = sensitivity_of(hr, images).flatten(1).amax(1)
+    assert peaks.mean() == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.parametrize("target", ["labels", "logits"])
@@ -112,8 +112,9 @@ def test_gradients_that_are_not_finite_say_so():
 
     class Root(Squares):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
-            flat = (0 * self.map(images)).sqrt().sum((1, 2, 3))
-            return super().forward(images) + flat[:, None]
+            maps = self.map(images)
+            energy = (maps.square() + (0 * maps).sqrt()).sum((1, 2, 3)) - 130
+            return torch.stack([energy, -energy], dim=1)
 
     with pytest.warns(HRCAMWarning, match="gradient of the model's logits holds NaN or infinite"):
         hr = HRCAM(Root().eval()).fit([images_of(20)], "logits")
@@ -148,5 +149,5 @@ def test_map_is_the_sum_of_the_levels_and_stays_positive():
     shares = [torch.randn(2, 2, 3), torch.randn(2, 4, 6)]
     total = sum(upsample(share[:, None], (4, 6))[:, 0] for share in shares)
     found = sensitivity_map(shares, levels, (4, 6))
-    torch.testing.assert_close(found, total.clamp_min(0.01))
+    torch.testing.assert_close(found, total.clamp_min(0.001))
     assert (total < 0).any()
