@@ -127,7 +127,8 @@ class HRCAM:
         """Learn the head in one pass over the data, and the pattern maps in a few more.
 
         One of these is whole, one ends after some images of each class. With K > 2 classes two
-        of the short kind for each of K − 1 choose what each class is compared with.
+        of the short kind for each of K − 1 choose what each class is compared with. Two more are
+        of some 128 images one by one, the first of them with gradients.
 
         Parameters
         ----------
@@ -166,7 +167,7 @@ class HRCAM:
         -----
         HRCAMWarning
             Where the maps will mean little: a head that hardly predicts, a class that the CNN
-            never predicts.
+            never predicts. Where they will be poorer: a model that no gradient passes.
         """
         if target not in get_args(Target):
             raise InputError(f"target is {target!r}: it must be 'labels' or 'logits'")

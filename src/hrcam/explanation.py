@@ -27,9 +27,9 @@ class Explanation:
     pattern
         Where the image is unlike images of the class that it is compared with, in what tells the
         two apart, shape (B, *spatial): the map to look at for localisation. Its size says where,
-        in standard deviations of those images, at the same place and anywhere; its sign says
-        whether that speaks for the class or against it. It is spread along the image, between
-        places that look alike.
+        in standard deviations of those images, at the same place and anywhere, and less where the
+        decision depends less on the image; its sign says whether that speaks for the class or
+        against it. It is spread along the image, between places that look alike.
     fused
         ``pattern`` before it was spread: what the network alone says, (B, *spatial).
     std

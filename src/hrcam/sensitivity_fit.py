@@ -35,6 +35,8 @@ _IMAGES = 128
 _PLACES = 4096
 # The penalty, as a share of each feature's variance over places.
 _PENALTY = 1e-3
+# Sizes are relative, and in half precision what a voxel adds to a mean would vanish unscaled.
+_SCALE = 4096
 
 _Rows = tuple[npt.NDArray[np.int64], ...]
 
@@ -124,7 +126,7 @@ def _own_logit(
         pooled = torch.cat([pool(level, grid) for level in maps], dim=1)
         # Constants do not change a gradient: the bias and the means are left out.
         logits = pooled @ torch.from_numpy((head.weights / head.scale).T).to(pooled)
-    return logits[0] @ torch.from_numpy(contrast[max(label, 0)]).to(logits)
+    return logits[0] @ torch.from_numpy(contrast[max(label, 0)]).to(logits) * _SCALE
 
 
 def _at_places(
@@ -184,8 +186,10 @@ class _Moments:
         self._number += len(features)
         self._features += _double(features.sum(0))
         self._sizes += _double(sizes.sum(0))
-        self._squares += _double(features.T @ features)
-        self._products += _double(features.T @ sizes)
+        # A half-precision context of the caller is for the model, not for the sums.
+        with torch.autocast(features.device.type, enabled=False):
+            self._squares += _double(features.T @ features)
+            self._products += _double(features.T @ sizes)
 
     def solve(self, mean: Array) -> Sensitivity:
         """Return the readout, of mean 1 over places; ``mean`` was subtracted from the features."""

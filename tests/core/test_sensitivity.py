@@ -84,6 +84,20 @@ def test_a_decision_that_depends_on_all_places_alike_changes_nothing(target):
     assert hr._sensitivity.offset == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::hrcam.errors.HRCAMWarning")
+def test_half_precision_has_gradients_of_means_over_many_voxels():
+    """Unscaled they would vanish: they are below the least number that half precision has."""
+
+    class MeanSquare(Squares):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            energy = self.map(images).square().mean((1, 2, 3)) / 100
+            return torch.stack([energy, -energy], dim=1)
+
+    images = torch.rand(4, 1, 512, 512, generator=torch.Generator().manual_seed(0)).half()
+    hr = HRCAM(MeanSquare().eval().half()).fit([images], "logits")
+    assert hr._sensitivity.weights == pytest.approx(1, abs=0.01)
+
+
 def test_labels_have_the_gradient_of_the_heads_own_logit():
     """The CNN's logits are ±Σ f², the head's are linear in the mean of f: all places alike."""
     images = images_of(30) + 0.1 * (torch.arange(30) % 2)[:, None, None, None]

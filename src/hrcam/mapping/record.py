@@ -22,9 +22,10 @@ MAPS = {
         "Polarity": "positive speaks for Class, negative against it",
     },
     "pattern": {
-        "Description": "Where the image is unlike images of the class that Class is compared with: "
-        "the map to look at; its size says where. " + _OUTSIDE,
-        "Units": "standard deviations of those images, at the same place and anywhere",
+        "Description": "Where the image is unlike images of the class that Class is compared with, "
+        "and the decision depends on it: the map to look at; its size says where. " + _OUTSIDE,
+        "Units": "standard deviations of those images, at the same place and anywhere, where the "
+        "decision depends most on the image",
         "Polarity": "positive speaks for Class, negative against it",
     },
     "std": {
