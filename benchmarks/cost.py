@@ -30,6 +30,7 @@ from hrcam import HRCAM
 from hrcam.comparison import learn_fusion
 from hrcam.fitting import Watch, pool_images
 from hrcam.levels import find_levels
+from hrcam.sensitivity_fit import learn_sensitivity
 
 Run = Callable[[], object]
 
@@ -207,7 +208,7 @@ def fit_ratios(case: str, rounds: int) -> dict[str, float]:
     levels = explainer.levels
     watch = Watch(model, batches, "logits", None, levels, 0.0)
     forward = [plain(model, batch) for batch in batches]
-    ratios: dict[str, list[float]] = {"first pass": [], "other passes": []}
+    ratios: dict[str, list[float]] = {"first pass": [], "other passes": [], "gradients": []}
     for _ in range(rounds):
         start = time.perf_counter()
         for run in forward:
@@ -217,8 +218,12 @@ def fit_ratios(case: str, rounds: int) -> dict[str, float]:
         _, data = pool_images(model, batches, "logits", None, lambda _: levels)
         ratios["first pass"].append((time.perf_counter() - start) / base)
         start = time.perf_counter()
-        learn_fusion(watch, explainer.head, watch.own_classes(data.outcome), True, None)
+        head, own = explainer.head, watch.own_classes(data.outcome)
+        fusion = learn_fusion(watch, head, own, True, None)
         ratios["other passes"].append((time.perf_counter() - start) / base)
+        start = time.perf_counter()
+        learn_sensitivity(watch, head, fusion.references, own, True, 0)
+        ratios["gradients"].append((time.perf_counter() - start) / base)
     return {name: statistics.median(values) for name, values in ratios.items()}
 
 

@@ -74,3 +74,15 @@ def test_thick_slices_are_not_mixed():
     for draw in range(20):
         spread = augment(levels, draw)[0, 8:-8, 8:-8].std((0, 1))
         assert spread.max() < 0.5  # noise alone; a turn of 5° would spread it by more
+
+
+def test_changes_are_those_of_monai_seeded_its_own_way_with_metadata(prepared):
+    """What is left out for speed, new generators and notes on every step, changes no number."""
+    from monai.data.meta_obj import get_track_meta
+
+    preparation, image = prepared
+    augment, plain = augmentation(preparation), augmentation(preparation)._transform
+    for draw in (0, 1, 7, 2**32 - 1):
+        expected = plain.set_random_state(draw)(image)
+        torch.testing.assert_close(augment(image, draw), torch.Tensor(expected), rtol=0, atol=0)
+    assert get_track_meta()

@@ -59,7 +59,7 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         place = int(self._indices[index])
         image = torch.from_numpy(np.array(self._images[place]))
         if draw is not None and self._transform is not None:
-            # Subclasses, as MONAI's transforms return, would slow every layer of the network.
+            # Subclasses, as MONAI's transforms may return, would slow every layer of the network.
             image = torch.as_tensor(self._transform(image, draw)).as_subclass(torch.Tensor)
         return image, int(self._labels[place])
 
