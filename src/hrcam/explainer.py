@@ -11,15 +11,13 @@ import torch
 from torch import nn
 
 from hrcam.assembly import evidence_map, pattern_maps
-from hrcam.capture import capture
 from hrcam.comparison import learn_fusion
-from hrcam.contraction import contract
 from hrcam.covariance import ALL_OTHERS
-from hrcam.errors import InputError, LevelError, NotFittedError
+from hrcam.errors import InputError, NotFittedError
 from hrcam.explanation import Explanation
 from hrcam.fit_quality import warn_of_poor_fit
+from hrcam.fitted import Fitted
 from hrcam.fitting import CLASSES_AT_ONCE, Watch, check_loader, pool_images
-from hrcam.fusion import LevelFusion
 from hrcam.head import Head, Target, fit_head
 from hrcam.inputs import (
     check_classes,
@@ -29,11 +27,10 @@ from hrcam.inputs import (
     grid_of,
     image_of,
 )
+from hrcam.level_reading import LevelReading, read_levels
 from hrcam.levels import Levels, find_levels
 from hrcam.map_weights import EVIDENCE, MapWeights
-from hrcam.model_call import Images, logits_of
-from hrcam.pooling import pool
-from hrcam.sensitivity import Sensitivity
+from hrcam.model_call import Images
 from hrcam.sensitivity_fit import learn_sensitivity
 from hrcam.storage import load_fitted, save_fitted
 
@@ -76,35 +73,29 @@ class HRCAM:
         self.model = model
         self._names = None if levels == "auto" else levels
         self._output = output
-        self._levels: Levels | None = None
-        self._head: Head | None = None
+        self._fitted: Fitted | None = None
         self._settings: dict[str, Any] = {}
 
     @property
     def levels(self) -> Levels:
         """The levels that are read, from the coarsest to the finest."""
-        if self._levels is None:
-            raise NotFittedError("the levels are found by fit, on its first batch: call fit first")
-        return self._levels
+        return self._known.levels
 
     @property
     def head(self) -> Head:
         """The linear head over all levels."""
-        if self._head is None:
-            raise NotFittedError("there is no head yet: call fit, or HRCAM.load, first")
-        return self._head
+        return self._known.head
 
     @property
     def references(self) -> tuple[int | None, ...]:
         """The class that each is compared with in the pattern map; None for all others."""
-        self.head  # noqa: B018 - raises before fit
-        found = self._fusion.references.tolist()
+        found = self._known.fusion.references.tolist()
         return tuple(None if one == ALL_OTHERS else one for one in found)
 
     @property
     def reference(self) -> int | None:
         """The class that ``fit`` was told to compare the others with."""
-        self.head  # noqa: B018 - raises before fit
+        self._known  # noqa: B018 - raises before fit
         found: int | None = self._settings["reference"]
         return found
 
@@ -205,7 +196,7 @@ class HRCAM:
         own = watch.own_classes(data.outcome)
         fusion = learn_fusion(watch, head, own, centre, reference)
         sensitivity = learn_sensitivity(watch, head, fusion.references, own, centre, seed)
-        self._adopt(levels, head, fusion, sensitivity)
+        self._adopt(Fitted(head, fusion, sensitivity))
         self._settings = {
             "seed": seed,
             "bootstrap": bootstrap,
@@ -248,7 +239,8 @@ class HRCAM:
         LevelError
             If the model's feature maps are not those that it was fitted on.
         """
-        head = self.head
+        fitted = self._known
+        head = fitted.head
         check_images(images, self.model)
         image, grid = image_of(images), grid_of(images)
         if image.ndim - 2 != len(self.levels[0].size):
@@ -260,67 +252,29 @@ class HRCAM:
         if classes is not None:
             chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))
         elif len(head.bias) > CLASSES_AT_ONCE:
-            chosen = self._run(images, None, maps=False)[0].cpu()
+            chosen = self._read(images, None, None).predicted.cpu()
         else:
             chosen = None
         with torch.no_grad():
-            predicted, logits, model_logits, maps = self._run(images, chosen, maps=True)
-            explained = predicted if chosen is None else chosen.to(image.device)
+            found = self._read(images, self._map_weights, chosen)
+            explained = found.predicted if chosen is None else chosen.to(image.device)
             # A half-precision context of the caller is for the model, not for the sums.
             with torch.autocast(image.device.type, enabled=False):
-                patterns = pattern_maps(maps, self._fusion, explained, image)
+                patterns = pattern_maps(found.maps, fitted.fusion, explained, image)
                 return Explanation(
-                    logits=logits,
-                    model_logits=model_logits,
+                    logits=found.logits,
+                    model_logits=found.model_logits,
                     classes=explained,
-                    bias=torch.tensor(head.bias).to(logits)[explained],
-                    evidence=evidence_map(maps, grid),
+                    bias=torch.tensor(head.bias).to(found.logits)[explained],
+                    evidence=evidence_map(found.maps, grid),
                     pattern=patterns.pattern,
                     fused=patterns.fused,
                     std=patterns.std,
                     level_evidence={
                         level.name: level_maps[:, EVIDENCE]
-                        for level, level_maps in zip(self.levels, maps, strict=True)
+                        for level, level_maps in zip(fitted.levels, found.maps, strict=True)
                     },
                 )
-
-    @torch.no_grad()
-    def _run(
-        self, images: Images, chosen: torch.Tensor | None, maps: bool
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, list[torch.Tensor]]:
-        """Return predicted classes, logits, the model's logits, and level maps (B, J, *S_l)."""
-        device, grid = image_of(images).device, grid_of(images)
-        self._map_weights.to(device)
-        wanted = None if chosen is None else chosen.to(device)[:, None]
-
-        def read(level: int, feature_map: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            pooled = pool(feature_map, grid)
-            if not maps:
-                return (pooled,)
-            weights = self._map_weights.of(level, wanted, slice(None))
-            return pooled, contract(feature_map, *weights)
-
-        output, reduced = capture(self.model, images, self.levels, read)
-        pooled = torch.cat([parts[0] for parts in reduced], dim=1).double().cpu().numpy()
-        if not np.isfinite(pooled).all():
-            raise LevelError(
-                "the feature maps hold NaN or infinite values: the model diverged, or half "
-                "precision overflowed (bfloat16 has more range)"
-            )
-        logits = torch.from_numpy(self.head.logits(pooled)).float().to(device)
-        model_logits = None
-        if self.head.target == "logits":
-            model_logits = logits_of(output, self._output).float()
-        predicted = (logits if model_logits is None else model_logits).argmax(1)
-        contracted = [parts[1] for parts in reduced] if maps else []
-        if maps and chosen is None:
-            number, channels = len(predicted), self._map_weights.channels
-            rows = torch.arange(number, device=device)
-            contracted = [
-                level.reshape(number, -1, channels, *level.shape[2:])[rows, predicted]
-                for level in contracted
-            ]
-        return predicted, logits, model_logits, contracted
 
     def save(self, path: str | Path) -> None:
         """Write what ``fit`` learnt to a folder, as safetensors and JSON.
@@ -328,10 +282,7 @@ class HRCAM:
         The model's own weights are not in it, only their norms, by which ``load`` knows them.
         """
         settings = {**self._settings, "output": self._output}
-        save_fitted(
-            Path(path), self.model, self.levels, self.head, self._fusion, self._sensitivity,
-            settings,
-        )  # fmt: skip
+        save_fitted(Path(path), self.model, self._known, settings)
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> Self:
@@ -342,16 +293,30 @@ class HRCAM:
         LoadError
             If the folder is damaged, or if the model's modules, shapes or weights differ.
         """
-        levels, head, fusion, sensitivity, settings = load_fitted(Path(path), model)
+        fitted, settings = load_fitted(Path(path), model)
         output = settings.pop("output")
-        explainer = cls(model, [level.name for level in levels], output)
+        explainer = cls(model, [level.name for level in fitted.levels], output)
         explainer._settings = settings
-        explainer._adopt(levels, head, fusion, sensitivity)
+        explainer._adopt(fitted)
         return explainer
 
-    def _adopt(
-        self, levels: Levels, head: Head, fusion: LevelFusion, sensitivity: Sensitivity
-    ) -> None:
-        self._levels, self._head = levels, head
-        self._fusion, self._sensitivity = fusion, sensitivity
-        self._map_weights = MapWeights(head, levels, fusion.references, sensitivity)
+    @property
+    def _known(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError(
+                "nothing is known of the model yet: call fit, or HRCAM.load, first"
+            )
+        return self._fitted
+
+    def _adopt(self, fitted: Fitted) -> None:
+        self._fitted = fitted
+        self._map_weights = MapWeights(
+            fitted.head, fitted.levels, fitted.fusion.references, fitted.sensitivity
+        )
+
+    def _read(
+        self, images: Images, weights: MapWeights | None, classes: torch.Tensor | None
+    ) -> LevelReading:
+        return read_levels(
+            self.model, images, self.levels, self.head, weights, classes, self._output
+        )

@@ -16,6 +16,7 @@ from hrcam import __version__
 from hrcam.covariance import ALL_OTHERS, LogitCovariance
 from hrcam.errors import LoadError
 from hrcam.files import write_atomically
+from hrcam.fitted import Fitted
 from hrcam.fusion import VIEWS, LevelFusion
 from hrcam.head import Head, Target
 from hrcam.lattice import Lattice
@@ -31,26 +32,19 @@ _FUSION = ("references", "spread", "views", "extent")
 _SAME_NORM = 5e-3
 
 
-def save_fitted(
-    path: Path,
-    model: nn.Module,
-    levels: Levels,
-    head: Head,
-    fusion: LevelFusion,
-    sensitivity: Sensitivity,
-    settings: dict[str, Any],
-) -> None:
+def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str, Any]) -> None:
     """Write a folder with ``head.safetensors`` and ``hrcam.json``, each of them atomically."""
+    head, fusion = fitted.head, fitted.fusion
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
-    arrays["sensitivity"] = sensitivity.weights
+    arrays["sensitivity"] = fitted.sensitivity.weights
     description = {
         "format": FORMAT,
         "versions": {"hrcam": __version__, "torch": torch.__version__, "numpy": np.__version__},
         "target": head.target,
         "penalty": head.penalty,
         "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
-        "sensitivity": sensitivity.offset,
-        "levels": [asdict(level) for level in levels],
+        "sensitivity": fitted.sensitivity.offset,
+        "levels": [asdict(level) for level in fitted.levels],
         "settings": settings,
         "model": _norms(model),
     }
@@ -69,9 +63,7 @@ def save_fitted(
     write_atomically(path / _DESCRIPTION, encode_json(description))
 
 
-def load_fitted(
-    path: Path, model: nn.Module
-) -> tuple[Levels, Head, LevelFusion, Sensitivity, dict[str, Any]]:
+def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
     """Read what ``save_fitted`` wrote.
 
     Raises
@@ -119,13 +111,14 @@ def load_fitted(
             penalty=description["penalty"],
             fidelity=float("nan") if fidelity is None else fidelity,
         )
+        fitted = Fitted(head, fusion, sensitivity)
         saved_model, settings = dict(description["model"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
-    if head.target not in get_args(Target) or not _fit(levels, head, fusion, sensitivity):
+    if head.target not in get_args(Target) or not _fit(fitted):
         raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
     _check_model(model, saved_model, levels)
-    return levels, head, fusion, sensitivity, settings
+    return fitted, settings
 
 
 def _level(saved: dict[str, Any]) -> Level:
@@ -138,17 +131,17 @@ def _level(saved: dict[str, Any]) -> Level:
     return Level(**{**saved, **sizes, "lattice": lattice})
 
 
-def _fit(levels: Levels, head: Head, fusion: LevelFusion, sensitivity: Sensitivity) -> bool:
+def _fit(fitted: Fitted) -> bool:
     """Whether arrays that were read have the shapes of each other."""
+    head, fusion, levels = fitted.head, fitted.fusion, fitted.levels
     classes, features = len(head.bias), sum(level.channels for level in levels)
     covariances = (head.covariance, *head.resampled)
     matrices = (head.weights, *(one.features for one in covariances))
     return (
         all(array.shape == (classes, features) for array in matrices)
         and all(one.logits.shape == (classes, classes) for one in covariances)
-        and all(
-            array.shape == (features,) for array in (head.mean, head.scale, sensitivity.weights)
-        )
+        and all(array.shape == (features,) for array in (head.mean, head.scale))
+        and fitted.sensitivity.weights.shape == (features,)
         and all(array.shape == (classes,) for array in (fusion.references, fusion.extent))
         and bool(np.all((fusion.references >= ALL_OTHERS) & (fusion.references < classes)))
         and fusion.spread.shape == (classes, len(levels), len(VIEWS))

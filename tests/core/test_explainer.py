@@ -240,10 +240,10 @@ def test_std_is_the_naive_one_over_the_refits():
     for covariance in case.hr.head.resampled:
         refit = copy.copy(case.hr)
         head = replace(case.hr.head, covariance=covariance, resampled=())
-        refit._adopt(case.hr.levels, head, case.hr._fusion, case.hr._sensitivity)
+        refit._adopt(replace(case.hr._known, head=head))
         maps.append(refit.explain(case.images).fused)
     grid = tuple(case.images.shape[2:])
-    reach = case.hr._fusion.reach(case.explanation.classes, grid)
+    reach = case.hr._known.fusion.reach(case.explanation.classes, grid)
     expected = diffuse(torch.stack(maps).std(0)[:, None], case.images, reach)[:, 0]
     close(case.explanation.std, expected)
 
@@ -252,7 +252,7 @@ def test_the_pattern_is_the_fused_map_spread_along_the_image():
     """In size and in sign: what speaks for a class and what speaks against it do not cancel."""
     case = fitted(ARCHITECTURES["plain"], "labels")
     fused, pattern = case.explanation.fused, case.explanation.pattern
-    reach = case.hr._fusion.reach(case.explanation.classes, tuple(case.images.shape[2:]))
+    reach = case.hr._known.fusion.reach(case.explanation.classes, tuple(case.images.shape[2:]))
     size, direction = (
         diffuse(one[:, None], case.images, reach)[:, 0] for one in (fused.abs(), fused)
     )

@@ -1,5 +1,7 @@
 """Where the decision depends on the image: on networks whose gradients are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hrcam import HRCAM
 from hrcam.errors import HRCAMWarning
 from hrcam.interpolation import upsample
 from hrcam.levels import Level
-from hrcam.sensitivity import sensitivity_map
+from hrcam.sensitivity import Sensitivity, sensitivity_map
 from hrcam.sensitivity_fit import _choose
 
 SIZE = 20
@@ -53,8 +55,8 @@ def images_of(number: int, seed: int = 0) -> torch.Tensor:
 def sensitivity_of(hr: HRCAM, images: torch.Tensor) -> torch.Tensor:
     """S where the fused map has a size: it is F S, and F alone is that of a neutral explainer."""
     neutral = HRCAM(hr.model)
-    everywhere = type(hr._sensitivity).everywhere(len(hr.head.mean))
-    neutral._adopt(hr.levels, hr.head, hr._fusion, everywhere)
+    everywhere = Sensitivity.everywhere(len(hr.head.mean))
+    neutral._adopt(replace(hr._known, sensitivity=everywhere))
     return hr.explain(images, 0).fused / neutral.explain(images, 0).fused
 
 
@@ -80,8 +82,8 @@ def test_a_decision_that_depends_on_all_places_alike_changes_nothing(target):
     images, labels = images_of(30), torch.arange(30) % 2
     batch = (images, labels) if target == "labels" else images
     hr = HRCAM(Mean().eval()).fit([batch], target)
-    torch.testing.assert_close(hr._sensitivity.weights, np.zeros(3), rtol=0, atol=1e-4)
-    assert hr._sensitivity.offset == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(hr._known.sensitivity.weights, np.zeros(3), rtol=0, atol=1e-4)
+    assert hr._known.sensitivity.offset == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::hrcam.errors.HRCAMWarning")
@@ -95,14 +97,14 @@ def test_half_precision_has_gradients_of_means_over_many_voxels():
 
     images = torch.rand(4, 1, 512, 512, generator=torch.Generator().manual_seed(0)).half()
     hr = HRCAM(MeanSquare().eval().half()).fit([images], "logits")
-    assert hr._sensitivity.weights == pytest.approx(1, abs=0.01)
+    assert hr._known.sensitivity.weights == pytest.approx(1, abs=0.01)
 
 
 def test_labels_have_the_gradient_of_the_heads_own_logit():
     """The CNN's logits are ±Σ f², the head's are linear in the mean of f: all places alike."""
     images = images_of(30) + 0.1 * (torch.arange(30) % 2)[:, None, None, None]
     hr = HRCAM(Squares().eval()).fit([(images, torch.arange(30) % 2)], "labels")
-    torch.testing.assert_close(hr._sensitivity.weights, np.zeros(1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(hr._known.sensitivity.weights, np.zeros(1), rtol=0, atol=1e-5)
 
 
 def test_no_gradient_leaves_the_fused_map_and_says_so():
@@ -143,7 +145,7 @@ def test_the_same_seed_gives_the_same_and_another_nearly_the_same():
     ).eval()  # fmt: skip
     images = images_of(150)
     first, again, other = (
-        HRCAM(model).fit([images], "logits", seed=seed)._sensitivity for seed in (0, 0, 1)
+        HRCAM(model).fit([images], "logits", seed=seed)._known.sensitivity for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first.weights, again.weights)
     assert not np.array_equal(first.weights, other.weights)

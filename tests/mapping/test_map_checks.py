@@ -176,9 +176,10 @@ def test_a_head_that_does_not_come_out_again_proves_nothing(learnt):
     noise = torch.randn(specimens.references.shape, generator=torch.Generator().manual_seed(3))
     other = HRCAM(explainer.model).fit([noise], "logits")
     generator = np.random.default_rng(3)
-    means = (one + 100 * generator.standard_normal(one.shape) for one in other._fusion.mean)
+    known = other._known
+    means = (one + 100 * generator.standard_normal(one.shape) for one in known.fusion.mean)
     views = np.array([[True, False]] * 2)
-    other._fusion = replace(other._fusion, mean=tuple(means), views=views)
+    other._adopt(replace(known, fusion=replace(known.fusion, mean=tuple(means), views=views)))
     checks = check_maps(other, specimens)
     check = named(checks, "randomisation")
     assert check.passed is None
