@@ -186,15 +186,15 @@ class Watch:
         ------
         A batch of one image, and its label, or None for ``target="logits"``.
         """
-        first = 0
+        first, wanted = 0, set(chosen)
         for images, labels in _images(self.model, self.loader, self.target == "labels", stage):
             size = len(image_of(images))
             for index in range(size):
-                if first + index in chosen:
+                if first + index in wanted:
                     label = None if labels is None else int(labels.reshape(-1)[index])
                     yield _one_of(images, index, size), label
             first += size
-            if first > max(chosen):
+            if first > max(wanted):
                 break
 
     def own_class(self, logits: torch.Tensor) -> torch.Tensor:

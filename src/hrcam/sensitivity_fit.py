@@ -31,6 +31,8 @@ from hrcam.sensitivity import Sensitivity, sensitivity_map
 
 # Gradients are taken of this many images, shared between the classes.
 _IMAGES = 128
+# Of so many of them, one says what the largest sensitivity of an image is.
+_PEAK_OF = 4
 # At about this many places of each, a few along each axis.
 _PLACES = 4096
 # The penalty, as a share of each feature's variance over places.
@@ -97,16 +99,18 @@ def learn_sensitivity(
         )
         return Sensitivity.everywhere(len(head.mean))
     found = moments.solve(head.mean)
-    peak = _mean_peak(watch, MapWeights(head, watch.levels, references, found), chosen)
+    weights = MapWeights(head, watch.levels, references, found)
+    peak = _mean_peak(watch, weights, chosen[::_PEAK_OF])
     return Sensitivity(found.weights / peak, found.offset / peak)
 
 
-def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> set[int]:
-    """Draw images, as many of each class as there are, up to an equal share."""
+def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> list[int]:
+    """Draw images class by class, as many as there are, up to an equal share."""
     classes = generator.permutation(np.unique(own))[:_IMAGES]
     share = _IMAGES // len(classes)
     drawn = [generator.permutation(np.flatnonzero(own == name))[:share] for name in classes]
-    return set(np.concatenate(drawn).tolist())
+    chosen: list[int] = np.concatenate(drawn).tolist()
+    return chosen
 
 
 def _own_logit(
@@ -154,7 +158,7 @@ def _at_places(
 
 
 @torch.no_grad()
-def _mean_peak(watch: Watch, weights: MapWeights, chosen: set[int]) -> float:
+def _mean_peak(watch: Watch, weights: MapWeights, chosen: list[int]) -> float:
     """Return the largest sensitivity of an image, the mean over those that were chosen."""
 
     def share(level: int, feature_map: torch.Tensor) -> torch.Tensor:

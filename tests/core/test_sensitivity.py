@@ -73,7 +73,8 @@ def test_its_peak_is_one_on_the_mean_over_the_training_images():
     images = images_of(30)
     hr = HRCAM(Squares().eval()).fit([images], "logits")
     peaks = sensitivity_of(hr, images).flatten(1).amax(1)
-    assert peaks.mean() == pytest.approx(1, abs=1e-4)
+    # Some images stand for all, and their maxima differ little.
+    assert peaks.mean() == pytest.approx(1, abs=2e-3)
 
 
 @pytest.mark.parametrize("target", ["labels", "logits"])
@@ -155,9 +156,9 @@ def test_the_same_seed_gives_the_same_and_another_nearly_the_same():
 def test_images_are_shared_between_the_classes():
     own = np.repeat([0, 1, 2], [500, 20, 300])
     chosen = _choose(own, np.random.default_rng(0))
-    assert np.bincount(own[list(chosen)]).tolist() == [42, 20, 42]
+    assert np.bincount(own[chosen]).tolist() == [42, 20, 42]
     many = _choose(np.arange(1000), np.random.default_rng(0))
-    assert len(many) == 128
+    assert len(set(many)) == 128
 
 
 def test_map_is_the_sum_of_the_levels_and_stays_positive():
