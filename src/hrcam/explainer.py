@@ -119,7 +119,8 @@ class HRCAM:
 
         One of these is whole, one ends after some images of each class. With K > 2 classes two
         of the short kind for each of K − 1 choose what each class is compared with. Two more are
-        of some 128 images one by one, the first of them with gradients.
+        of 128 and of 32 images, two at a time, the first of them with gradients; both load all
+        images up to the last of these.
 
         Parameters
         ----------

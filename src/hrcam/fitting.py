@@ -1,6 +1,6 @@
 """Passes over the training data: pool every level, or watch the levels' own maps."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,6 +28,8 @@ from hrcam.pooling import pool
 CLASSES_AT_ONCE = 16
 # Of more classes than that, an image's own is compared with this many others.
 _OTHER_CLASSES = 2
+# So many images take a backward pass together.
+_AT_ONCE = 2
 
 Watched = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, tuple[int, ...]]
 """A batch's level maps (B, M, *S_l), their classes (B, M), own class (B,) or −1, and grid."""
@@ -120,6 +122,25 @@ def pool_images(
 
 
 @dataclass(frozen=True)
+class ChosenImages:
+    """A small batch of some images.
+
+    Attributes
+    ----------
+    images
+        On the model's device.
+    labels
+        Of the first ``count``, or None for ``target="logits"``.
+    count
+        How many of the batch are meant: the first ones.
+    """
+
+    images: Images
+    labels: torch.Tensor | None
+    count: int
+
+
+@dataclass(frozen=True)
 class Watch:
     """How the levels' own pattern maps of the training images are watched, pass by pass.
 
@@ -170,29 +191,30 @@ class Watch:
             compared = every_class.expand(len(own), -1) if wanted is None else wanted
             yield maps, compared, own, grid_of(images)
 
-    def single_images(
-        self, chosen: Collection[int], stage: str
-    ) -> Iterator[tuple[Images, int | None]]:
-        """Pass over the data until the last of some images, and yield these one by one.
+    def chosen_images(self, chosen: Collection[int], stage: str) -> Iterator[ChosenImages]:
+        """Pass over the data until the last of some images, and yield these, few at a time.
 
         Parameters
         ----------
         chosen
-            Which, in the loader's order.
+            Which, by their places in the loader's order; of a loader that shuffles they are as
+            many, and others.
         stage
             What the progress bar says.
-
-        Yields
-        ------
-        A batch of one image, and its label, or None for ``target="logits"``.
         """
         first, wanted = 0, set(chosen)
-        for images, labels in _images(self.model, self.loader, self.target == "labels", stage):
+        labelled = self.target == "labels"
+        for batch in _progress(self.loader, stage):
+            images, labels = split_batch(batch, labelled, self.model)
             size = len(image_of(images))
-            for index in range(size):
-                if first + index in wanted:
-                    label = None if labels is None else int(labels.reshape(-1)[index])
-                    yield _one_of(images, index, size), label
+            here = [index for index in range(size) if first + index in wanted]
+            for start in range(0, len(here), _AT_ONCE):
+                group = here[start : start + _AT_ONCE]
+                # Models may drop the axis of a batch of one.
+                others = [] if len(group) > 1 or size == 1 else [(group[0] + 1) % size]
+                some = to_device_of(self.model, _some_of(images, [*group, *others], size))
+                own = None if labels is None else labels.reshape(-1)[group].cpu()
+                yield ChosenImages(some, own, len(group))
             first += size
             if first > max(wanted):
                 break
@@ -204,13 +226,12 @@ class Watch:
         return torch.where(logits[:, 0] > self.threshold, 0, -1).cpu()
 
 
-def _one_of(images: Images, index: int, size: int) -> Images:
+def _some_of(images: Images, places: Sequence[int], size: int) -> Images:
     def take(tensor: torch.Tensor) -> torch.Tensor:
-        of_each = tensor.ndim > 0 and len(tensor) == size
-        return tensor[index : index + 1] if of_each else tensor
+        return tensor[list(places)] if tensor.ndim > 0 and len(tensor) == size else tensor
 
-    one: Images = map_tensors(images, take)
-    return one
+    some: Images = map_tensors(images, take)
+    return some
 
 
 def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:
@@ -230,10 +251,15 @@ def _nothing(_level: int, _feature_map: torch.Tensor) -> None:
 def _images(
     model: nn.Module, loader: Iterable[Any], labelled: bool, stage: str
 ) -> Iterable[tuple[Images, torch.Tensor | None]]:
-    # tqdm shows nothing where the output is not a terminal.
-    total = len(loader) if isinstance(loader, Sized) else None
-    for batch in tqdm(batches(loader), desc=stage, total=total, disable=None, leave=False):
+    for batch in _progress(loader, stage):
         images, labels = split_batch(batch, labelled, model)
         images = to_device_of(model, images)
         check_images(images, model)
         yield images, labels if labels is None else labels.cpu()
+
+
+def _progress(loader: Iterable[Any], stage: str) -> Iterable[Any]:
+    # tqdm shows nothing where the output is not a terminal.
+    total = len(loader) if isinstance(loader, Sized) else None
+    shown: Iterable[Any] = tqdm(batches(loader), desc=stage, total=total, disable=None, leave=False)
+    return shown

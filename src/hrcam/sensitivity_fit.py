@@ -7,6 +7,7 @@ used in its stead.
 """
 
 import warnings
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from hrcam.capture import capture
 from hrcam.contraction import contract
 from hrcam.covariance import References, contrasts
 from hrcam.errors import GradientError, HRCAMWarning
-from hrcam.fitting import Watch
+from hrcam.fitting import ChosenImages, Watch
 from hrcam.gradients import level_gradients
 from hrcam.head import Head
 from hrcam.inputs import grid_of, image_of
@@ -37,10 +38,9 @@ _PEAK_OF = 4
 _PLACES = 4096
 # The penalty, as a share of each feature's variance over places.
 _PENALTY = 1e-3
-# Sizes are relative, and in half precision what a voxel adds to a mean would vanish unscaled.
-_SCALE = 4096
-
-_Rows = tuple[npt.NDArray[np.int64], ...]
+# In half precision what a voxel adds to a mean would vanish unscaled, and other gradients would
+# overflow scaled.
+_SCALES = (4096.0, 1.0)
 
 
 def learn_sensitivity(
@@ -55,8 +55,9 @@ def learn_sensitivity(
 
     What is regressed is n(p) = mean over the levels of V_l Σ_k |∂y / ∂f_lk|(p), each level's in
     units of its mean over places and images. y is the logit of the image's own class minus that
-    of its reference, or the logit alone for `hrcam.covariance.ALL_OTHERS`. By least squares with
-    a small L2 penalty, at some places of each image, drawn anew for each.
+    of its reference, or the logit alone for `hrcam.covariance.ALL_OTHERS`, centred over the
+    classes if they compete. By least squares with a small L2 penalty, at some places of each
+    image, drawn anew for each.
 
     Parameters
     ----------
@@ -85,11 +86,11 @@ def learn_sensitivity(
     moments = _Moments(len(head.mean), len(watch.levels))
     chosen = _choose(own, generator)
     try:
-        for images, label in watch.single_images(chosen, "gradients"):
-            score = partial(_own_logit, watch, head, contrast, grid_of(images), label)
-            gradients = level_gradients(watch.model, images, watch.levels, score)
-            moments.add(*_at_places(watch, gradients, grid_of(images), head.mean, generator))
-    except GradientError as error:
+        for few in watch.chosen_images(chosen, "gradients"):
+            for features, sizes in _at_places(watch, head, contrast, few, generator):
+                moments.add(features, sizes)
+        found = moments.solve(head.mean)
+    except (GradientError, torch.cuda.OutOfMemoryError) as error:
         warnings.warn(
             HRCAMWarning(
                 f"{error}: the pattern is made without knowing where the decision depends on the "
@@ -98,7 +99,6 @@ def learn_sensitivity(
             stacklevel=3,
         )
         return Sensitivity.everywhere(len(head.mean))
-    found = moments.solve(head.mean)
     weights = MapWeights(head, watch.levels, references, found)
     peak = _mean_peak(watch, weights, chosen[::_PEAK_OF])
     return Sensitivity(found.weights / peak, found.offset / peak)
@@ -113,48 +113,70 @@ def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> list[
     return chosen
 
 
-def _own_logit(
+def _at_places(
+    watch: Watch, head: Head, contrast: Array, few: ChosenImages, generator: np.random.Generator
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield features less their mean, (P, D), and sizes of the gradients, (P, L), at P places."""
+    grid = grid_of(few.images)
+    along = round(_PLACES ** (1 / len(grid)))
+    found = _level_sizes(watch, head, contrast, few)
+    for image in range(few.count):
+        rows = tuple(np.sort(generator.permutation(size)[:along]) for size in grid)
+        lattices = [
+            level.lattice_on(one.shape[2:], grid)
+            for level, (one, _) in zip(watch.levels, found, strict=True)
+        ]
+        features, sizes = (
+            torch.cat(
+                [
+                    sample(pair[kind][image : image + 1], grid, rows, lattice)[0].flatten(1)
+                    for pair, lattice in zip(found, lattices, strict=True)
+                ]
+            ).T
+            for kind in (0, 1)
+        )
+        yield features - torch.from_numpy(head.mean).to(features), sizes
+
+
+def _level_sizes(
+    watch: Watch, head: Head, contrast: Array, few: ChosenImages
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return each level's feature map and size of the gradient there, (B, 1, *S_l)."""
+    for scale in _SCALES:
+        score = partial(_own_logits, watch, head, contrast, few, scale)
+        found = []
+        for feature_map, gradient in level_gradients(watch.model, few.images, watch.levels, score):
+            single = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
+            size = torch.zeros_like(single[:, :1])
+            if gradient is not None:
+                size = gradient.to(single).abs().sum(1, keepdim=True) / scale
+            found.append((single, size))
+        if all(bool(torch.isfinite(size).all()) for _, size in found):
+            return found
+    raise GradientError("the gradient of the logits holds NaN or infinite values")
+
+
+def _own_logits(
     watch: Watch,
     head: Head,
     contrast: Array,
-    grid: tuple[int, ...],
-    label: int | None,
+    few: ChosenImages,
+    scale: float,
     output: Any,
     maps: list[torch.Tensor],
 ) -> torch.Tensor:
-    """Return y of the image's own class, as a part of the graph."""
-    if label is None:
+    """Return the sum of each image's y of its own class, as a part of the graph."""
+    if few.labels is None:
         logits = logits_of(output, watch.output)
-        label = int(watch.own_class(logits.detach()))
+        own = watch.own_class(logits.detach())[: few.count]
     else:
-        pooled = torch.cat([pool(level, grid) for level in maps], dim=1)
+        pooled = torch.cat([pool(level, grid_of(few.images)) for level in maps], dim=1)
         # Constants do not change a gradient: the bias and the means are left out.
         logits = pooled @ torch.from_numpy((head.weights / head.scale).T).to(pooled)
-    return logits[0] @ torch.from_numpy(contrast[max(label, 0)]).to(logits) * _SCALE
-
-
-def _at_places(
-    watch: Watch,
-    found: list[tuple[torch.Tensor, torch.Tensor | None]],
-    grid: tuple[int, ...],
-    mean: Array,
-    generator: np.random.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return features less their mean, (P, D), and sizes of the gradients, (P, L), at P places."""
-    along = round(_PLACES ** (1 / len(grid)))
-    rows = tuple(np.sort(generator.permutation(size)[:along]) for size in grid)
-    features, sizes = [], []
-    for level, (feature_map, gradient) in zip(watch.levels, found, strict=True):
-        lattice = level.lattice_on(feature_map.shape[2:], grid)
-        single = torch.promote_types(feature_map.dtype, torch.float32)
-        feature_map = feature_map.to(single)
-        if gradient is None:
-            gradient = torch.zeros_like(feature_map)
-        size = gradient.to(single).abs().sum(1, keepdim=True)
-        features.append(sample(feature_map, grid, rows, lattice)[0].flatten(1))
-        sizes.append(sample(size, grid, rows, lattice)[0].flatten(1))
-    centred = torch.cat(features).T - torch.from_numpy(mean).to(features[0])
-    return centred, torch.cat(sizes).T
+        own = few.labels.long()
+    rows = torch.from_numpy(contrast[own.clamp_min(0).numpy()]).to(logits)
+    # Images do not mix in evaluation mode, so the sum's gradient is each one's own.
+    return (logits[: few.count] * rows).sum() * scale
 
 
 @torch.no_grad()
@@ -165,11 +187,12 @@ def _mean_peak(watch: Watch, weights: MapWeights, chosen: list[int]) -> float:
         vectors, offset = weights.of(level, None, slice(SENSITIVITY, SENSITIVITY + 1))
         return contract(feature_map, vectors[:1], offset[:1])[:, 0]
 
-    peaks = []
-    for images, _ in watch.single_images(chosen, "sensitivity"):
-        weights.to(image_of(images).device)
-        _, shares = capture(watch.model, images, watch.levels, share)
-        peaks.append(float(sensitivity_map(shares, watch.levels, grid_of(images)).max()))
+    peaks: list[float] = []
+    for few in watch.chosen_images(chosen, "sensitivity"):
+        weights.to(image_of(few.images).device)
+        _, shares = capture(watch.model, few.images, watch.levels, share)
+        found = sensitivity_map(shares, watch.levels, grid_of(few.images))[: few.count]
+        peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
 
 
@@ -185,8 +208,6 @@ class _Moments:
 
     def add(self, features: torch.Tensor, sizes: torch.Tensor) -> None:
         """Take in features (P, D) and sizes of gradients (P, L)."""
-        if not bool(torch.isfinite(sizes).all()):
-            raise GradientError("the gradient of the model's logits holds NaN or infinite values")
         self._number += len(features)
         self._features += _double(features.sum(0))
         self._sizes += _double(sizes.sum(0))
@@ -199,7 +220,7 @@ class _Moments:
         """Return the readout, of mean 1 over places; ``mean`` was subtracted from the features."""
         known = self._sizes > 0
         if not known.any():
-            return Sensitivity.everywhere(len(mean))
+            raise GradientError("the logits do not depend on any level")
         features = self._features / self._number
         # Each level's gradient in units of its mean, and the mean over the levels that have any.
         share = np.where(known, self._number / np.where(known, self._sizes, 1), 0) / known.sum()

@@ -101,6 +101,37 @@ def test_half_precision_has_gradients_of_means_over_many_voxels():
     assert hr._known.sensitivity.weights == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.filterwarnings("ignore::hrcam.errors.HRCAMWarning")
+def test_half_precision_has_large_gradients_too():
+    """Scaled they would overflow: they are above the largest number that half precision has."""
+
+    class Steep(Squares):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            energy = 100 * self.map(images).square().mean((1, 2, 3)) * 4
+            return torch.stack([energy, -energy], dim=1)
+
+    images = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0)).half()
+    hr = HRCAM(Steep().eval().half()).fit([images], "logits")
+    assert hr._known.sensitivity.weights == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("sizes", [(7, 5), (3, 3, 3, 3), (12,)])
+def test_models_that_drop_the_axis_of_a_batch_of_one(sizes):
+    """So batches of one image are never made of larger ones."""
+
+    class Squeezed(Mean):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.classes(self.map(images).mean((2, 3), keepdim=True).squeeze())
+
+    torch.manual_seed(0)
+    model, images = Mean().eval(), images_of(4, seed=1)
+    squeezed = HRCAM(_as(Squeezed(), model)).fit(images_of(12).split(list(sizes)), "logits")
+    plain = HRCAM(model).fit([images_of(12)], "logits")
+    torch.testing.assert_close(
+        squeezed.explain(images).fused, plain.explain(images).fused, rtol=1e-3, atol=1e-4
+    )
+
+
 def test_labels_have_the_gradient_of_the_heads_own_logit():
     """The CNN's logits are ±Σ f², the head's are linear in the mean of f: all places alike."""
     images = images_of(30) + 0.1 * (torch.arange(30) % 2)[:, None, None, None]
@@ -133,7 +164,7 @@ def test_gradients_that_are_not_finite_say_so():
             energy = (maps.square() + (0 * maps).sqrt()).sum((1, 2, 3)) - 130
             return torch.stack([energy, -energy], dim=1)
 
-    with pytest.warns(HRCAMWarning, match="gradient of the model's logits holds NaN or infinite"):
+    with pytest.warns(HRCAMWarning, match="gradient of the logits holds NaN or infinite"):
         hr = HRCAM(Root().eval()).fit([images_of(20)], "logits")
     assert torch.isfinite(hr.explain(images_of(2)).pattern).all()
 

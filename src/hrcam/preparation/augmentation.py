@@ -42,7 +42,7 @@ def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torc
     Returns
     -------
     A function of a prepared image, shape (C, *shape), and of a whole number below 2³², the seed
-    of this one change. It returns a new image, the same for the same two.
+    of this one change. It returns the changed image, the same for the same two.
     """
     from monai.transforms.compose import Compose
     from monai.transforms.intensity.array import (
