@@ -51,22 +51,6 @@ def level_gradients(
             "the model's weights were made in inference mode, where no gradient can pass: build "
             "or load the model outside of torch.inference_mode()"
         )
-    try:
-        return _gradients(model, images, levels, score)
-    except torch.cuda.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise GradientError(
-            f"no gradient passes the model ({str(error).splitlines()[0]})"
-        ) from error
-
-
-def _gradients(
-    model: nn.Module,
-    images: Images,
-    levels: Sequence[Level],
-    score: Callable[[Any, list[torch.Tensor]], torch.Tensor],
-) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
     output, maps = capture_for_gradients(model, images, levels)
     connected = [level for level in maps if level.requires_grad]
     with torch.inference_mode(False), torch.enable_grad():
@@ -75,6 +59,14 @@ def _gradients(
             raise GradientError(
                 "the logits carry no gradient: the model detaches them, or runs under no_grad"
             )
-        found = torch.autograd.grad(value, connected, allow_unused=True) if connected else ()
+        # What the model itself raises in its forward pass is handed on as it is.
+        try:
+            found = torch.autograd.grad(value, connected, allow_unused=True) if connected else ()
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise GradientError(
+                f"no gradient passes the model ({str(error).splitlines()[0]})"
+            ) from error
     remaining = iter(found)
     return [(level.detach(), next(remaining) if level.requires_grad else None) for level in maps]
