@@ -130,7 +130,7 @@ class ChosenImages:
     images
         On the model's device.
     labels
-        Of the first ``count``, or None for ``target="logits"``.
+        Class indices of the first ``count``, or None for ``target="logits"``.
     count
         How many of the batch are meant: the first ones.
     """
@@ -213,7 +213,7 @@ class Watch:
                 # Models may drop the axis of a batch of one.
                 others = [] if len(group) > 1 or size == 1 else [(group[0] + 1) % size]
                 some = to_device_of(self.model, _some_of(images, [*group, *others], size))
-                own = None if labels is None else labels.reshape(-1)[group].cpu()
+                own = None if labels is None else labels[group].cpu().long()
                 yield ChosenImages(some, own, len(group))
             first += size
             if first > max(wanted):

@@ -11,6 +11,7 @@ from hrcam.capture import capture_for_gradients
 from hrcam.errors import GradientError
 from hrcam.levels import Level
 from hrcam.model_call import Images
+from hrcam.precision import at_least_single
 
 
 def level_gradients(
@@ -34,8 +35,9 @@ def level_gradients(
 
     Returns
     -------
-    For each level the map (B, C_l, *S_l) and the gradient in it, of the same shape; None for a
-    gradient that the score does not have, as it does not depend on the level.
+    For each level the map (B, C_l, *S_l) and the gradient in it, of the same shape, in at least
+    single precision; None for a gradient that the score does not have, as it does not depend on
+    the level.
 
     Raises
     ------
@@ -68,5 +70,8 @@ def level_gradients(
             raise GradientError(
                 f"no gradient passes the model ({str(error).splitlines()[0]})"
             ) from error
-    remaining = iter(found)
-    return [(level.detach(), next(remaining) if level.requires_grad else None) for level in maps]
+    gradients = (None if one is None else at_least_single(one) for one in found)
+    return [
+        (at_least_single(level.detach()), next(gradients) if level.requires_grad else None)
+        for level in maps
+    ]

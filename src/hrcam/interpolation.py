@@ -81,7 +81,7 @@ def upsample(
 def sample(
     maps: torch.Tensor,
     grid: tuple[int, ...],
-    rows: Sequence[npt.NDArray[np.int64]],
+    rows: Sequence[torch.Tensor],
     lattice: Lattice | None = None,
 ) -> torch.Tensor:
     """Return what ``upsample`` would at some places of the grid, without making the rest.
@@ -91,7 +91,7 @@ def sample(
     maps, grid, lattice
         As for ``upsample``.
     rows
-        Indices along each axis; all their combinations are taken.
+        Indices along each axis, on the maps' device; all their combinations are taken.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def _interpolate(
     maps: torch.Tensor,
     grid: tuple[int, ...],
     lattice: Lattice | None,
-    rows: Sequence[npt.NDArray[np.int64]] | None,
+    rows: Sequence[torch.Tensor] | None,
 ) -> torch.Tensor:
     # A half-precision context of the caller is for the model, not for the maps.
     with torch.autocast(maps.device.type, enabled=False):
@@ -112,7 +112,7 @@ def _interpolate(
         for axis in range(len(grid) - 1, -1, -1):
             size = maps.shape[2 + axis]
             place = () if lattice is None else (lattice.first[axis], lattice.step[axis])
-            some = None if rows is None else torch.from_numpy(rows[axis]).to(maps.device)
+            some = None if rows is None else rows[axis]
             if size != grid[axis] or place not in ((), (0, 1)):
                 matrix = _matrix_on(maps.device, maps.dtype, size, grid[axis], *place)
                 maps = _along(maps, 2 + axis, matrix if some is None else matrix[some])

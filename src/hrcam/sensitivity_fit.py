@@ -8,6 +8,7 @@ used in its stead.
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hrcam.capture import capture
-from hrcam.contraction import contract
 from hrcam.covariance import References, contrasts
 from hrcam.errors import GradientError, HRCAMWarning
 from hrcam.fitting import ChosenImages, Watch
 from hrcam.gradients import level_gradients
-from hrcam.head import Head
+from hrcam.head import Head, centred_over_classes
 from hrcam.inputs import grid_of, image_of
 from hrcam.interpolation import sample
+from hrcam.lattice import Lattice
+from hrcam.level_reading import read_levels
 from hrcam.linear_models import Array
 from hrcam.map_weights import SENSITIVITY, MapWeights
 from hrcam.model_call import logits_of
@@ -81,13 +82,12 @@ def learn_sensitivity(
     """
     generator = np.random.default_rng(seed)
     contrast = contrasts(references)
-    if centre and len(contrast) > 1:
-        contrast = contrast - contrast.mean(1, keepdims=True)
+    decisions = _Decisions(watch, head, centred_over_classes(contrast) if centre else contrast)
     moments = _Moments(len(head.mean), len(watch.levels))
     chosen = _choose(own, generator)
     try:
         for few in watch.chosen_images(chosen, "gradients"):
-            for features, sizes in _at_places(watch, head, contrast, few, generator):
+            for features, sizes in decisions.at_places(few, generator):
                 moments.add(features, sizes)
         found = moments.solve(head.mean)
     except (GradientError, torch.cuda.OutOfMemoryError) as error:
@@ -100,7 +100,7 @@ def learn_sensitivity(
         )
         return Sensitivity.everywhere(len(head.mean))
     weights = MapWeights(head, watch.levels, references, found)
-    peak = _mean_peak(watch, weights, chosen[::_PEAK_OF])
+    peak = _mean_peak(watch, head, weights, chosen[::_PEAK_OF])
     return Sensitivity(found.weights / peak, found.offset / peak)
 
 
@@ -113,85 +113,98 @@ def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> list[
     return chosen
 
 
-def _at_places(
-    watch: Watch, head: Head, contrast: Array, few: ChosenImages, generator: np.random.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield features less their mean, (P, D), and sizes of the gradients, (P, L), at P places."""
-    grid = grid_of(few.images)
-    along = round(_PLACES ** (1 / len(grid)))
-    found = _level_sizes(watch, head, contrast, few)
-    for image in range(few.count):
-        rows = tuple(np.sort(generator.permutation(size)[:along]) for size in grid)
+@dataclass(frozen=True)
+class _Decisions:
+    """The logits y of which gradients are taken, each image's of its own class.
+
+    Attributes
+    ----------
+    watch, head
+        As for ``learn_sensitivity``.
+    contrast
+        What makes y of the logits, by class, (K, K).
+    """
+
+    watch: Watch
+    head: Head
+    contrast: Array
+
+    def at_places(
+        self, few: ChosenImages, generator: np.random.Generator
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield each image's features less their mean, (P, D), and sizes of gradients, (P, L)."""
+        grid, device = grid_of(few.images), image_of(few.images).device
+        along = round(_PLACES ** (1 / len(grid)))
+        features, sizes = self._level_sizes(few)
         lattices = [
             level.lattice_on(one.shape[2:], grid)
-            for level, (one, _) in zip(watch.levels, found, strict=True)
+            for level, one in zip(self.watch.levels, features, strict=True)
         ]
-        features, sizes = (
-            torch.cat(
-                [
-                    sample(pair[kind][image : image + 1], grid, rows, lattice)[0].flatten(1)
-                    for pair, lattice in zip(found, lattices, strict=True)
-                ]
-            ).T
-            for kind in (0, 1)
-        )
-        yield features - torch.from_numpy(head.mean).to(features), sizes
+        mean = torch.from_numpy(self.head.mean).to(features[0])
+        for image in range(few.count):
+            rows = [
+                torch.from_numpy(np.sort(generator.permutation(size)[:along])).to(device)
+                for size in grid
+            ]
+            here = slice(image, image + 1)
+            yield (
+                _sampled([one[here] for one in features], grid, rows, lattices) - mean,
+                _sampled([one[here] for one in sizes], grid, rows, lattices),
+            )
+
+    def _level_sizes(self, few: ChosenImages) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return each level's feature map, and the size of the gradient there, (B, 1, *S_l)."""
+        for scale in _SCALES:
+            score = partial(self._sum, few, scale)
+            found = level_gradients(self.watch.model, few.images, self.watch.levels, score)
+            sizes = [
+                torch.zeros_like(feature_map[:, :1])
+                if gradient is None
+                else gradient.abs().sum(1, keepdim=True) / scale
+                for feature_map, gradient in found
+            ]
+            if all(bool(torch.isfinite(size).all()) for size in sizes):
+                return [feature_map for feature_map, _ in found], sizes
+        raise GradientError("the gradient of the logits holds NaN or infinite values")
+
+    def _sum(
+        self, few: ChosenImages, scale: float, output: Any, maps: list[torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the sum of the images' y, as a part of the graph."""
+        if few.labels is None:
+            logits = logits_of(output, self.watch.output)
+            own = self.watch.own_class(logits.detach())[: few.count]
+        else:
+            pooled = torch.cat([pool(level, grid_of(few.images)) for level in maps], dim=1)
+            # Constants do not change a gradient: the bias and the means are left out.
+            logits = pooled @ torch.from_numpy((self.head.weights / self.head.scale).T).to(pooled)
+            own = few.labels
+        rows = torch.from_numpy(self.contrast[own.clamp_min(0).numpy()]).to(logits)
+        # Images do not mix in evaluation mode, so the sum's gradient is each one's own.
+        return (logits[: few.count] * rows).sum() * scale
 
 
-def _level_sizes(
-    watch: Watch, head: Head, contrast: Array, few: ChosenImages
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return each level's feature map and size of the gradient there, (B, 1, *S_l)."""
-    for scale in _SCALES:
-        score = partial(_own_logits, watch, head, contrast, few, scale)
-        found = []
-        for feature_map, gradient in level_gradients(watch.model, few.images, watch.levels, score):
-            single = feature_map.to(torch.promote_types(feature_map.dtype, torch.float32))
-            size = torch.zeros_like(single[:, :1])
-            if gradient is not None:
-                size = gradient.to(single).abs().sum(1, keepdim=True) / scale
-            found.append((single, size))
-        if all(bool(torch.isfinite(size).all()) for _, size in found):
-            return found
-    raise GradientError("the gradient of the logits holds NaN or infinite values")
-
-
-def _own_logits(
-    watch: Watch,
-    head: Head,
-    contrast: Array,
-    few: ChosenImages,
-    scale: float,
-    output: Any,
+def _sampled(
     maps: list[torch.Tensor],
+    grid: tuple[int, ...],
+    rows: list[torch.Tensor],
+    lattices: list[Lattice | None],
 ) -> torch.Tensor:
-    """Return the sum of each image's y of its own class, as a part of the graph."""
-    if few.labels is None:
-        logits = logits_of(output, watch.output)
-        own = watch.own_class(logits.detach())[: few.count]
-    else:
-        pooled = torch.cat([pool(level, grid_of(few.images)) for level in maps], dim=1)
-        # Constants do not change a gradient: the bias and the means are left out.
-        logits = pooled @ torch.from_numpy((head.weights / head.scale).T).to(pooled)
-        own = few.labels.long()
-    rows = torch.from_numpy(contrast[own.clamp_min(0).numpy()]).to(logits)
-    # Images do not mix in evaluation mode, so the sum's gradient is each one's own.
-    return (logits[: few.count] * rows).sum() * scale
+    """Return all levels' maps of one image at P places of its grid, (P, ΣC_l)."""
+    parts = [sample(one, grid, rows, lattice) for one, lattice in zip(maps, lattices, strict=True)]
+    return torch.cat([part[0].flatten(1) for part in parts]).T
 
 
-@torch.no_grad()
-def _mean_peak(watch: Watch, weights: MapWeights, chosen: list[int]) -> float:
+def _mean_peak(watch: Watch, head: Head, weights: MapWeights, chosen: list[int]) -> float:
     """Return the largest sensitivity of an image, the mean over those that were chosen."""
-
-    def share(level: int, feature_map: torch.Tensor) -> torch.Tensor:
-        vectors, offset = weights.of(level, None, slice(SENSITIVITY, SENSITIVITY + 1))
-        return contract(feature_map, vectors[:1], offset[:1])[:, 0]
-
     peaks: list[float] = []
     for few in watch.chosen_images(chosen, "sensitivity"):
-        weights.to(image_of(few.images).device)
-        _, shares = capture(watch.model, few.images, watch.levels, share)
-        found = sensitivity_map(shares, watch.levels, grid_of(few.images))[: few.count]
+        any_class = torch.zeros(len(image_of(few.images)), dtype=torch.int64)
+        maps = read_levels(
+            watch.model, few.images, watch.levels, head, weights, any_class, watch.output
+        ).maps
+        shares = [level[: few.count, SENSITIVITY] for level in maps]
+        found = sensitivity_map(shares, watch.levels, grid_of(few.images))
         peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
 

@@ -22,8 +22,3 @@ def weighted_sum(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tens
     # Half-precision contexts of the caller end here: the sum needs more digits.
     with torch.autocast(activations.device.type, enabled=False):
         return contract(activations, weights[:, None], weights.new_zeros(1))[:, 0]
-
-
-def at_least_single(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the tensor in single precision if it was in half, else as it is."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

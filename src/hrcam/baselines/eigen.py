@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import torch
 
-from hrcam.baselines.channels import at_least_single
 from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
 from hrcam.capture import capture
 from hrcam.model_call import Images
+from hrcam.precision import at_least_single
 
 
 class EigenCAM(Baseline):

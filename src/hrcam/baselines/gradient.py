@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from hrcam.baselines.channels import at_least_single
 from hrcam.baselines.interface import (
     Baseline,
     Classes,
@@ -138,5 +137,5 @@ def activations_and_gradients(
                 "images and the logits, or pass output= if the logits are another item of what "
                 "the model returns"
             )
-        captured.append((at_least_single(activations), at_least_single(gradient)))
+        captured.append((activations, gradient))
     return captured

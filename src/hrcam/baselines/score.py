@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from hrcam.baselines.channels import at_least_single, weighted_sum
+from hrcam.baselines.channels import weighted_sum
 from hrcam.baselines.interface import (
     Baseline,
     Classes,
@@ -22,6 +22,7 @@ from hrcam.inputs import grid_of, image_of
 from hrcam.interpolation import upsample
 from hrcam.model_call import Images, call_model
 from hrcam.nested import map_tensors
+from hrcam.precision import at_least_single
 
 
 class ScoreCAM(Baseline):

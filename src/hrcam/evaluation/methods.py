@@ -10,6 +10,7 @@ from torch import nn
 
 from hrcam.errors import InputError
 from hrcam.inputs import check_images
+from hrcam.precision import at_least_single
 
 Classifier = Callable[[torch.Tensor], Any]
 """From images (B, C, *spatial) to logits (B, K); an ``nn.Module`` or any other callable."""
@@ -68,7 +69,7 @@ def check_maps(maps: Any, images: torch.Tensor) -> torch.Tensor:
             "the maps hold NaN, infinite or complex values: repair the method, or leave such "
             "images out"
         )
-    return maps.detach().to(torch.promote_types(maps.dtype, torch.float32))
+    return at_least_single(maps.detach())
 
 
 def maps_of(explain: Explain, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,8 @@
 import torch
 from scipy.ndimage import gaussian_filter
 
+from hrcam.precision import at_least_single
+
 
 def blur(batch: torch.Tensor, share: float, spatial: int) -> torch.Tensor:
     """Blur the last axes of a batch; beyond its border an image goes on as at the border.
@@ -22,5 +24,5 @@ def blur(batch: torch.Tensor, share: float, spatial: int) -> torch.Tensor:
     """
     axes = tuple(range(batch.ndim - spatial, batch.ndim))
     widths = [share * batch.shape[axis] for axis in axes]
-    values = batch.detach().to(torch.promote_types(batch.dtype, torch.float32)).cpu().numpy()
+    values = at_least_single(batch.detach()).cpu().numpy()
     return torch.from_numpy(gaussian_filter(values, widths, axes=axes, mode="nearest")).to(batch)
