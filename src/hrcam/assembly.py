@@ -1,7 +1,7 @@
 """From the levels' contracted maps to the maps at the size of the image.
 
-Level maps have the shape (B, 3 + R, *S_l), their channels in the order of ``MapWeights``. Each is
-upsampled when it is added, so that few maps at a time are at full size.
+Level maps have the shape (B, 2 + L + R, *S_l), their channels in the order of ``MapWeights``. Each
+is upsampled when it is added, so that few maps at a time are at full size.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import torch
 from hrcam.diffusion import diffuse
 from hrcam.fusion import LevelFusion
 from hrcam.interpolation import upsample
-from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, SENSITIVITY
+from hrcam.map_weights import EVIDENCE, PATTERN, sensitivity_channels
 from hrcam.sensitivity import sensitivity_map
 
 Grid = tuple[int, ...]
@@ -55,7 +55,8 @@ def pattern_maps(
 ) -> PatternMaps:
     """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them."""
     grid = tuple(images.shape[2:])
-    sensitive = sensitivity_map([level[:, SENSITIVITY] for level in levels], fusion.levels, grid)
+    channels = sensitivity_channels(len(levels))
+    sensitive = sensitivity_map([level[:, channels] for level in levels], fusion.levels, grid)
     fused = fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
     deviation = _deviation(levels, fusion, classes, fused)
     fused = fused * sensitive
@@ -74,13 +75,13 @@ def _deviation(
     classes: torch.Tensor,
     fused: torch.Tensor,
 ) -> torch.Tensor | None:
-    end = levels[0].shape[1]
-    refits = end - RESAMPLED
+    first, end = sensitivity_channels(len(levels)).stop, levels[0].shape[1]
+    refits = end - first
     if refits < 2:
         return None
     grid = tuple(fused.shape[1:])
     total, squares = torch.zeros_like(fused), torch.zeros_like(fused)
-    for channel in range(RESAMPLED, end):
+    for channel in range(first, end):
         refit = fusion.combine([level[:, channel] for level in levels], classes, grid)
         # About the full fit's, so that squares are of small numbers.
         difference = refit - fused

@@ -10,16 +10,21 @@ from hrcam.head import Head
 from hrcam.levels import Level
 from hrcam.sensitivity import Sensitivity
 
-EVIDENCE, PATTERN, SENSITIVITY, RESAMPLED = 0, 1, 2, 3
+EVIDENCE, PATTERN = 0, 1
+
+
+def sensitivity_channels(levels: int) -> slice:
+    """Return where the sensitivities of so many levels are; the resampled patterns follow."""
+    return slice(PATTERN + 1, PATTERN + 1 + levels)
 
 
 class MapWeights:
     """The head's vectors in units of the raw feature map, level by level.
 
-    Each class has 3 + R output channels: its evidence w / σ, its pattern a against its reference,
-    the sensitivity, and the R resampled patterns. The centring by μ becomes an offset per channel,
-    −Σ_k v_k μ_k. The sensitivity is the same for all classes, and each level has the same part of
-    its offset.
+    Each class has 2 + L + R output channels: its evidence w / σ, its pattern a against its
+    reference, the sensitivities of the L levels, and the R resampled patterns. The centring by μ
+    becomes an offset per channel, −Σ_k v_k μ_k. The sensitivities are the same for all classes, and
+    each level has the same part of their offsets.
 
     a = r |r| σ: a feature counts by how much it varies, and of that only by the share r² that goes
     with the class. One that hardly varies between images is no better witness for being rare, and
@@ -33,13 +38,13 @@ class MapWeights:
         references: References,
         sensitivity: Sensitivity | None = None,
     ) -> None:
-        sensitivity = sensitivity or Sensitivity.everywhere(len(head.mean))
+        sensitivity = sensitivity or Sensitivity.everywhere(len(levels), len(head.mean))
         covariances = (head.covariance, *head.resampled)
         correlations = [covariance.pattern(references) for covariance in covariances]
         patterns = [one * np.abs(one) * head.scale for one in correlations]
         evidence = head.weights / head.scale
-        sensitive = np.broadcast_to(sensitivity.weights, evidence.shape)
-        raw = np.stack([evidence, patterns[0], sensitive, *patterns[1:]], axis=1)
+        sensitive = [np.broadcast_to(one, evidence.shape) for one in sensitivity.weights]
+        raw = np.stack([evidence, patterns[0], *sensitive, *patterns[1:]], axis=1)
         ends = np.cumsum([level.channels for level in levels])[:-1]
         parts = np.split(raw, ends, axis=-1)
         means = np.split(head.mean, ends)
@@ -48,7 +53,7 @@ class MapWeights:
         self._offsets = []
         for part, mean in zip(parts, means, strict=True):
             offset = -(part @ mean)
-            offset[:, SENSITIVITY] = sensitivity.offset / len(levels)
+            offset[:, sensitivity_channels(len(levels))] = sensitivity.offsets / len(levels)
             self._offsets.append(torch.from_numpy(offset.astype(np.float32)))
 
     def to(self, device: torch.device) -> None:

@@ -18,37 +18,38 @@ _LEAST = 0.001
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """S(p) = Σ_l V_l( Σ_k v_lk f_lk )(p) + v_0: the size of the gradient, as features foretell it.
+    """S(p) = max_j ( Σ_l V_l( Σ_k v_jlk f_lk )(p) + v_j0 ): where any level's gradient is large.
 
-    1 is what the most sensitive place of a training image has, on the mean over images. It is
+    Each level j has a readout of all levels: the size of the gradient there, as features foretell
+    it. S is 1 at the most sensitive place of a training image, on the mean over images. It is
     learnt in ``sensitivity_fit``.
 
     Attributes
     ----------
     weights
-        v of all levels side by side, shape (D,).
-    offset
-        v_0.
+        v of all levels side by side, shape (L, D).
+    offsets
+        v_0, shape (L,).
     """
 
     weights: Array
-    offset: float
+    offsets: Array
 
     @classmethod
-    def everywhere(cls, features: int) -> Self:
+    def everywhere(cls, levels: int, features: int) -> Self:
         """Return that of a model of which nothing is known: 1 at all places."""
-        return cls(np.zeros(features), 1.0)
+        return cls(np.zeros((levels, features)), np.ones(levels))
 
 
 def sensitivity_map(
     shares: Sequence[torch.Tensor], levels: Sequence[Level], grid: tuple[int, ...]
 ) -> torch.Tensor:
-    """Add up the levels' shares of S where their positions lie in the image.
+    """Add up the levels' shares of each readout in the image, and take the largest at each place.
 
     Parameters
     ----------
     shares
-        Σ_k v_lk f_lk, and of v_0 a part, at each level's own resolution, shape (B, *S_l).
+        Σ_k v_jlk f_lk, and of v_j0 a part, at each level's own resolution, shape (B, L, *S_l).
     levels
         Where they were read.
     grid
@@ -58,8 +59,18 @@ def sensitivity_map(
     -------
     Tensor of shape (B, *grid), positive.
     """
-    drawn = (
-        upsample(share[:, None], grid, level.lattice_on(share.shape[1:], grid))
-        for share, level in zip(shares, levels, strict=True)
+    lattices = [
+        level.lattice_on(share.shape[2:], grid) for share, level in zip(shares, levels, strict=True)
+    ]
+    # One readout at a time: volumes are large.
+    readouts = (
+        reduce(
+            torch.Tensor.add_,
+            (
+                upsample(share[:, readout, None], grid, lattice)
+                for share, lattice in zip(shares, lattices, strict=True)
+            ),
+        )
+        for readout in range(len(levels))
     )
-    return reduce(torch.add, drawn)[:, 0].clamp_min(_LEAST)
+    return reduce(torch.maximum, readouts)[:, 0].clamp_min(_LEAST)

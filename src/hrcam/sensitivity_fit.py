@@ -26,7 +26,7 @@ from hrcam.interpolation import sample
 from hrcam.lattice import Lattice
 from hrcam.level_reading import read_levels
 from hrcam.linear_models import Array
-from hrcam.map_weights import SENSITIVITY, MapWeights
+from hrcam.map_weights import MapWeights, sensitivity_channels
 from hrcam.model_call import logits_of
 from hrcam.pooling import pool
 from hrcam.sensitivity import Sensitivity, sensitivity_map
@@ -54,11 +54,10 @@ def learn_sensitivity(
 ) -> Sensitivity:
     """Regress the size of the gradient on the feature maps, over places and training images.
 
-    What is regressed is n(p) = mean over the levels of V_l Σ_k |∂y / ∂f_lk|(p), each level's in
-    units of its mean over places and images. y is the logit of the image's own class minus that
-    of its reference, or the logit alone for `hrcam.covariance.ALL_OTHERS`, centred over the
-    classes if they compete. By least squares with a small L2 penalty, at some places of each
-    image, drawn anew for each.
+    What is regressed is n_j(p) = V_j Σ_k |∂y / ∂f_jk|(p), for each level j in units of its mean
+    over places and images. y is the logit of the image's own class minus that of its reference,
+    or the logit alone for `hrcam.covariance.ALL_OTHERS`, centred over the classes if they compete.
+    By least squares with a small L2 penalty, at some places of each image, drawn anew for each.
 
     Parameters
     ----------
@@ -98,10 +97,10 @@ def learn_sensitivity(
             ),
             stacklevel=3,
         )
-        return Sensitivity.everywhere(len(head.mean))
+        return Sensitivity.everywhere(len(watch.levels), len(head.mean))
     weights = MapWeights(head, watch.levels, references, found)
     peak = _mean_peak(watch, head, weights, chosen[::_PEAK_OF])
-    return Sensitivity(found.weights / peak, found.offset / peak)
+    return Sensitivity(found.weights / peak, found.offsets / peak)
 
 
 def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> list[int]:
@@ -203,7 +202,7 @@ def _mean_peak(watch: Watch, head: Head, weights: MapWeights, chosen: list[int])
         maps = read_levels(
             watch.model, few.images, watch.levels, head, weights, any_class, watch.output
         ).maps
-        shares = [level[: few.count, SENSITIVITY] for level in maps]
+        shares = [level[: few.count, sensitivity_channels(len(maps))] for level in maps]
         found = sensitivity_map(shares, watch.levels, grid_of(few.images))
         peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
@@ -230,19 +229,21 @@ class _Moments:
             self._products += _double(features.T @ sizes)
 
     def solve(self, mean: Array) -> Sensitivity:
-        """Return the readout, of mean 1 over places; ``mean`` was subtracted from the features."""
+        """Return a readout of each level; ``mean`` was subtracted from the features.
+
+        Each is of mean 1 over places, or 0 for a level that the logits do not depend on.
+        """
         known = self._sizes > 0
         if not known.any():
             raise GradientError("the logits do not depend on any level")
         features = self._features / self._number
-        # Each level's gradient in units of its mean, and the mean over the levels that have any.
-        share = np.where(known, self._number / np.where(known, self._sizes, 1), 0) / known.sum()
-        products = self._products @ share / self._number - features
+        # In units of the level's mean size.
+        products = self._products / np.where(known, self._sizes, 1) - np.outer(features, known)
         squares = self._squares / self._number - np.outer(features, features)
         variance = np.maximum(squares.diagonal(), 0)
         penalty = np.where(variance > 0, _PENALTY * variance, 1)
-        weights = np.linalg.solve(squares + np.diag(penalty), products)
-        return Sensitivity(weights, 1 - float(weights @ (features + mean)))
+        weights = np.linalg.solve(squares + np.diag(penalty), products).T
+        return Sensitivity(weights, known - weights @ (features + mean))
 
 
 def _double(tensor: torch.Tensor) -> Array:

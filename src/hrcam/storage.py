@@ -24,7 +24,7 @@ from hrcam.levels import Level, Levels
 from hrcam.sensitivity import Sensitivity
 from hrcam.text_files import encode_json
 
-FORMAT = 5
+FORMAT = 6
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _FUSION = ("references", "spread", "views", "extent")
@@ -36,14 +36,14 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
     """Write a folder with ``head.safetensors`` and ``hrcam.json``, each of them atomically."""
     head, fusion = fitted.head, fitted.fusion
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
-    arrays["sensitivity"] = fitted.sensitivity.weights
+    arrays["sensitivity"] = np.ascontiguousarray(fitted.sensitivity.weights)
+    arrays["sensitivity_offsets"] = fitted.sensitivity.offsets
     description = {
         "format": FORMAT,
         "versions": {"hrcam": __version__, "torch": torch.__version__, "numpy": np.__version__},
         "target": head.target,
         "penalty": head.penalty,
         "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
-        "sensitivity": fitted.sensitivity.offset,
         "levels": [asdict(level) for level in fitted.levels],
         "settings": settings,
         "model": _norms(model),
@@ -101,7 +101,7 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
             LogitCovariance(*pair)
             for pair in zip(arrays["covariance_features"], arrays["covariance_logits"], strict=True)
         )
-        sensitivity = Sensitivity(arrays["sensitivity"], float(description["sensitivity"]))
+        sensitivity = Sensitivity(arrays["sensitivity"], arrays["sensitivity_offsets"])
         fidelity = description["fidelity"]
         head = Head(
             **{name: arrays[name] for name in _ARRAYS},
@@ -141,7 +141,8 @@ def _fit(fitted: Fitted) -> bool:
         all(array.shape == (classes, features) for array in matrices)
         and all(one.logits.shape == (classes, classes) for one in covariances)
         and all(array.shape == (features,) for array in (head.mean, head.scale))
-        and fitted.sensitivity.weights.shape == (features,)
+        and fitted.sensitivity.weights.shape == (len(levels), features)
+        and fitted.sensitivity.offsets.shape == (len(levels),)
         and all(array.shape == (classes,) for array in (fusion.references, fusion.extent))
         and bool(np.all((fusion.references >= ALL_OTHERS) & (fusion.references < classes)))
         and fusion.spread.shape == (classes, len(levels), len(VIEWS))

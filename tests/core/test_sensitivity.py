@@ -55,7 +55,7 @@ def images_of(number: int, seed: int = 0) -> torch.Tensor:
 def sensitivity_of(hr: HRCAM, images: torch.Tensor) -> torch.Tensor:
     """S where the fused map has a size: it is F S, and F alone is that of a neutral explainer."""
     neutral = HRCAM(hr.model)
-    everywhere = Sensitivity.everywhere(len(hr.head.mean))
+    everywhere = Sensitivity.everywhere(len(hr.levels), len(hr.head.mean))
     neutral._adopt(replace(hr._known, sensitivity=everywhere))
     return hr.explain(images, 0).fused / neutral.explain(images, 0).fused
 
@@ -83,8 +83,8 @@ def test_a_decision_that_depends_on_all_places_alike_changes_nothing(target):
     images, labels = images_of(30), torch.arange(30) % 2
     batch = (images, labels) if target == "labels" else images
     hr = HRCAM(Mean().eval()).fit([batch], target)
-    torch.testing.assert_close(hr._known.sensitivity.weights, np.zeros(3), rtol=0, atol=1e-4)
-    assert hr._known.sensitivity.offset == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(hr._known.sensitivity.weights, np.zeros((1, 3)), rtol=0, atol=1e-4)
+    assert hr._known.sensitivity.offsets == pytest.approx(1, abs=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore::hrcam.errors.HRCAMWarning")
@@ -136,7 +136,7 @@ def test_labels_have_the_gradient_of_the_heads_own_logit():
     """The CNN's logits are ±Σ f², the head's are linear in the mean of f: all places alike."""
     images = images_of(30) + 0.1 * (torch.arange(30) % 2)[:, None, None, None]
     hr = HRCAM(Squares().eval()).fit([(images, torch.arange(30) % 2)], "labels")
-    torch.testing.assert_close(hr._known.sensitivity.weights, np.zeros(1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(hr._known.sensitivity.weights, np.zeros((1, 1)), rtol=0, atol=1e-5)
 
 
 def test_no_gradient_leaves_the_fused_map_and_says_so():
@@ -181,7 +181,7 @@ def test_the_same_seed_gives_the_same_and_another_nearly_the_same():
     )
     np.testing.assert_array_equal(first.weights, again.weights)
     assert not np.array_equal(first.weights, other.weights)
-    assert np.corrcoef(first.weights, other.weights)[0, 1] > 0.9
+    assert np.corrcoef(first.weights.ravel(), other.weights.ravel())[0, 1] > 0.9
 
 
 def test_images_are_shared_between_the_classes():
@@ -192,10 +192,45 @@ def test_images_are_shared_between_the_classes():
     assert len(set(many)) == 128
 
 
-def test_map_is_the_sum_of_the_levels_and_stays_positive():
+class TwoLevels(nn.Module):
+    """A fine map f, and c, its means over 2 × 2 places; the gradients in them are known.
+
+    The logit is Σ c² / 2 + Σ f below the diagonal. So in c it is c, and in f a quarter of c there,
+    and 1 more below the diagonal.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(1, 1, 1, bias=False)
+        self.coarse = nn.Conv2d(1, 1, 2, stride=2, bias=False)
+        nn.init.ones_(self.fine.weight)
+        nn.init.constant_(self.coarse.weight, 1 / 4)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        fine = self.fine(images)
+        energy = self.coarse(fine).square().sum((1, 2, 3)) / 2 + fine.tril().sum((1, 2, 3)) - 110
+        return torch.stack([energy, -energy], dim=1)
+
+
+def test_each_level_has_a_readout_of_the_gradient_there():
+    images = images_of(60)
+    hr = HRCAM(TwoLevels().eval()).fit([images], "logits")
+    coarse, fine = hr._known.sensitivity.weights
+    # The gradient in the coarse map is that map, and nothing else tells it.
+    assert [level.name for level in hr.levels] == ["coarse", "fine"]
+    assert coarse[0] > 0
+    assert abs(coarse[1]) < 0.02 * coarse[0]
+    # In the fine map it is the same and more, which the features do not know.
+    assert 0 < fine[0] < coarse[0]
+
+
+def test_map_is_the_largest_readout_of_the_sums_over_levels_and_stays_positive():
     levels = [Level("a", "a", 1, (2, 3), (2.0, 2.0)), Level("b", "b", 1, (4, 6), (1.0, 1.0))]
-    shares = [torch.randn(2, 2, 3), torch.randn(2, 4, 6)]
-    total = sum(upsample(share[:, None], (4, 6))[:, 0] for share in shares)
+    torch.manual_seed(0)
+    shares = [torch.randn(2, 2, 2, 3), torch.randn(2, 2, 4, 6)]
+    readouts = sum(upsample(share, (4, 6)) for share in shares)
     found = sensitivity_map(shares, levels, (4, 6))
-    torch.testing.assert_close(found, total.clamp_min(0.001))
-    assert (total < 0).any()
+    torch.testing.assert_close(found, readouts.amax(1).clamp_min(0.001))
+    assert (readouts.amax(1) < 0).any()
+    assert (readouts[:, 0] > readouts[:, 1]).any()
+    assert (readouts[:, 0] < readouts[:, 1]).any()

@@ -13,6 +13,7 @@ from torch import nn
 
 from hrcam import HRCAM
 from hrcam.errors import LoadError
+from hrcam.storage import FORMAT
 
 IMAGES = synthetic_images(6, 1, (33, 41))
 
@@ -92,7 +93,7 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
     assert "level_references" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 5
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == FORMAT
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -168,8 +169,8 @@ def test_json_that_is_something_else_is_refused(content, saved, model):
 
 
 def test_newer_format_is_refused(saved, model):
-    rewrite(saved, format=6)
-    refused(saved, model, "format 6.*reads format 5.*fit again")
+    rewrite(saved, format=FORMAT + 1)
+    refused(saved, model, f"format {FORMAT + 1}.*reads format {FORMAT}.*fit again")
 
 
 @pytest.mark.parametrize(
