@@ -1,7 +1,7 @@
 """From the levels' contracted maps to the maps at the size of the image.
 
-Level maps have the shape (B, 2 + L + R, *S_l), their channels in the order of ``MapWeights``. Each
-is upsampled when it is added, so that few maps at a time are at full size.
+Level maps have the shape (B, 2 + R, *S_l), their channels in the order of ``MapWeights``. Each is
+upsampled when it is added, so that few maps at a time are at full size.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import torch
 from hrcam.diffusion import diffuse
 from hrcam.fusion import LevelFusion
 from hrcam.interpolation import upsample
-from hrcam.map_weights import EVIDENCE, PATTERN, sensitivity_channels
+from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED
 from hrcam.sensitivity import sensitivity_map
 
 Grid = tuple[int, ...]
@@ -49,14 +49,17 @@ class PatternMaps:
 
 def pattern_maps(
     levels: Sequence[torch.Tensor],
+    readouts: Sequence[torch.Tensor],
     fusion: LevelFusion,
     classes: torch.Tensor,
     images: torch.Tensor,
 ) -> PatternMaps:
-    """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them."""
+    """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them.
+
+    ``readouts`` are each level's parts of the sensitivity, as for ``sensitivity_map``.
+    """
     grid = tuple(images.shape[2:])
-    channels = sensitivity_channels(len(levels))
-    sensitive = sensitivity_map([level[:, channels] for level in levels], fusion.levels, grid)
+    sensitive = sensitivity_map(readouts, fusion.levels, grid)
     fused = fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
     deviation = _deviation(levels, fusion, classes, fused)
     fused = fused * sensitive
@@ -75,13 +78,13 @@ def _deviation(
     classes: torch.Tensor,
     fused: torch.Tensor,
 ) -> torch.Tensor | None:
-    first, end = sensitivity_channels(len(levels)).stop, levels[0].shape[1]
-    refits = end - first
+    end = levels[0].shape[1]
+    refits = end - RESAMPLED
     if refits < 2:
         return None
     grid = tuple(fused.shape[1:])
     total, squares = torch.zeros_like(fused), torch.zeros_like(fused)
-    for channel in range(first, end):
+    for channel in range(RESAMPLED, end):
         refit = fusion.combine([level[:, channel] for level in levels], classes, grid)
         # About the full fit's, so that squares are of small numbers.
         difference = refit - fused

@@ -261,7 +261,7 @@ class HRCAM:
             explained = found.predicted if chosen is None else chosen.to(image.device)
             # A half-precision context of the caller is for the model, not for the sums.
             with torch.autocast(image.device.type, enabled=False):
-                patterns = pattern_maps(found.maps, fitted.fusion, explained, image)
+                patterns = pattern_maps(found.maps, found.readouts, fitted.fusion, explained, image)
                 return Explanation(
                     logits=found.logits,
                     model_logits=found.model_logits,
@@ -272,7 +272,7 @@ class HRCAM:
                     fused=patterns.fused,
                     std=patterns.std,
                     level_evidence={
-                        level.name: level_maps[:, EVIDENCE]
+                        level.name: level_maps[:, EVIDENCE].clone()
                         for level, level_maps in zip(fitted.levels, found.maps, strict=True)
                     },
                 )

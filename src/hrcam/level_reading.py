@@ -33,12 +33,15 @@ class LevelReading:
     maps
         Each level's maps, (B, J, *S_l), of the class that is mapped, in the order of
         ``MapWeights``; empty where none was asked for.
+    readouts
+        Each level's part of the L readouts of the sensitivity, (B, L, *S_l); empty likewise.
     """
 
     logits: torch.Tensor
     model_logits: torch.Tensor | None
     predicted: torch.Tensor
     maps: list[torch.Tensor]
+    readouts: list[torch.Tensor]
 
 
 @torch.no_grad()
@@ -78,7 +81,8 @@ def read_levels(
         pooled = pool(feature_map, grid)
         if weights is None:
             return (pooled,)
-        return pooled, contract(feature_map, *weights.of(level, wanted, slice(None)))
+        maps = contract(feature_map, *weights.of(level, wanted, slice(None)))
+        return pooled, maps, contract(feature_map, *weights.readouts(level))
 
     returned, reduced = capture(model, images, levels, read)
     pooled = torch.cat([parts[0] for parts in reduced], dim=1).double().cpu().numpy()
@@ -97,4 +101,5 @@ def read_levels(
             level.reshape(len(predicted), -1, weights.channels, *level.shape[2:])[rows, predicted]
             for level in maps
         ]
-    return LevelReading(logits, model_logits, predicted, maps)
+    readouts = [] if weights is None else [parts[2] for parts in reduced]
+    return LevelReading(logits, model_logits, predicted, maps, readouts)

@@ -8,23 +8,19 @@ import torch
 from hrcam.covariance import References
 from hrcam.head import Head
 from hrcam.levels import Level
+from hrcam.linear_models import Array
 from hrcam.sensitivity import Sensitivity
 
-EVIDENCE, PATTERN = 0, 1
-
-
-def sensitivity_channels(levels: int) -> slice:
-    """Return where the sensitivities of so many levels are; the resampled patterns follow."""
-    return slice(PATTERN + 1, PATTERN + 1 + levels)
+EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
 
 
 class MapWeights:
     """The head's vectors in units of the raw feature map, level by level.
 
-    Each class has 2 + L + R output channels: its evidence w / σ, its pattern a against its
-    reference, the sensitivities of the L levels, and the R resampled patterns. The centring by μ
-    becomes an offset per channel, −Σ_k v_k μ_k. The sensitivities are the same for all classes, and
-    each level has the same part of their offsets.
+    Each class has 2 + R output channels: its evidence w / σ, its pattern a against its reference,
+    and the R resampled patterns. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
+    Further there are the readouts of the sensitivity, which are the same for all classes; of
+    their offsets each level has the same part.
 
     a = r |r| σ: a feature counts by how much it varies, and of that only by the share r² that goes
     with the class. One that hardly varies between images is no better witness for being rare, and
@@ -43,23 +39,22 @@ class MapWeights:
         correlations = [covariance.pattern(references) for covariance in covariances]
         patterns = [one * np.abs(one) * head.scale for one in correlations]
         evidence = head.weights / head.scale
-        sensitive = [np.broadcast_to(one, evidence.shape) for one in sensitivity.weights]
-        raw = np.stack([evidence, patterns[0], *sensitive, *patterns[1:]], axis=1)
+        raw = np.stack([evidence, *patterns], axis=1)
         ends = np.cumsum([level.channels for level in levels])[:-1]
         parts = np.split(raw, ends, axis=-1)
         means = np.split(head.mean, ends)
         self.classes, self.channels = raw.shape[:2]
-        self._weights = [torch.from_numpy(part.astype(np.float32)) for part in parts]
-        self._offsets = []
-        for part, mean in zip(parts, means, strict=True):
-            offset = -(part @ mean)
-            offset[:, sensitivity_channels(len(levels))] = sensitivity.offsets / len(levels)
-            self._offsets.append(torch.from_numpy(offset.astype(np.float32)))
+        self._weights = [_single(part) for part in parts]
+        self._offsets = [_single(-(part @ mean)) for part, mean in zip(parts, means, strict=True)]
+        self._readouts = [_single(part) for part in np.split(sensitivity.weights, ends, axis=-1)]
+        self._readout_offset = _single(sensitivity.offsets / len(levels))
 
     def to(self, device: torch.device) -> None:
         """Move everything to a device."""
         self._weights = [weights.to(device) for weights in self._weights]
         self._offsets = [offsets.to(device) for offsets in self._offsets]
+        self._readouts = [readouts.to(device) for readouts in self._readouts]
+        self._readout_offset = self._readout_offset.to(device)
 
     def of(
         self, level: int, classes: torch.Tensor | None, channels: slice
@@ -83,3 +78,11 @@ class MapWeights:
         if classes is None:
             return weights.flatten(0, 1), offsets.flatten()
         return weights[classes].flatten(1, 2), offsets[classes].flatten(1)
+
+    def readouts(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return one level's part of the L readouts of the sensitivity, (L, C_l) and (L,)."""
+        return self._readouts[level], self._readout_offset
+
+
+def _single(array: Array) -> torch.Tensor:
+    return torch.from_numpy(array.astype(np.float32))

@@ -29,7 +29,7 @@ class Sensitivity:
     weights
         v of all levels side by side, shape (L, D).
     offsets
-        v_0, shape (L,).
+        v_j0, shape (L,).
     """
 
     weights: Array
@@ -65,7 +65,7 @@ def sensitivity_map(
     # One readout at a time: volumes are large.
     readouts = (
         reduce(
-            torch.Tensor.add_,
+            torch.add,
             (
                 upsample(share[:, readout, None], grid, lattice)
                 for share, lattice in zip(shares, lattices, strict=True)

@@ -26,7 +26,7 @@ from hrcam.interpolation import sample
 from hrcam.lattice import Lattice
 from hrcam.level_reading import read_levels
 from hrcam.linear_models import Array
-from hrcam.map_weights import MapWeights, sensitivity_channels
+from hrcam.map_weights import MapWeights
 from hrcam.model_call import logits_of
 from hrcam.pooling import pool
 from hrcam.sensitivity import Sensitivity, sensitivity_map
@@ -39,6 +39,8 @@ _PEAK_OF = 4
 _PLACES = 4096
 # The penalty, as a share of each feature's variance over places.
 _PENALTY = 1e-3
+# Of the gradient of the level that has the most: one below it is rounding.
+_ROUNDING = 1e-5
 # In half precision what a voxel adds to a mean would vanish unscaled, and other gradients would
 # overflow scaled.
 _SCALES = (4096.0, 1.0)
@@ -82,7 +84,7 @@ def learn_sensitivity(
     generator = np.random.default_rng(seed)
     contrast = contrasts(references)
     decisions = _Decisions(watch, head, centred_over_classes(contrast) if centre else contrast)
-    moments = _Moments(len(head.mean), len(watch.levels))
+    moments = _Moments(len(head.mean), np.array([np.prod(one.size) for one in watch.levels]))
     chosen = _choose(own, generator)
     try:
         for few in watch.chosen_images(chosen, "gradients"):
@@ -199,24 +201,28 @@ def _mean_peak(watch: Watch, head: Head, weights: MapWeights, chosen: list[int])
     peaks: list[float] = []
     for few in watch.chosen_images(chosen, "sensitivity"):
         any_class = torch.zeros(len(image_of(few.images)), dtype=torch.int64)
-        maps = read_levels(
+        readouts = read_levels(
             watch.model, few.images, watch.levels, head, weights, any_class, watch.output
-        ).maps
-        shares = [level[: few.count, sensitivity_channels(len(maps))] for level in maps]
+        ).readouts
+        shares = [level[: few.count] for level in readouts]
         found = sensitivity_map(shares, watch.levels, grid_of(few.images))
         peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
 
 
 class _Moments:
-    """Sums over places from which the regression follows."""
+    """Sums over places from which the regression follows.
 
-    def __init__(self, features: int, levels: int) -> None:
+    ``positions`` is how many each level has.
+    """
+
+    def __init__(self, features: int, positions: npt.NDArray[np.int64]) -> None:
+        self._positions = positions
         self._number = 0
         self._features = np.zeros(features)
-        self._sizes = np.zeros(levels)
+        self._sizes = np.zeros(len(positions))
         self._squares = np.zeros((features, features))
-        self._products = np.zeros((features, levels))
+        self._products = np.zeros((features, len(positions)))
 
     def add(self, features: torch.Tensor, sizes: torch.Tensor) -> None:
         """Take in features (P, D) and sizes of gradients (P, L)."""
@@ -233,12 +239,15 @@ class _Moments:
 
         Each is of mean 1 over places, or 0 for a level that the logits do not depend on.
         """
-        known = self._sizes > 0
+        # A fine level's gradient is shared between more positions.
+        total = self._sizes * self._positions
+        known = total > _ROUNDING * total.max()
         if not known.any():
             raise GradientError("the logits do not depend on any level")
         features = self._features / self._number
         # In units of the level's mean size.
-        products = self._products / np.where(known, self._sizes, 1) - np.outer(features, known)
+        units = np.divide(1, self._sizes, out=np.zeros_like(self._sizes), where=known)
+        products = self._products * units - np.outer(features, known)
         squares = self._squares / self._number - np.outer(features, features)
         variance = np.maximum(squares.diagonal(), 0)
         penalty = np.where(variance > 0, _PENALTY * variance, 1)

@@ -10,6 +10,7 @@ from torch import nn
 from hrcam import HRCAM
 from hrcam.errors import HRCAMWarning
 from hrcam.interpolation import upsample
+from hrcam.lattice import Lattice
 from hrcam.levels import Level
 from hrcam.sensitivity import Sensitivity, sensitivity_map
 from hrcam.sensitivity_fit import _choose
@@ -222,14 +223,39 @@ def test_each_level_has_a_readout_of_the_gradient_there():
     assert abs(coarse[1]) < 0.02 * coarse[0]
     # In the fine map it is the same and more, which the features do not know.
     assert 0 < fine[0] < coarse[0]
+    # Whichever is the largest, an image's peak is 1 on the mean.
+    assert sensitivity_of(hr, images).flatten(1).amax(1).mean() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("part", [0, 1e-8])
+def test_a_level_that_the_logits_do_not_depend_on_counts_for_nothing(part):
+    """Its readout would be of rounding, and large somewhere as all are of mean 1."""
+
+    class Unused(TwoLevels):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            fine = self.fine(images)
+            energy = fine.square().sum((1, 2, 3)) / 2 + part * self.coarse(fine).sum((1, 2, 3)) - 66
+            return torch.stack([energy, -energy], dim=1)
+
+    hr = HRCAM(Unused().eval(), levels=["coarse", "fine"]).fit([images_of(40)], "logits")
+    sensitivity = hr._known.sensitivity
+    np.testing.assert_array_equal(sensitivity.weights[0], 0)
+    assert sensitivity.offsets[0] == 0
+    assert sensitivity.weights[1, 1] == pytest.approx(1, abs=0.05)
 
 
 def test_map_is_the_largest_readout_of_the_sums_over_levels_and_stays_positive():
-    levels = [Level("a", "a", 1, (2, 3), (2.0, 2.0)), Level("b", "b", 1, (4, 6), (1.0, 1.0))]
+    lattice = Lattice((0.0, 0.0), (2.0, 2.0))
+    levels = [
+        Level("a", "a", 1, (4, 6), (1.0, 1.0)),
+        Level("b", "b", 1, (2, 3), (2.0, 2.0), lattice=lattice),
+    ]
     torch.manual_seed(0)
-    shares = [torch.randn(2, 2, 2, 3), torch.randn(2, 2, 4, 6)]
-    readouts = sum(upsample(share, (4, 6)) for share in shares)
+    shares = [torch.randn(2, 2, 4, 6), torch.randn(2, 2, 2, 3)]
+    before = [share.clone() for share in shares]
+    readouts = shares[0] + upsample(shares[1], (4, 6), lattice)
     found = sensitivity_map(shares, levels, (4, 6))
+    torch.testing.assert_close(shares, before, rtol=0, atol=0)
     torch.testing.assert_close(found, readouts.amax(1).clamp_min(0.001))
     assert (readouts.amax(1) < 0).any()
     assert (readouts[:, 0] > readouts[:, 1]).any()

@@ -1,6 +1,7 @@
 """What is saved comes back exactly, and only onto the model that it belongs to."""
 
 import copy
+import hashlib
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from architectures import ARCHITECTURES, labels_for, simple, synthetic_images
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from torch import nn
 
 from hrcam import HRCAM
@@ -168,9 +169,10 @@ def test_json_that_is_something_else_is_refused(content, saved, model):
     refused(saved, model, "damaged|format")
 
 
-def test_newer_format_is_refused(saved, model):
-    rewrite(saved, format=FORMAT + 1)
-    refused(saved, model, f"format {FORMAT + 1}.*reads format {FORMAT}.*fit again")
+@pytest.mark.parametrize("other", [FORMAT - 1, FORMAT + 1])
+def test_another_format_is_refused(other, saved, model):
+    rewrite(saved, format=other)
+    refused(saved, model, f"format {other}.*reads format {FORMAT}.*fit again")
 
 
 @pytest.mark.parametrize(
@@ -190,12 +192,17 @@ def test_descriptions_that_do_not_fit_are_refused(changes, saved, model):
     refused(saved, model, "damaged")
 
 
-def test_arrays_that_do_not_fit_are_refused(saved, model):
-    from safetensors.numpy import save_file
-
+@pytest.mark.parametrize(
+    "name",
+    ["mean", "weights", "sensitivity", "sensitivity_offsets", "level_extent", "level_spread"],
+)
+def test_arrays_that_do_not_fit_are_refused(name, saved, model):
     arrays = load_file(saved / "head.safetensors")
-    save_file({**arrays, "bias": arrays["bias"][:1]}, saved / "head.safetensors")
-    refused(saved, model, "damaged")
+    save_file({**arrays, name: arrays[name][:1]}, saved / "head.safetensors")
+    refused(saved, model, "head.safetensors is not the file")
+    written = (saved / "head.safetensors").read_bytes()
+    rewrite(saved, sha256=hashlib.sha256(written).hexdigest())
+    refused(saved, model, "levels and its head do not fit")
 
 
 def test_a_failed_save_leaves_the_old_one(saved, model, monkeypatch):
