@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from hrcam.capture import capture
+from hrcam.contraction import contract
 from hrcam.covariance import References, contrasts
 from hrcam.errors import GradientError, HRCAMWarning
 from hrcam.fitting import ChosenImages, Watch
@@ -24,7 +26,6 @@ from hrcam.head import Head, centred_over_classes
 from hrcam.inputs import grid_of, image_of
 from hrcam.interpolation import sample
 from hrcam.lattice import Lattice
-from hrcam.level_reading import read_levels
 from hrcam.linear_models import Array
 from hrcam.map_weights import MapWeights
 from hrcam.model_call import logits_of
@@ -101,7 +102,7 @@ def learn_sensitivity(
         )
         return Sensitivity.everywhere(len(watch.levels), len(head.mean))
     weights = MapWeights(head, watch.levels, references, found)
-    peak = _mean_peak(watch, head, weights, chosen[::_PEAK_OF])
+    peak = _mean_peak(watch, weights, chosen[::_PEAK_OF])
     return Sensitivity(found.weights / peak, found.offsets / peak)
 
 
@@ -196,14 +197,17 @@ def _sampled(
     return torch.cat([part[0].flatten(1) for part in parts]).T
 
 
-def _mean_peak(watch: Watch, head: Head, weights: MapWeights, chosen: list[int]) -> float:
+@torch.no_grad()
+def _mean_peak(watch: Watch, weights: MapWeights, chosen: list[int]) -> float:
     """Return the largest sensitivity of an image, the mean over those that were chosen."""
+
+    def share(level: int, feature_map: torch.Tensor) -> torch.Tensor:
+        return contract(feature_map, *weights.readouts(level))
+
     peaks: list[float] = []
     for few in watch.chosen_images(chosen, "sensitivity"):
-        any_class = torch.zeros(len(image_of(few.images)), dtype=torch.int64)
-        readouts = read_levels(
-            watch.model, few.images, watch.levels, head, weights, any_class, watch.output
-        ).readouts
+        weights.to(image_of(few.images).device)
+        _, readouts = capture(watch.model, few.images, watch.levels, share)
         shares = [level[: few.count] for level in readouts]
         found = sensitivity_map(shares, watch.levels, grid_of(few.images))
         peaks += found.flatten(1).amax(1).tolist()
