@@ -17,6 +17,10 @@ class GradientError(HRCAMError, ValueError):
     """A model that no gradient can pass, where a method needs one."""
 
 
+class TrainingError(HRCAMError, RuntimeError):
+    """A training that cannot come to anything any more."""
+
+
 class FitError(HRCAMError, ValueError):
     """Data from which no head can be learnt: empty, one class only, a class without images."""
 

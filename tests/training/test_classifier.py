@@ -5,6 +5,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from hrcam.errors import TrainingError
 from hrcam.networks import SmallCNN
 from hrcam.training import classifier
 from hrcam.training.classifier import train_classifier
@@ -140,3 +141,14 @@ def test_rare_classes_count_as_much_in_the_loss():
     with torch.no_grad():
         found = network(torch.from_numpy(new)).argmax(1).numpy()
     assert found[truth == 1].mean() > 0.7
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_training_that_diverges_ends_with_what_to_do(tmp_path, watched):
+    images, labels = squares(16, 1)
+    with pytest.raises(TrainingError, match=r"loss of epoch 1 is nan.*32-true"):
+        train_classifier(
+            cnn(), ImageDataset(images, labels), epochs=3, batch_size=8, learning_rate=1e30,
+            validation=ImageDataset(*squares(8, 2)) if watched else None, patience=2,
+            checkpoints=tmp_path / "checkpoints", hardware=CPU,
+        )  # fmt: skip

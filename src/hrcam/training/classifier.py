@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from hrcam.errors import InputError
+from hrcam.errors import InputError, TrainingError
 from hrcam.training.config import Hardware
 from hrcam.training.history import History
 from hrcam.training.images import Draws, ImageDataset
@@ -77,6 +77,16 @@ class Classifier(lightning.LightningModule):
             batch_size=len(images),
         )
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """See that the loss is a number, so that there is something to go on with."""
+        loss = self.trainer.callback_metrics["loss"]
+        if not loss.isfinite():
+            raise TrainingError(
+                f"the loss of epoch {self.current_epoch + 1} is {float(loss)}, and no later one "
+                "can be better: begin again in another folder, with single precision if it was "
+                "mixed (precision 32-true), or with a smaller learning rate"
+            )
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
         """Log the loss, in which classes count alike, of a batch."""
@@ -142,6 +152,11 @@ def train_classifier(
         Of the order of the images and of every random choice in network and transforms.
     progress
         Show a bar on a terminal.
+
+    Raises
+    ------
+    TrainingError
+        If the loss of an epoch is infinite or not a number.
     """
     hardware = hardware or Hardware()
     frequencies = torch.bincount(data.labels).float()

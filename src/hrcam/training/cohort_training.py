@@ -98,6 +98,8 @@ def train_cohort(
         If the checks refuse scans, unless ``skip_bad``; lists them.
     InputError
         If the cohort cannot be split or learnt from, or the folder holds something else.
+    TrainingError
+        If a loss becomes infinite or not a number.
     """
     folder, config, hardware = Path(out), config or TrainingConfig(), hardware or Hardware()
     check_hardware(hardware)
