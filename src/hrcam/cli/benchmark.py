@@ -44,7 +44,11 @@ def benchmark(
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...")] = "auto",
     precision: Annotated[
-        str, typer.Option(help="Of trainings; auto: mixed; or as Lightning takes it.")
+        str,
+        typer.Option(
+            help="Of trainings; auto: mixed on a GPU, and for simulated pictures; or as Lightning "
+            "takes it."
+        ),
     ] = "auto",
     workers: Annotated[
         int | None, typer.Option(min=1, help="For reading.", show_default="one per core")
