@@ -63,3 +63,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, content):
         torch.save([1, 2], path)
     with pytest.raises(InputError, match=r"weights|tensors"):
         build_network("small", 2, 1, 2, path)
+
+
+def test_the_small_network_is_as_deep_in_volumes_as_in_pictures():
+    pictures, volumes = build_network("small", 2, 1, 2), build_network("small", 3, 1, 2)
+    assert len(volumes.blocks) == len(pictures.blocks) == 5

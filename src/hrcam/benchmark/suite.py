@@ -144,8 +144,10 @@ def _full() -> Suite:
             ),
             PlannedCohort(
                 name="lesions-3d",
-                source=LesionCohort(dimensions=3, subjects=600, strength=0.25, radius=(5, 12)),
-                training=TrainingConfig(epochs=24, batch_size=8),
+                source=LesionCohort(
+                    dimensions=3, subjects=600, size=48, strength=0.4, radius=(3, 6)
+                ),
+                training=_short(30, batch_size=8),
                 effort=_FULL_VOLUMES,
             ),
             PlannedCohort(

@@ -15,8 +15,9 @@ from hrcam.networks import SmallCNN
 
 Builder = Callable[[int, int, int], nn.Module]
 
-# Widths for 2D and 3D: a volume has a hundred times the voxels of a slice.
-_SMALL = {2: (16, 32, 64, 96, 128), 3: (8, 16, 32, 64)}
+# Narrower in 3D, where a volume has a hundred times the voxels of a slice, and no shallower: in
+# the mean over the positions of a finer last level, a lesion of a few voxels would be lost.
+_SMALL = {2: (16, 32, 64, 96, 128), 3: (8, 16, 32, 64, 96)}
 
 
 def _small(dimensions: int, channels: int, classes: int) -> nn.Module:
