@@ -213,7 +213,7 @@ def test_what_moves_places_is_not_followed(function):
 
 
 def test_images_of_a_subclass_are_followed():
-    model = build_network("resnet10", 2, 1, 2)
+    model = build_network("resnet10", (32, 32), 1, 2)
     images = torch.rand(1, 1, 32, 32)
     assert find_levels(model, MetaTensor(images)) == find_levels(model, images)
 
@@ -237,7 +237,7 @@ def test_what_has_no_rule_is_not_known():
     ],
 )
 def test_levels_know_their_place(network, dimensions, first, steps):
-    model = build_network(network, dimensions, 1, 2)
+    model = build_network(network, (32,) * dimensions, 1, 2)
     levels = find_levels(model, torch.rand(1, 1, *(32,) * dimensions))
     found = {level.lattice.step[0]: level.lattice for level in levels}
     for begin, step in zip(first, steps, strict=True):

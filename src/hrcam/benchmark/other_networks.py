@@ -122,10 +122,9 @@ def _same_network(run: Run, seed: int) -> nn.Module:
     preparation = run.preparation
     return network_of(
         config,
-        preparation.dimensions,
+        preparation.shape,
         preparation.in_channels,
         len(run.classes),
-        preparation.shape,
     )
 
 

@@ -62,11 +62,11 @@ class Batches:
 
 
 def network_of(
-    config: TrainingConfig, dimensions: int, channels: int, classes: int, shape: tuple[int, ...]
+    config: TrainingConfig, shape: tuple[int, ...], channels: int, classes: int
 ) -> nn.Module:
     """Build the network of a run, with the seed's random weights."""
     torch.manual_seed(config.seed)
-    network = build_network(config.network, dimensions, channels, classes, config.weights)
+    network = build_network(config.network, shape, channels, classes, config.weights)
     if config.head != "joint":
         return network
     levels = find_levels(network, torch.zeros(2, channels, *shape))
@@ -83,7 +83,7 @@ def check_network(config: TrainingConfig, preparation: Preparation, classes: int
     """
     channels, shape = preparation.in_channels, preparation.shape
     try:
-        network = network_of(config, preparation.dimensions, channels, classes, shape)
+        network = network_of(config, shape, channels, classes)
         with torch.no_grad():
             network.eval()(torch.zeros(1, channels, *shape))
     except (RuntimeError, LevelError) as error:
@@ -122,7 +122,7 @@ def train_fold(
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
     data = ImageDataset(samples.images, samples.labels, transform)
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
-    network = network_of(config, len(shape), channels, len(classes), shape)
+    network = network_of(config, shape, channels, len(classes))
     checkpoints = folder / "checkpoints"
     if not (folder / NETWORK).is_file():
         train_classifier(

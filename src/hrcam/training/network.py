@@ -13,44 +13,51 @@ from torch import nn
 from hrcam.errors import InputError
 from hrcam.networks import SmallCNN
 
-Builder = Callable[[int, int, int], nn.Module]
+Builder = Callable[[tuple[int, ...], int, int], nn.Module]
 
-# Narrower in 3D, where a volume has a hundred times the voxels of a slice, and no shallower: in
-# the mean over the positions of a finer last level, a lesion of a few voxels would be lost.
+# Widths of the blocks, for 2D and 3D: a volume has a hundred times the voxels of a slice.
 _SMALL = {2: (16, 32, 64, 96, 128), 3: (8, 16, 32, 64, 96)}
+# The mean over many positions of a last level loses a small lesion; fewer than these along the
+# longest axis show no place.
+_FEWEST_POSITIONS = 3
 
 
-def _small(dimensions: int, channels: int, classes: int) -> nn.Module:
-    return SmallCNN(dimensions, channels, classes, _SMALL[dimensions])
+def _small(shape: tuple[int, ...], channels: int, classes: int) -> nn.Module:
+    widths = _SMALL[len(shape)]
+    blocks = sum(
+        max(shape) >= _FEWEST_POSITIONS * stride and min(shape) >= stride
+        for stride in (2**block for block in range(len(widths)))
+    )
+    return SmallCNN(len(shape), channels, classes, widths[: max(1, blocks)])
 
 
 def _resnet(name: str) -> Builder:
-    return lambda dimensions, channels, classes: _monai(
-        name, spatial_dims=dimensions, n_input_channels=channels, num_classes=classes
+    return lambda shape, channels, classes: _monai(
+        name, spatial_dims=len(shape), n_input_channels=channels, num_classes=classes
     )
 
 
 def _densenet(name: str) -> Builder:
-    return lambda dimensions, channels, classes: _monai(
-        name, spatial_dims=dimensions, in_channels=channels, out_channels=classes
+    return lambda shape, channels, classes: _monai(
+        name, spatial_dims=len(shape), in_channels=channels, out_channels=classes
     )
 
 
 def _efficientnet(name: str) -> Builder:
     # Pretrained is the default there, and would download.
-    return lambda dimensions, channels, classes: _monai(
+    return lambda shape, channels, classes: _monai(
         "EfficientNetBN",
         model_name=name,
         pretrained=False,
-        spatial_dims=dimensions,
+        spatial_dims=len(shape),
         in_channels=channels,
         num_classes=classes,
     )
 
 
 def _senet(name: str) -> Builder:
-    return lambda dimensions, channels, classes: _monai(
-        name, spatial_dims=dimensions, in_channels=channels, num_classes=classes
+    return lambda shape, channels, classes: _monai(
+        name, spatial_dims=len(shape), in_channels=channels, num_classes=classes
     )
 
 
@@ -73,11 +80,11 @@ NETWORKS: dict[str, Builder] = {
     "efficientnet-b2": _efficientnet("efficientnet-b2"),
     "seresnet50": _senet("SEResNet50"),
 }
-"""Builders by name: from (dimensions, channels of the image, classes) to a network."""
+"""Builders by name: from (shape of the grid, channels of the image, classes) to a network."""
 
 
 def build_network(
-    name: str, dimensions: int, channels: int, classes: int, weights: Path | None = None
+    name: str, shape: tuple[int, ...], channels: int, classes: int, weights: Path | None = None
 ) -> nn.Module:
     """Build a network and, if asked, start it from weights in a local file.
 
@@ -85,8 +92,8 @@ def build_network(
     ----------
     name
         One of `NETWORKS`.
-    dimensions, channels, classes
-        Spatial axes of the images, 2 or 3; their channels; number of logits.
+    shape, channels, classes
+        Of the images' grid, with 2 or 3 axes; their channels; number of logits.
     weights
         A safetensors file, or a file of ``torch.save`` with tensors alone. Tensors of a last
         layer for other classes, and of a first layer for other channels, start anew.
@@ -98,7 +105,7 @@ def build_network(
     """
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}: use one of {', '.join(NETWORKS)}")
-    network = NETWORKS[name](dimensions, channels, classes)
+    network = NETWORKS[name](shape, channels, classes)
     if weights is not None:
         _start_from(network, weights, name)
     return network

@@ -113,10 +113,9 @@ class Run:
         network = network_of(
             # Weights to start from are not needed again, and may be gone.
             self.config.model_copy(update={"weights": None}),
-            self.preparation.dimensions,
+            self.preparation.shape,
             self.preparation.in_channels,
             len(self.classes),
-            self.preparation.shape,
         )
         read_weights(network, place / NETWORK)
         return HRCAM.load(place / EXPLAINER, network)
