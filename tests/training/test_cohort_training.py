@@ -289,7 +289,7 @@ def test_a_training_that_was_stopped_does_not_look_finished(
     [
         ({"network": "vgg"}, {}, "there is no network 'vgg'"),
         ({"weights": Path("nowhere.pt")}, {}, "there is no file of weights"),
-        ({"shape": (2, 2)}, {}, r"grid of 2 × 2 .*larger shape"),
+        ({"network": "densenet121", "shape": (2, 2)}, {}, r"grid of 2 × 2 .*larger shape"),
         ({"positive": "dark"}, {}, "name one of two classes.*bright, plain"),
         ({"reference": "dark"}, {}, "name one of the classes.*bright, plain"),
         ({}, {"accelerator": "gpu"}, "accelerator 'gpu'"),
