@@ -22,6 +22,7 @@ from hrcam.errors import (
     LevelError,
     LoadError,
     NotFittedError,
+    TrainingError,
 )
 from hrcam.head import fit_head
 
@@ -358,7 +359,7 @@ def test_level_that_is_not_always_reached():
 
 
 def test_errors_are_of_one_family():
-    for error in (InputError, LevelError, FitError, NotFittedError, LoadError):
+    for error in (InputError, LevelError, FitError, NotFittedError, LoadError, TrainingError):
         assert issubclass(error, HRCAMError)
     for error in (InputError, LevelError, FitError, LoadError):
         assert issubclass(error, ValueError)

@@ -146,9 +146,10 @@ def test_rare_classes_count_as_much_in_the_loss():
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_training_that_diverges_ends_with_what_to_do(tmp_path, watched):
     images, labels = squares(16, 1)
-    with pytest.raises(TrainingError, match=r"loss of epoch 1 is nan.*32-true"):
+    with pytest.raises(TrainingError, match=r"loss became nan.*32-true"):
         train_classifier(
             cnn(), ImageDataset(images, labels), epochs=3, batch_size=8, learning_rate=1e30,
             validation=ImageDataset(*squares(8, 2)) if watched else None, patience=2,
             checkpoints=tmp_path / "checkpoints", hardware=CPU,
         )  # fmt: skip
+    assert len(history(tmp_path)) == 1

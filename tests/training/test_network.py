@@ -72,12 +72,15 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, content):
         ((48, 40), 5),
         ((47, 40), 4),  # the last of five would have two positions
         ((96, 96, 96), 5),
+        ((48, 48, 40), 5),
+        ((47, 47, 47), 4),
+        ((23, 16, 16), 3),
         ((32, 40, 32), 4),
         ((64, 64, 8), 4),  # a fifth would leave nothing of the third axis
         ((2, 2), 1),
     ],
 )
-def test_the_last_block_of_the_small_network_has_three_positions(shape, blocks):
+def test_the_last_block_of_the_small_network_has_three_positions_or_more(shape, blocks):
     network = build_network("small", shape, 1, 2).eval()
     assert len(network.blocks) == blocks
     with torch.no_grad():

@@ -65,6 +65,8 @@ def run_benchmark(
         If the checks refuse scans of a cohort, unless ``skip_bad``.
     InputError
         If captum is missing, the folder is of something else, or a cohort cannot be measured.
+    TrainingError
+        If the loss of a training becomes infinite or not a number.
     """
     folder = Path(out)
     hardware = hardware or Hardware()

@@ -24,7 +24,7 @@ from hrcam.training.images import ImageDataset, Transform
 
 logger = logging.getLogger(__name__)
 
-# Of the second network: fewer and wider levels than those of the small one.
+# Of the second network: wider levels, and fewer than the small one's five.
 _WIDTHS = {2: (24, 48, 96, 128), 3: (12, 24, 48)}
 
 # Share of exchanged labels that a network tells right when it has learnt them.

@@ -79,6 +79,8 @@ def measure_unit(
         If the checks refuse scans, unless ``skip_bad``.
     InputError
         If the cohort cannot be learnt from, or too few unseen images have a mask.
+    TrainingError
+        If the loss of a training becomes infinite or not a number.
     """
     check_masks(opened)
     begun = folder / PARTS / FINISHED

@@ -88,7 +88,7 @@ def train_runs(
 
     Raises
     ------
-    RefusedScansError, InputError
+    RefusedScansError, InputError, TrainingError
         As `train_cohort`.
     """
 

@@ -46,8 +46,8 @@ def benchmark(
     precision: Annotated[
         str,
         typer.Option(
-            help="Of trainings; auto: mixed on a GPU, and for simulated pictures; or as Lightning "
-            "takes it."
+            help="Of trainings; auto: mixed on a GPU, and for simulated 2D images on a CPU; or as "
+            "Lightning takes it."
         ),
     ] = "auto",
     workers: Annotated[

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 # Positions along each side, unless asked for.
 _LARGEST_SIDE = 128
-# The grid halves evenly at every level of a network.
+# The grid halves evenly at every level of a network; in 3D, where positions are dear, at four.
 _MULTIPLE = {2: 16, 3: 8}
 _SMALLEST_SIDE = 16
 # Scans up to this much larger than the median fit whole; one whole-body scan among heads does not

@@ -21,8 +21,9 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from hrcam.errors import InputError, TrainingError
+from hrcam.errors import InputError
 from hrcam.training.config import Hardware
+from hrcam.training.divergence import StopAtDivergence, check_losses
 from hrcam.training.history import History
 from hrcam.training.images import Draws, ImageDataset
 from hrcam.training.joint import JointNetwork
@@ -77,16 +78,6 @@ class Classifier(lightning.LightningModule):
             batch_size=len(images),
         )
         return loss
-
-    def on_train_epoch_end(self) -> None:
-        """See that the loss is a number, so that there is something to go on with."""
-        loss = self.trainer.callback_metrics["loss"]
-        if not loss.isfinite():
-            raise TrainingError(
-                f"the loss of epoch {self.current_epoch + 1} is {float(loss)}, and no later one "
-                "can be better: begin again in another folder, with single precision if it was "
-                "mixed (precision 32-true), or with a smaller learning rate"
-            )
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
         """Log the loss, in which classes count alike, of a batch."""
@@ -156,7 +147,7 @@ def train_classifier(
     Raises
     ------
     TrainingError
-        If the loss of an epoch is infinite or not a number.
+        If a loss, of the training or of the validation images, becomes infinite or not a number.
     """
     hardware = hardware or Hardware()
     frequencies = torch.bincount(data.labels).float()
@@ -168,7 +159,10 @@ def train_classifier(
     # Lightning makes the copy before it moves the network, and would leave it on the CPU; with
     # several GPUs, which have numbers of their own, it does.
     averaged_on = hardware.device if hardware.devices == 1 else None
-    callbacks: list[Callback] = [WeightAveraging(averaged_on, multi_avg_fn=_average)]
+    callbacks: list[Callback] = [
+        WeightAveraging(averaged_on, multi_avg_fn=_average),
+        StopAtDivergence(),
+    ]
     if checkpoints is not None:
         watched = None if validation is None else "validation_loss"
         callbacks += [
@@ -210,6 +204,7 @@ def train_classifier(
             if isinstance(stopped.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from stopped
             raise
+    check_losses(trainer)
     if checkpoints is not None and validation is not None:
         _load_best(network, checkpoints / _BEST)
     network.cpu().eval()

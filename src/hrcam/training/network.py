@@ -93,7 +93,7 @@ def build_network(
     name
         One of `NETWORKS`.
     shape, channels, classes
-        Of the images' grid, with 2 or 3 axes; their channels; number of logits.
+        Shape of the images' grid, with 2 or 3 axes; their channels; number of logits.
     weights
         A safetensors file, or a file of ``torch.save`` with tensors alone. Tensors of a last
         layer for other classes, and of a first layer for other channels, start anew.
