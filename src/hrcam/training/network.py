@@ -17,8 +17,8 @@ Builder = Callable[[tuple[int, ...], int, int], nn.Module]
 
 # Widths of the blocks, for 2D and 3D: a volume has a hundred times the voxels of a slice.
 _SMALL = {2: (16, 32, 64, 96, 128), 3: (8, 16, 32, 64, 96)}
-# The mean over many positions of a last level loses a small lesion; fewer than these along the
-# longest axis show no place.
+# Lesions in volumes of 48³ are learnt better with few positions in the last level, of which the
+# network takes the mean; on the hippocampus, fewer than these along the longest axis spoil maps.
 _FEWEST_POSITIONS = 3
 
 
