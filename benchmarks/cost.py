@@ -27,10 +27,10 @@ from torch import nn
 from torch.nn import functional
 
 from hrcam import HRCAM
-from hrcam.comparison import learn_fusion
-from hrcam.fitting import Watch, pool_images
 from hrcam.levels import find_levels
-from hrcam.sensitivity_fit import learn_sensitivity
+from hrcam.maps.fusion_fit import learn_fusion
+from hrcam.maps.sensitivity_fit import learn_sensitivity
+from hrcam.maps.training_passes import Watch, pool_images
 
 Run = Callable[[], object]
 

@@ -22,9 +22,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.text import encode_tsv
 from hrcam.errors import HRCAMError, InputError
-from hrcam.files import write_atomically
-from hrcam.text_files import encode_tsv
 
 LESION, NONE, LEFT_OUT = "lesion", "none", "left out"
 FEWEST = 20

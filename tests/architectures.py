@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from hrcam.model_call import Images, call_model
+from hrcam.model.call import Images, call_model
 
 CLASSES = 3
 

@@ -10,16 +10,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hrcam.assembly import evidence_map, pattern_maps
-from hrcam.comparison import learn_fusion
-from hrcam.covariance import ALL_OTHERS
 from hrcam.errors import InputError, NotFittedError
 from hrcam.explanation import Explanation
-from hrcam.fit_quality import warn_of_poor_fit
-from hrcam.fitted import Fitted
-from hrcam.fitting import CLASSES_AT_ONCE, Watch, check_loader, pool_images
-from hrcam.head import Head, Target, fit_head
-from hrcam.inputs import (
+from hrcam.head.covariance import ALL_OTHERS
+from hrcam.head.fit import Head, Target, fit_head
+from hrcam.head.quality import warn_of_poor_fit
+from hrcam.levels import Levels, find_levels
+from hrcam.maps.assembly import evidence_map, pattern_maps
+from hrcam.maps.fusion_fit import learn_fusion
+from hrcam.maps.reading import LevelReading, read_levels
+from hrcam.maps.sensitivity_fit import learn_sensitivity
+from hrcam.maps.training_passes import CLASSES_AT_ONCE, Watch, check_loader, pool_images
+from hrcam.maps.weights import EVIDENCE, MapWeights
+from hrcam.model.call import Images
+from hrcam.model.inputs import (
     check_classes,
     check_groups,
     check_images,
@@ -27,12 +31,7 @@ from hrcam.inputs import (
     grid_of,
     image_of,
 )
-from hrcam.level_reading import LevelReading, read_levels
-from hrcam.levels import Levels, find_levels
-from hrcam.map_weights import EVIDENCE, MapWeights
-from hrcam.model_call import Images
-from hrcam.sensitivity_fit import learn_sensitivity
-from hrcam.storage import load_fitted, save_fitted
+from hrcam.storage import Fitted, load_fitted, save_fitted
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from hrcam.interpolation import upsample
+from hrcam.levels.operators import upsample
 
 
 @dataclass(frozen=True)

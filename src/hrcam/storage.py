@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,16 +13,15 @@ from safetensors.numpy import load, save
 from torch import nn
 
 from hrcam import __version__
-from hrcam.covariance import ALL_OTHERS, LogitCovariance
+from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.text import encode_json
 from hrcam.errors import LoadError
-from hrcam.files import write_atomically
-from hrcam.fitted import Fitted
-from hrcam.fusion import VIEWS, LevelFusion
-from hrcam.head import Head, Target
-from hrcam.lattice import Lattice
+from hrcam.head.covariance import ALL_OTHERS, LogitCovariance
+from hrcam.head.fit import Head, Target
 from hrcam.levels import Level, Levels
-from hrcam.sensitivity import Sensitivity
-from hrcam.text_files import encode_json
+from hrcam.levels.geometry import Lattice
+from hrcam.maps.fusion import VIEWS, LevelFusion
+from hrcam.maps.sensitivity import Sensitivity
 
 FORMAT = 6
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
@@ -30,6 +29,30 @@ _ARRAYS = ("mean", "scale", "weights", "bias")
 _FUSION = ("references", "spread", "views", "extent")
 # Half precision changes a tensor's norm by less than this; other weights change it by more.
 _SAME_NORM = 5e-3
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that maps are made with, besides the model.
+
+    Attributes
+    ----------
+    head
+        Over the pooled features of all levels.
+    fusion
+        How the level maps become one.
+    sensitivity
+        Where the decision depends on the image.
+    """
+
+    head: Head
+    fusion: LevelFusion
+    sensitivity: Sensitivity
+
+    @property
+    def levels(self) -> Levels:
+        """Where feature maps are read, from the coarsest to the finest."""
+        return self.fusion.levels
 
 
 def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str, Any]) -> None:

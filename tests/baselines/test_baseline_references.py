@@ -10,8 +10,8 @@ from monai.networks.nets import DenseNet121, resnet18
 from torch.testing import assert_close
 
 from hrcam.baselines import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, gradient_maps
-from hrcam.interpolation import upsample
 from hrcam.levels import find_levels
+from hrcam.levels.operators import upsample
 
 NETWORKS = {
     "resnet18": (

@@ -5,11 +5,11 @@ import pytest
 import torch
 from tiny_runs import SIZE, TINY, square_pictures, trained
 
-from hrcam.benchmark import ceiling
-from hrcam.benchmark.ceiling import unet_maps
-from hrcam.benchmark.fold_images import FoldImages, unseen_images
-from hrcam.benchmark.seen_images import seen_images
-from hrcam.benchmark.segmentation import train_unet
+from hrcam.benchmark.images.seen import seen_images
+from hrcam.benchmark.images.unseen import FoldImages, unseen_images
+from hrcam.benchmark.measures import ceiling
+from hrcam.benchmark.measures.ceiling import unet_maps
+from hrcam.benchmark.measures.segmentation import train_unet
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError

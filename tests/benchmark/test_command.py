@@ -17,10 +17,10 @@ from tiny_runs import square_pictures
 from typer.testing import CliRunner
 
 from hrcam.benchmark import suite
-from hrcam.benchmark.attributions import ATTRIBUTIONS
 from hrcam.benchmark.measurement import COLUMNS
-from hrcam.benchmark.methods import BOUND_VARIANTS, DEFAULT, JOINT, LABELS
-from hrcam.benchmark.ranking import CEILING
+from hrcam.benchmark.measures.attributions import ATTRIBUTIONS
+from hrcam.benchmark.measures.methods import BOUND_VARIANTS, DEFAULT, JOINT, LABELS
+from hrcam.benchmark.summary.ranking import CEILING
 from hrcam.cli import app
 from hrcam.cohort import open_cohort
 

@@ -8,16 +8,16 @@ from matplotlib.text import Text
 from PIL import Image
 from unit_folders import AUPRC, EVIDENCE, FUSED, GRADCAM, LAYERCAM, PATTERN, FakeUnit, write_unit
 
-from hrcam.benchmark.check_figures import (
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.page.check_figures import (
     faithfulness_figure,
     randomisation_curves,
     randomisation_figure,
 )
-from hrcam.benchmark.cohort_summary import summarise_cohort
-from hrcam.benchmark.figures import auprc_figure, lead_figure, levels_figure, thirds_figure
-from hrcam.benchmark.results import finished_units, read_cohort
-from hrcam.evaluation.contest import Variant
-from hrcam.report.figures import png
+from hrcam.benchmark.page.figures import auprc_figure, lead_figure, levels_figure, thirds_figure
+from hrcam.benchmark.summary.cohort import summarise_cohort
+from hrcam.benchmark.summary.results import finished_units, read_cohort
+from hrcam.report.figures.style import png
 
 
 def summary_of(out, *units):

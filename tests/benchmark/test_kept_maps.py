@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from hrcam.benchmark import kept_maps
-from hrcam.benchmark.fold_images import FoldImages
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.images.measured import MeasuredImages
+from hrcam.benchmark.images.unseen import FoldImages
 from hrcam.benchmark.kept_maps import keep_maps
-from hrcam.benchmark.measured_images import MeasuredImages
 from hrcam.cohort.scan import Scan
-from hrcam.evaluation.contest import Variant
 
 ONE, TWO = Variant("one"), Variant("two", "coarse")
 SHAPE = (4, 5, 6)

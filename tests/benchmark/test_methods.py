@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from hrcam.benchmark import attributions
-from hrcam.benchmark.attributions import (
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.measures import attributions
+from hrcam.benchmark.measures.attributions import (
     INTEGRATED_GRADIENTS,
     OCCLUSION,
     SMOOTHGRAD,
     attribution_maps,
     check_captum,
 )
-from hrcam.benchmark.fold_images import FoldImages
-from hrcam.benchmark.methods import (
+from hrcam.benchmark.measures.methods import (
     BOUND_VARIANTS,
     DEFAULT,
     JOINT,
@@ -30,7 +31,6 @@ from hrcam.benchmark.unit_runs import FoldExplainers
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
-from hrcam.evaluation.contest import Variant
 from hrcam.explainer import HRCAM
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation

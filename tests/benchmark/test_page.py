@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 import pytest
 from unit_folders import AUPRC, PATTERN, FakeUnit, write_unit
 
-from hrcam.benchmark.page import BenchmarkPage, Chapter, render_html, render_markdown
-from hrcam.benchmark.summary import write_summary
-from hrcam.report.figures import new_figure, png
-from hrcam.report.interpretation import INTERPRETATION
-from hrcam.report.page import Section, Table
+from hrcam.benchmark.page.content import BenchmarkPage, Chapter, render_html, render_markdown
+from hrcam.benchmark.summary.job import write_summary
+from hrcam.report.figures.style import new_figure, png
+from hrcam.report.page.content import Section, Table
+from hrcam.report.page.interpretation import INTERPRETATION
 
 HOSTILE = """<script>alert("x")</script> ' " & </title> {{ 7 * 7 }} onload="x()" | `rm` """
 
@@ -159,7 +159,7 @@ def test_hostile_names_make_no_markdown():
 
 
 def test_hostile_cohorts_and_levels_on_a_real_page(tmp_path):
-    from hrcam.evaluation.contest import Variant
+    from hrcam.benchmark.contest import Variant
 
     rival = Variant("Grad-CAM", HOSTILE)
     unit = FakeUnit(auprc={PATTERN: 0.5, rival: 0.3}, classes=("<b>control</b>", HOSTILE))

@@ -23,16 +23,16 @@ from unit_folders import (
     write_unit,
 )
 
-from hrcam.benchmark.cohort_summary import summarise_cohort
-from hrcam.benchmark.goals import goals
-from hrcam.benchmark.predictors import score_predictors
-from hrcam.benchmark.ranking import best_rival, finalists, resampled_means, score_variants
-from hrcam.benchmark.results import finished_units, read_cohort
-from hrcam.benchmark.strata import strata
-from hrcam.benchmark.summary import write_summary
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.summary.cohort import summarise_cohort
+from hrcam.benchmark.summary.goals import goals
+from hrcam.benchmark.summary.job import write_summary
+from hrcam.benchmark.summary.predictors import score_predictors
+from hrcam.benchmark.summary.ranking import best_rival, finalists, resampled_means, score_variants
+from hrcam.benchmark.summary.results import finished_units, read_cohort
+from hrcam.benchmark.summary.strata import strata
 from hrcam.errors import InputError, LoadError
 from hrcam.evaluation.bootstrap import bootstrap_interval, paired_ratio_interval
-from hrcam.evaluation.contest import Variant
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 
 

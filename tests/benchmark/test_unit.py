@@ -11,7 +11,8 @@ import torch
 from PIL import Image as Pillow
 
 from hrcam.benchmark.cohorts import OpenedCohort
-from hrcam.benchmark.measured_images import check_masks, choose_images, subjects_table
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
 from hrcam.benchmark.suite import Effort, PlannedCohort
 from hrcam.benchmark.unit import is_finished
 from hrcam.benchmark.unit_parts import (
@@ -23,7 +24,6 @@ from hrcam.benchmark.unit_parts import (
 from hrcam.benchmark.unit_runs import UnitRuns
 from hrcam.cohort import open_cohort
 from hrcam.errors import InputError
-from hrcam.evaluation.contest import Variant
 from hrcam.preparation import Preparation
 from hrcam.training import TrainingConfig
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.benchmark import localisation as module
-from hrcam.benchmark.fold_images import FoldImages
-from hrcam.benchmark.localisation import localisation
-from hrcam.benchmark.measured_images import MeasuredImages, lesion_contrast, part_of, some_images
+from hrcam.benchmark.contest import Variant, contest_scores
+from hrcam.benchmark.images.measured import MeasuredImages, lesion_contrast, part_of, some_images
+from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.measures import localisation as module
+from hrcam.benchmark.measures.localisation import localisation
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
-from hrcam.evaluation.contest import Variant, contest_scores
 
 GOOD, POOR = Variant("good"), Variant("poor", "coarse")
 SIZE = (12, 10)

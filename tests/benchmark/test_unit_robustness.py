@@ -12,21 +12,21 @@ from tiny_runs import CPU, square_pictures, trained
 from torch import nn
 
 from hrcam.baselines import LayerCAM
-from hrcam.benchmark import other_networks, randomised_maps
-from hrcam.benchmark.explain_methods import hrcam_methods, refitted, variants_of
-from hrcam.benchmark.fold_images import unseen_images
-from hrcam.benchmark.measured_images import part_of
+from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.images.measured import part_of
+from hrcam.benchmark.images.seen import seen_images
+from hrcam.benchmark.images.unseen import unseen_images
 from hrcam.benchmark.measurement import Measurement, as_table
-from hrcam.benchmark.other_networks import measure_other_networks
-from hrcam.benchmark.randomised_maps import HEAD_KEPT, measure_randomisation, region_of
-from hrcam.benchmark.repeatability import repeatability_over_seeds
-from hrcam.benchmark.robustness import measure_robustness
-from hrcam.benchmark.seen_images import seen_images
+from hrcam.benchmark.measures import other_networks, randomised_maps
+from hrcam.benchmark.measures.explain_methods import hrcam_methods, refitted, variants_of
+from hrcam.benchmark.measures.other_networks import measure_other_networks
+from hrcam.benchmark.measures.randomised_maps import HEAD_KEPT, measure_randomisation, region_of
+from hrcam.benchmark.measures.repeatability import repeatability_over_seeds
+from hrcam.benchmark.measures.robustness import measure_robustness
 from hrcam.errors import InputError, LoadError
-from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant
-from hrcam.evaluation.robustness import stability_to_noise, stability_to_shifts
-from hrcam.evaluation.sanity import randomisation_test
 from hrcam.evaluation.similarity import spearman
+from hrcam.sanity.randomisation_test import randomisation_test
+from hrcam.sanity.stability import stability_to_noise, stability_to_shifts
 
 LAST = "blocks"
 METHODS = {

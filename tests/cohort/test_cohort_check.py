@@ -331,7 +331,7 @@ def test_channels_of_one_scan_have_one_grid(tmp_path):
 
 
 def test_a_defect_of_the_reader_costs_one_scan(folder, monkeypatch):
-    from hrcam.cohort import examination
+    from hrcam.cohort.check import examination
 
     def read_scan(scan: Scan):
         if scan.name == "good-a1":

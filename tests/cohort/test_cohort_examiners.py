@@ -9,8 +9,7 @@ from pathlib import Path, PosixPath
 import pytest
 from cohort_files import write_nifti, write_table
 
-from hrcam.cohort import examiners
-from hrcam.cohort.check import check_cohort
+from hrcam.cohort.check import check_cohort, examiners
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import Reason
 from hrcam.cohort.scan import Cohort, Scan
@@ -96,7 +95,7 @@ def test_what_libraries_print_does_not_come_between_the_answers(cohort, tmp_path
     # A module of this name is imported by the process, through the path that it inherits.
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"
-        "import hrcam.cohort.examiners as examiners\n"
+        "import hrcam.cohort.check.examiners as examiners\n"
         "original = examiners.examine\n"
         "def examine(*arguments):\n"
         "    os.write(1, b'noise of a library\\n')\n"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam.cohort.examination import facts_of
+from hrcam.cohort.check.examination import facts_of
 from hrcam.cohort.fingerprint import take_fingerprint
 from hrcam.cohort.foreground import foreground_box
 from hrcam.cohort.image import Image

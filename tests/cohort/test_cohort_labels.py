@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hrcam.cohort.labels import class_problems, label_problems
+from hrcam.cohort.check.labels import class_problems, label_problems
+from hrcam.cohort.check.sites import cramers_v, site_problems
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import Reason
-from hrcam.cohort.sites import cramers_v, site_problems
 
 
 def shown(one):

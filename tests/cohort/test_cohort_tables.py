@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrcam.cohort.opening import open_cohort
+from hrcam.cohort.opening.table import read_table
 from hrcam.cohort.problems import Reason
-from hrcam.cohort.table import read_table
 from hrcam.errors import InputError
 
 

@@ -24,7 +24,7 @@ from hrcam.errors import (
     NotFittedError,
     TrainingError,
 )
-from hrcam.head import fit_head
+from hrcam.head.fit import fit_head
 
 IMAGES = synthetic_images(6, 1, (33, 41))
 LABELS = labels_for(6)

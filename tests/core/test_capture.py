@@ -13,9 +13,9 @@ from architectures import (
 from torch import nn
 
 from hrcam import find_levels
-from hrcam.capture import capture, capture_for_gradients
 from hrcam.errors import LevelError
 from hrcam.levels import Level
+from hrcam.levels.capture import capture, capture_for_gradients
 
 IMAGES = synthetic_images(2, 1, (33, 41))
 

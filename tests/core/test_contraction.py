@@ -5,8 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam.contraction import contract
-from hrcam.interpolation import upsample
+from hrcam.levels.operators import contract, upsample
 
 
 def test_by_hand():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hrcam.covariance import ALL_OTHERS, covariance_of
+from hrcam.head.covariance import ALL_OTHERS, covariance_of
 
 
 @pytest.fixture

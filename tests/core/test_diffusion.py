@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam import diffusion
+from hrcam.maps import refine as diffusion
 
 SHAPES = [(17,), (12, 15), (7, 8, 9)]
 

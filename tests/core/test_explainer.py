@@ -10,11 +10,11 @@ from architectures import ARCHITECTURES, HAND_MADE, Architecture, labels_for, si
 from torch import nn
 
 from hrcam import HRCAM, Explanation
-from hrcam.capture import capture
-from hrcam.diffusion import diffuse
-from hrcam.interpolation import upsample
-from hrcam.model_call import Images, call_model, logits_of
-from hrcam.nested import map_tensors
+from hrcam.levels.capture import capture
+from hrcam.levels.operators import upsample
+from hrcam.maps.refine import diffuse
+from hrcam.model.call import Images, call_model, logits_of
+from hrcam.model.tensors import map_tensors
 
 IMAGES = 6
 

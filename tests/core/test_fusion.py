@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.covariance import ALL_OTHERS
-from hrcam.fusion import LevelFusion
-from hrcam.lattice import Lattice
+from hrcam.head.covariance import ALL_OTHERS
 from hrcam.levels import Level, Levels
+from hrcam.levels.geometry import Lattice
+from hrcam.maps.fusion import LevelFusion
 
 PLACE, ANYWHERE, BOTH = [True, False], [False, True], [True, True]
 

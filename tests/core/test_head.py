@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hrcam.covariance import ALL_OTHERS
-from hrcam.head import Head, centred_over_classes, fit_head
+from hrcam.head.covariance import ALL_OTHERS
+from hrcam.head.fit import Head, centred_over_classes, fit_head
 
 
 def pooled_data(images: int = 40, features: int = 6, classes: int = 3, seed: int = 0):

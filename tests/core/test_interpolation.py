@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from hrcam.interpolation import mean_weights, sample, upsample
-from hrcam.lattice import Lattice
+from hrcam.levels.geometry import Lattice
+from hrcam.levels.operators import mean_weights, sample, upsample
 
 
 def test_half_pixel_centres_by_hand():

@@ -9,8 +9,8 @@ from monai.data import MetaTensor
 from torch import nn
 
 from hrcam import find_levels
-from hrcam.interpolation import interpolation_matrix, upsample
-from hrcam.lattice import Lattice, LatticeTracer
+from hrcam.levels.geometry import Lattice, LatticeTracer
+from hrcam.levels.operators import interpolation_matrix, upsample
 from hrcam.training.network import build_network
 
 

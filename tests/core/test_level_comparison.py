@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from hrcam import HRCAM
-from hrcam.comparison import choose_views
 from hrcam.errors import HRCAMWarning, InputError
+from hrcam.maps.fusion_fit import choose_views
 
 SIZE = 24
 BLOB, RING, NOTHING = 0, 1, 2

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam import level_statistics
-from hrcam.covariance import ALL_OTHERS
-from hrcam.level_statistics import NEITHER, OWN, REFERENCE, LevelMoments, roles
+from hrcam.head.covariance import ALL_OTHERS
+from hrcam.maps import moments as level_statistics
+from hrcam.maps.moments import NEITHER, OWN, REFERENCE, LevelMoments, roles
 
 OTHERS = torch.tensor([[1.0, 3.0], [2.0, 6.0], [100.0, 0.0]])
 MEMBERS = [-1, -1, 0]

@@ -21,8 +21,8 @@ from torch.nn import functional as F
 
 from hrcam import HRCAM, find_levels
 from hrcam.levels import Level, Levels
-from hrcam.model_call import call_model
-from hrcam.nested import map_tensors
+from hrcam.model.call import call_model
+from hrcam.model.tensors import map_tensors
 
 EXPECTED = {
     "plain": ["5", "3", "1"],
@@ -90,7 +90,7 @@ def test_bottleneck_levels_are_named_by_who_made_them():
 
 def test_values_that_are_read_are_those_of_the_level():
     """The concatenation that no module returns, read at the module that takes it."""
-    from hrcam.capture import capture
+    from hrcam.levels.capture import capture
 
     model, images = Branches().eval(), synthetic_images(2, 1, (33, 41))
     _, maps = capture(model, images, find_levels(model, images), lambda _, one: one.clone())
@@ -107,7 +107,7 @@ def test_values_that_are_read_are_those_of_the_level():
 )
 def test_output_depends_on_every_level(name):
     """Overwriting what is read changes the output: nothing read is beside the path."""
-    from hrcam.hooks import observed
+    from hrcam.model.hooks import observed
 
     architecture = ARCHITECTURES[name]
     model, images = architecture.model(), architecture.images(1)

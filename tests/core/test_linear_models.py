@@ -5,8 +5,8 @@ import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from hrcam import linear_models
-from hrcam.linear_models import (
+from hrcam.head import linear_models
+from hrcam.head.linear_models import (
     INVERSE_PENALTIES,
     fit_least_squares,
     fit_softmax,

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.contraction import contract
-from hrcam.covariance import ALL_OTHERS
-from hrcam.head import fit_head
-from hrcam.interpolation import upsample
+from hrcam.head.covariance import ALL_OTHERS
+from hrcam.head.fit import fit_head
 from hrcam.levels import Level
-from hrcam.map_weights import EVIDENCE, PATTERN, RESAMPLED, MapWeights
-from hrcam.sensitivity import Sensitivity
+from hrcam.levels.operators import contract, upsample
+from hrcam.maps.sensitivity import Sensitivity
+from hrcam.maps.weights import EVIDENCE, PATTERN, RESAMPLED, MapWeights
 
 LEVELS = [
     Level("coarse", "coarse", 5, (3, 4), (3.0, 3.0)),

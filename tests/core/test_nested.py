@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from hrcam.errors import InputError
-from hrcam.model_call import call_model, logits_of
-from hrcam.nested import map_tensors, tensors_in
+from hrcam.model.call import call_model, logits_of
+from hrcam.model.tensors import map_tensors, tensors_in
 
 Pair = namedtuple("Pair", "first second")
 ONE, TWO = torch.tensor([1.0]), torch.tensor([2.0])

@@ -7,8 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam.interpolation import upsample
-from hrcam.pooling import pool
+from hrcam.levels.operators import pool, upsample
 
 SIZES = st.integers(1, 3).flatmap(
     lambda dims: st.tuples(

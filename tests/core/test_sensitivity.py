@@ -9,11 +9,11 @@ from torch import nn
 
 from hrcam import HRCAM
 from hrcam.errors import HRCAMWarning
-from hrcam.interpolation import upsample
-from hrcam.lattice import Lattice
 from hrcam.levels import Level
-from hrcam.sensitivity import Sensitivity, sensitivity_map
-from hrcam.sensitivity_fit import _choose
+from hrcam.levels.geometry import Lattice
+from hrcam.levels.operators import upsample
+from hrcam.maps.sensitivity import Sensitivity, sensitivity_map
+from hrcam.maps.sensitivity_fit import _choose
 
 SIZE = 20
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrcam.errors import InputError
-from hrcam.evaluation.map_checks import (
+from hrcam.sanity.checks import (
     CHECKS,
     LIMITS,
     Check,

@@ -4,7 +4,7 @@ import torch
 
 from hrcam.errors import InputError
 from hrcam.evaluation.bounds import centre_blob, random_maps
-from hrcam.evaluation.robustness import (
+from hrcam.sanity.stability import (
     pairwise_agreement,
     stability_to_noise,
     stability_to_shifts,

@@ -7,9 +7,9 @@ from torch.nn import functional as F
 from hrcam.baselines import GradCAM
 from hrcam.errors import InputError
 from hrcam.evaluation.bounds import edges
-from hrcam.evaluation.randomisation import modules_from_output, randomised_stages
-from hrcam.evaluation.sanity import permute_labels, randomisation_test
 from hrcam.networks import SmallCNN
+from hrcam.sanity.random_weights import modules_from_output, randomised_stages
+from hrcam.sanity.randomisation_test import permute_labels, randomisation_test
 
 
 def images_with_blobs(dimensions, number=48):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.evaluation.contest import EVIDENCE, PATTERN, Variant, finalists, lead
+from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, finalists, lead
+from hrcam.demo.study import Cohort, run_study
 from hrcam.evaluation.localisation import LocalisationScores
 from hrcam.networks import SmallCNN
-from hrcam.study import Cohort, run_study
 from hrcam.training.classifier import train_classifier
 from hrcam.training.images import ImageDataset
 

@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from hrcam.evaluation.bounds import centre_blob, edges
 from hrcam.evaluation.similarity import spearman, top_overlap
 from hrcam.explainer import HRCAM
-from hrcam.hooks import evaluation_mode
-from hrcam.mapping.map_checks import PATTERN, UNTRAINED, Specimens, check_maps
-from hrcam.mapping.randomisation import untrained_explainers
+from hrcam.model.hooks import evaluation_mode
 from hrcam.networks import SmallCNN
+from hrcam.sanity.check_maps import PATTERN, UNTRAINED, Specimens, check_maps
+from hrcam.sanity.untrained_networks import untrained_explainers
 
 
 def blobs(dimensions=2, number=48, size=24):

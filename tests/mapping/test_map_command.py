@@ -15,7 +15,7 @@ from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
 from hrcam.mapping import open_input
-from hrcam.mapping.cohort_mapping import _with_channels_of
+from hrcam.mapping.job import _with_channels_of
 from hrcam.training.cohort_training import train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from small_runs import SmallRun, preparation, write_pictures
 
+from hrcam.artifacts.manifest import fit_warnings, run_identity, warning_lines
 from hrcam.cohort.reading import read_scan
 from hrcam.mapping import map_scans
-from hrcam.run_manifest import fit_warnings, run_identity, warning_lines
 
 WARNINGS = (("R² is low", "no class b"), (), ("no class b", "no class b"))
 

@@ -4,8 +4,9 @@ import json
 
 from small_runs import write_pictures
 
-from hrcam.files import write_atomically
-from hrcam.mapping import map_scans, tables
+from hrcam.artifacts import maps_tables as tables
+from hrcam.artifacts.files import write_atomically
+from hrcam.mapping import map_scans
 
 
 def test_a_scan_that_another_job_ends_with_meanwhile_is_in_the_table(

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image as Pillow
 from small_runs import SmallRun, files_of, oblique, preparation, write_pictures, write_volume
 
-import hrcam.mapping.sanity as sanity
+import hrcam.sanity.cohort_maps as sanity
 from hrcam.cohort.scan import Scan
-from hrcam.evaluation.map_checks import MapChecks
 from hrcam.mapping import map_scans
-from hrcam.mapping.sanity import MappedScan, by_chance, foreground
+from hrcam.sanity.checks import MapChecks
+from hrcam.sanity.cohort_maps import MappedScan, by_chance, foreground
 
 
 def read(folder):

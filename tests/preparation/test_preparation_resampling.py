@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
-from hrcam.interpolation import interpolation_matrix
+from hrcam.levels.operators import interpolation_matrix
 from hrcam.preparation.resampling import resample, sampling_matrix
 
 steps = st.floats(0.2, 9)

@@ -11,8 +11,8 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, ornt_transform
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from hrcam.artifacts.manifest import run_identity
 from hrcam.evaluation.prediction import score_predictions
-from hrcam.run_manifest import run_identity
 
 CLASSES = ("control", "lesion")
 VERSIONS = {"hrcam": "0.1.0", "torch": "2.8.0"}

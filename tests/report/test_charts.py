@@ -5,8 +5,8 @@ import pytest
 from report_folders import write_run
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from hrcam.report.charts import confusions, prediction_charts
-from hrcam.report.run_folder import read_run
+from hrcam.artifacts.run_folder import read_run
+from hrcam.report.figures.charts import confusions, prediction_charts
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 
 from hrcam.cli import app
 from hrcam.errors import InputError
-from hrcam.report.checklist import _CLAIM, _CONSORT_AI
+from hrcam.report.chapters.checklist import _CLAIM, _CONSORT_AI
+from hrcam.report.chapters.model_card import AUTHORS
 from hrcam.report.cohort_report import write_cohort_report
-from hrcam.report.interpretation import INTERPRETATION
-from hrcam.report.model_card import AUTHORS
+from hrcam.report.page.interpretation import INTERPRETATION
 
 REFUSED = {
     "scan": "sub-099", "file": "t1.nii.gz", "reason": "truncated",
@@ -388,7 +388,7 @@ def test_the_script_is_part_of_the_package():
 
 
 def test_the_bars_of_levels_have_as_many_digits_as_the_largest_needs():
-    from hrcam.report.cards import _signed_bars
+    from hrcam.report.viewer.cards import _signed_bars
 
     bars = _signed_bars({"a": 3.0149, "b": -1.4e-6, "c": -1.5})
     assert [bar.value for bar in bars] == ["+3.01", "+0.00", "−1.50"]

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from hrcam.errors import InputError
-from hrcam.report.comparison import comparison_figure
-from hrcam.report.figures import png, save_png
-from hrcam.report.planes import Row, shown_plane
+from hrcam.report.figures.comparison import comparison_figure
+from hrcam.report.figures.planes import Row, shown_plane
+from hrcam.report.figures.style import png, save_png
 
 RNG = np.random.default_rng(0)
 

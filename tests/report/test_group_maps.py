@@ -5,9 +5,9 @@ import pytest
 from report_folders import write_maps
 from scipy.stats import ttest_ind
 
-from hrcam.report.group_maps import GroupMaps
-from hrcam.report.maps_folder import read_maps
-from hrcam.report.scan_view import read_view
+from hrcam.artifacts.maps_folder import read_maps
+from hrcam.report.viewer.group_maps import GroupMaps
+from hrcam.report.viewer.scan_view import read_view
 
 
 def gathered(folder, classes=("control", "lesion")):

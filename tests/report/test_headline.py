@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from report_folders import write_run
 
-from hrcam.report.headline import headline
-from hrcam.report.run_folder import read_run
+from hrcam.artifacts.run_folder import read_run
+from hrcam.report.chapters.headline import headline
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrcam.errors import InputError
-from hrcam.report.html import render_page, write_page
-from hrcam.report.interpretation import INTERPRETATION
-from hrcam.report.page import Page, Picture, Section, Table
+from hrcam.report.page.content import Page, Picture, Section, Table
+from hrcam.report.page.html import render_page, write_page
+from hrcam.report.page.interpretation import INTERPRETATION
 
 HOSTILE = """<script>alert("x")</script> ' " & </title> {{ 7 * 7 }} onload="x()" """
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrcam.errors import InputError
-from hrcam.report.page_grid import PICTURE_LIMIT, VOLUME_LIMIT, PageGrid
+from hrcam.report.viewer.page_grid import PICTURE_LIMIT, VOLUME_LIMIT, PageGrid
 
 
 def test_a_picture_is_turned_to_columns_and_rows():

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from report_folders import write_maps, write_run
 
+from hrcam.artifacts.maps_folder import is_maps, read_maps, software
+from hrcam.artifacts.run_folder import is_run, read_run
 from hrcam.errors import InputError
-from hrcam.report.maps_folder import is_maps, read_maps, software
-from hrcam.report.run_folder import is_run, read_run
-from hrcam.report.scan_view import read_grid, read_view
+from hrcam.report.viewer.scan_view import read_grid, read_view
 
 
 @pytest.fixture

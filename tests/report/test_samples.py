@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hrcam.report.samples import pack, quantise, script_json
+from hrcam.report.viewer.samples import pack, quantise, script_json
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 6))
 

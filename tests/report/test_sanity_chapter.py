@@ -10,13 +10,13 @@ from sanity_folders import COLUMNS, map_checks, write_sanity
 from test_cohort_report import text_of
 from test_html import HOSTILE, Elements
 
+from hrcam.artifacts.sanity import Examples, Sanity
+from hrcam.report.chapters.sanity import sanity_section
+from hrcam.report.chapters.sanity_words import doubts, verdict
 from hrcam.report.cohort_report import write_cohort_report
-from hrcam.report.html import render_page
-from hrcam.report.page import Page
-from hrcam.report.sanity_figure import cascade_figure
-from hrcam.report.sanity_file import Examples, Sanity
-from hrcam.report.sanity_sections import sanity_section
-from hrcam.report.sanity_words import doubts, verdict
+from hrcam.report.figures.cascade import cascade_figure
+from hrcam.report.page.content import Page
+from hrcam.report.page.html import render_page
 
 UNKNOWN = "Nothing was checked, so this page cannot say whether the maps mean anything."
 WHY = {"randomisation": "too few scans"}

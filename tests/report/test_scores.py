@@ -4,8 +4,8 @@ import pytest
 
 from hrcam.errors import InputError
 from hrcam.evaluation.table import localisation_table
-from hrcam.report.figures import png
-from hrcam.report.scores import score_figure, score_table
+from hrcam.report.figures.scores import score_figure, score_table
+from hrcam.report.figures.style import png
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam.report.maps_folder import MapRecord
-from hrcam.report.selection import select
+from hrcam.artifacts.maps_folder import MapRecord
+from hrcam.report.viewer.selection import select
 
 
 def record(name, label, p, seen=False):

@@ -1,6 +1,6 @@
 import pytest
 
-from hrcam.report.text import count, estimate_text, plain, settings
+from hrcam.report.page.text import count, estimate_text, plain, settings
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from torch import nn
 
 from hrcam.baselines.channels import weighted_sum
 from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
-from hrcam.capture import capture
 from hrcam.errors import LevelError
 from hrcam.levels import Level, Levels
-from hrcam.model_call import Images
+from hrcam.levels.capture import capture
+from hrcam.model.call import Images
 
 
 class CAM(Baseline):

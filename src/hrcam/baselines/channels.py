@@ -2,7 +2,7 @@
 
 import torch
 
-from hrcam.contraction import contract
+from hrcam.levels.operators import contract
 
 
 def weighted_sum(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -5,9 +5,9 @@ from typing import ClassVar
 import torch
 
 from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
-from hrcam.capture import capture
-from hrcam.model_call import Images
-from hrcam.precision import at_least_single
+from hrcam.levels.capture import capture
+from hrcam.model.call import Images
+from hrcam.model.tensors import at_least_single
 
 
 class EigenCAM(Baseline):

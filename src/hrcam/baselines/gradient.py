@@ -15,10 +15,10 @@ from hrcam.baselines.interface import (
     maps_on_grid,
 )
 from hrcam.errors import GradientError, LevelError
-from hrcam.gradients import level_gradients
-from hrcam.inputs import check_images, grid_of
 from hrcam.levels import Level
-from hrcam.model_call import Images
+from hrcam.levels.gradients import level_gradients
+from hrcam.model.call import Images
+from hrcam.model.inputs import check_images, grid_of
 
 
 class GradientMethod(Baseline):
@@ -65,7 +65,7 @@ def gradient_maps(
     images, classes
         As in ``Baseline.by_level``.
     levels
-        From ``hrcam.levels.find_levels``.
+        From ``hrcam.levels.find.find_levels``.
     output
         Key or index of the logits, where the model returns several things.
 

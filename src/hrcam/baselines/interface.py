@@ -9,10 +9,10 @@ from torch import nn
 
 from hrcam.baselines.level_fusion import Fusion, check_fusion, fuse_levels
 from hrcam.errors import InputError, LevelError, NotFittedError
-from hrcam.inputs import check_classes, check_images, grid_of
-from hrcam.interpolation import upsample
 from hrcam.levels import Level, Levels, find_levels
-from hrcam.model_call import Images, logits_of
+from hrcam.levels.operators import upsample
+from hrcam.model.call import Images, logits_of
+from hrcam.model.inputs import check_classes, check_images, grid_of
 
 Classes = int | Sequence[int] | torch.Tensor | None
 """None for each image's predicted class, one class for all images, or one per image."""

@@ -15,14 +15,13 @@ from hrcam.baselines.interface import (
     finite_logits,
 )
 from hrcam.baselines.level_fusion import normalise
-from hrcam.capture import capture
 from hrcam.errors import InputError
-from hrcam.hooks import evaluation_mode
-from hrcam.inputs import grid_of, image_of
-from hrcam.interpolation import upsample
-from hrcam.model_call import Images, call_model
-from hrcam.nested import map_tensors
-from hrcam.precision import at_least_single
+from hrcam.levels.capture import capture
+from hrcam.levels.operators import upsample
+from hrcam.model.call import Images, call_model
+from hrcam.model.hooks import evaluation_mode
+from hrcam.model.inputs import grid_of, image_of
+from hrcam.model.tensors import at_least_single, map_tensors
 
 
 class ScoreCAM(Baseline):

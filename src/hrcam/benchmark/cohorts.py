@@ -9,8 +9,8 @@ from typing import Literal
 
 from hrcam.benchmark.suite import PlannedCohort
 from hrcam.cohort import Cohort, Scan, open_cohort
-from hrcam.cohort.opening import TABLES
-from hrcam.cohort.table import SUFFIXES, read_table
+from hrcam.cohort.opening.layouts import TABLES
+from hrcam.cohort.opening.table import SUFFIXES, read_table
 from hrcam.simulate import SimulatedCohort, write_cohort
 
 NIGRA = "nigra"

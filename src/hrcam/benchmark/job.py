@@ -6,18 +6,17 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrcam.benchmark.attributions import check_captum
+from hrcam.artifacts.files import claim_folder, write_atomically
+from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import open_planned
 from hrcam.benchmark.layout import COHORTS, FINISHED, MANIFEST, UNITS
+from hrcam.benchmark.measures.attributions import check_captum
 from hrcam.benchmark.suite import PlannedCohort, Suite
-from hrcam.benchmark.summary import Summary, write_summary
+from hrcam.benchmark.summary.job import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
 from hrcam.errors import InputError
-from hrcam.files import write_atomically
-from hrcam.output_folder import claim_folder
 from hrcam.simulate import SimulatedCohort
-from hrcam.software import versions_of
-from hrcam.text_files import encode_json
 from hrcam.training import Hardware
 from hrcam.training.classifier import check_hardware
 

@@ -9,17 +9,17 @@ import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
+from hrcam.artifacts.files import write_atomically
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.images.measured import MeasuredImages, some_images
 from hrcam.benchmark.layout import EXAMPLES, MAPS
-from hrcam.benchmark.localisation import Mapper, SubjectMaps
-from hrcam.benchmark.measured_images import MeasuredImages, some_images
+from hrcam.benchmark.measures.localisation import Mapper, SubjectMaps
 from hrcam.cohort import Scan
 from hrcam.cohort.image import Image
 from hrcam.cohort.reading import read_mask, read_scan
-from hrcam.evaluation.contest import Variant
-from hrcam.files import write_atomically
-from hrcam.report.comparison import comparison_figure
-from hrcam.report.figures import png
-from hrcam.report.planes import Row
+from hrcam.report.figures.comparison import comparison_figure
+from hrcam.report.figures.planes import Row
+from hrcam.report.figures.style import png
 
 _SUBJECTS = 20
 _SHOWN = 4

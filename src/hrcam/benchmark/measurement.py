@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hrcam.evaluation.contest import Variant
+from hrcam.benchmark.contest import Variant
 
 
 @dataclass(frozen=True)

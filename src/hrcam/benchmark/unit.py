@@ -8,16 +8,15 @@ from typing import Any
 
 import pandas as pd
 
+from hrcam.artifacts.files import changes, write_atomically
+from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort
+from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
 from hrcam.benchmark.layout import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
-from hrcam.benchmark.measured_images import check_masks, choose_images, subjects_table
 from hrcam.benchmark.unit_parts import PARTS, UnitParts, seconds_by_part, timed
 from hrcam.benchmark.unit_runs import UnitRuns, train_runs
 from hrcam.errors import InputError
-from hrcam.files import write_atomically
-from hrcam.output_folder import changes
-from hrcam.software import versions_of
-from hrcam.text_files import encode_json
 from hrcam.training import Hardware, Run
 from hrcam.training.run import PREDICTIONS as RUN_PREDICTIONS
 from hrcam.training.run import SPLITS

@@ -13,15 +13,18 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hrcam.benchmark.ceiling import unet_maps
+from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort
-from hrcam.benchmark.faithfulness import measure_faithfulness
-from hrcam.benchmark.fold_images import FoldImages
+from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.images.measured import MeasuredImages, some_images
+from hrcam.benchmark.images.unseen import FoldImages
 from hrcam.benchmark.kept_maps import keep_maps
-from hrcam.benchmark.localisation import Mapper, SubjectMaps, localisation
-from hrcam.benchmark.measured_images import MeasuredImages, some_images
 from hrcam.benchmark.measurement import COLUMNS, Measurement, as_table
-from hrcam.benchmark.methods import (
+from hrcam.benchmark.measures.ceiling import unet_maps
+from hrcam.benchmark.measures.faithfulness import measure_faithfulness
+from hrcam.benchmark.measures.localisation import Mapper, SubjectMaps, localisation
+from hrcam.benchmark.measures.methods import (
     BOUND_VARIANTS,
     DEFAULT,
     JOINT,
@@ -33,13 +36,10 @@ from hrcam.benchmark.methods import (
     native_maps,
     voxel_attributions,
 )
-from hrcam.benchmark.ranking import CEILING, is_rival
-from hrcam.benchmark.robustness import measure_robustness
+from hrcam.benchmark.measures.robustness import measure_robustness
+from hrcam.benchmark.summary.ranking import CEILING, is_rival
 from hrcam.benchmark.unit_runs import FoldExplainers, UnitRuns
 from hrcam.errors import HRCAMWarning, InputError
-from hrcam.evaluation.contest import Variant
-from hrcam.files import write_atomically
-from hrcam.text_files import encode_json
 from hrcam.training import Hardware
 
 logger = logging.getLogger(__name__)

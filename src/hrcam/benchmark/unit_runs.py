@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
+from hrcam.artifacts.files import write_atomically
 from hrcam.cohort import Cohort
 from hrcam.explainer import HRCAM
-from hrcam.files import write_atomically
 from hrcam.training import Hardware, Run, TrainingConfig, train_cohort
 from hrcam.training.config import HeadKind
 from hrcam.training.fold import NETWORK

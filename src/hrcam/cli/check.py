@@ -40,9 +40,9 @@ def check(
 
     Exit code 1 if anything was refused.
     """
+    from hrcam.artifacts.files import write_atomically
+    from hrcam.artifacts.text import encode_json
     from hrcam.cohort import check_cohort, open_cohort
-    from hrcam.files import write_atomically
-    from hrcam.text_files import encode_json
 
     with explained_errors(context):
         report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)

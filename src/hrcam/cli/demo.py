@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.text_table import aligned, with_interval
+from hrcam.cli.terminal import aligned
 
 
 @app.command()
@@ -20,8 +20,9 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
 ) -> None:
     """Do the whole job on a simulated cohort: train, map, compare, report."""
+    from hrcam.benchmark.contest import lead
     from hrcam.demo import run_demo
-    from hrcam.evaluation.contest import lead
+    from hrcam.evaluation.estimate import with_interval
 
     with explained_errors(context):
         study = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
@@ -38,6 +39,8 @@ def demo(
 
 def _plain(rows: list[dict[str, Any]]) -> str:
     """Lay out a localisation table for the terminal."""
+    from hrcam.evaluation.estimate import with_interval
+
     scores = ("auprc", "pointing", "dice")
     cells = [["method", "AUPRC", "pointing", "Dice"]]
     for row in rows:

@@ -39,7 +39,7 @@ def map_(
     Bad scans are listed in failures.tsv and stop no other. The same command again maps what is
     missing.
     """
-    from hrcam.cohort.bids import is_bids
+    from hrcam.cohort.opening.bids import is_bids
     from hrcam.mapping import map_scans, open_input
     from hrcam.training import Run
 

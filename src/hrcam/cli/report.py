@@ -26,10 +26,10 @@ def report(
     ] = None,
 ) -> None:
     """One HTML page of a cohort: predictions, and each scan with its maps. It needs no network."""
+    from hrcam.artifacts.maps_folder import is_maps
+    from hrcam.artifacts.run_folder import is_run
     from hrcam.errors import InputError
     from hrcam.report.cohort_report import write_cohort_report
-    from hrcam.report.maps_folder import is_maps
-    from hrcam.report.run_folder import is_run
 
     with explained_errors(context):
         if is_run(source):

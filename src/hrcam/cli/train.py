@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.cli.terminal import print_problems, printable
-from hrcam.text_table import aligned, with_interval
+from hrcam.cli.terminal import aligned, print_problems, printable
 
 
 class HeadChoice(StrEnum):
@@ -157,6 +156,8 @@ def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | 
 
 def _summary(metrics: dict[str, Any]) -> str:
     """Lay out the pooled metrics of network and head."""
+    from hrcam.evaluation.estimate import with_interval
+
     rows = [[f"{metrics['source']}, 95 % interval", "network", "HR-CAM head"]]
     positive = metrics["positive_class"]
     for metric in (

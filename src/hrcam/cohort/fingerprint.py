@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hrcam.cohort.consistency import duplicates
-from hrcam.cohort.examination import PERCENTILES
+from hrcam.cohort.check.consistency import duplicates
+from hrcam.cohort.check.examination import PERCENTILES
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.scan import Cohort
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hrcam.cohort.participants import SPLITS
+from hrcam.cohort.opening.participants import SPLITS
 from hrcam.cohort.related import related_scans
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError

@@ -94,3 +94,28 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == trials else centre + half
     return low, high
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a score with its interval: "0.73 (0.71 to 0.75)".
+
+    With "to", because a dash in front of a negative end reads as a minus too many.
+
+    Parameters
+    ----------
+    value
+        None where it is not defined: "n/a".
+    low, high
+        Ends of the interval; None where there is none: the value stands alone.
+
+    Returns
+    -------
+    str
+        Two decimals.
+    """
+    if value is None:
+        return "n/a"
+    # z: no minus before a zero.
+    if low is None or high is None:
+        return f"{value:z.2f}"
+    return f"{value:z.2f} ({low:z.2f} to {high:z.2f})"

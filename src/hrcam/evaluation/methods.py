@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hrcam.errors import InputError
-from hrcam.inputs import check_images
-from hrcam.precision import at_least_single
+from hrcam.model.inputs import check_images
+from hrcam.model.tensors import at_least_single
 
 Classifier = Callable[[torch.Tensor], Any]
 """From images (B, C, *spatial) to logits (B, K); an ``nn.Module`` or any other callable."""

@@ -17,9 +17,9 @@ from hrcam.errors import InputError
 from hrcam.evaluation.draws import check_seed
 from hrcam.evaluation.methods import Classifier, check_batch, check_maps
 from hrcam.evaluation.smoothing import blur
-from hrcam.hooks import evaluation_mode
-from hrcam.inputs import check_classes
-from hrcam.model_call import logits_of
+from hrcam.model.call import logits_of
+from hrcam.model.hooks import evaluation_mode
+from hrcam.model.inputs import check_classes
 
 Fill = Literal["blur", "mean"]
 Score = Literal["probability", "logit"]

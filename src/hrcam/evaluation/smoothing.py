@@ -3,7 +3,7 @@
 import torch
 from scipy.ndimage import gaussian_filter
 
-from hrcam.precision import at_least_single
+from hrcam.model.tensors import at_least_single
 
 
 def blur(batch: torch.Tensor, share: float, spatial: int) -> torch.Tensor:

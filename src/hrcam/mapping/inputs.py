@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from hrcam.cohort.opening import open_cohort
+from hrcam.cohort.opening.unlabelled import single_scan
 from hrcam.cohort.reading import is_image, name_without_suffix
 from hrcam.cohort.scan import Cohort
-from hrcam.cohort.unlabelled import single_scan
 from hrcam.errors import InputError
 
 
@@ -15,8 +15,8 @@ def open_input(path: str | Path, *, suffix: str | None = None) -> Cohort:
     Parameters
     ----------
     path
-        A cohort (see `hrcam.cohort.opening`), which needs no labels, an image file, or the folder
-        of a DICOM series.
+        A cohort (see `hrcam.cohort.opening`), which needs no labels, an image file, or the
+        folder of a DICOM series.
     suffix
         Of the images of a BIDS data set.
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.map_colours import COLD, OPACITY, WARM, channels_of
+from hrcam.artifacts.map_colours import COLD, OPACITY, WARM, channels_of
 
 # In standard deviations of the images that it is compared with. The same for every picture: a map
 # stretched to its own maximum would show a lesion in a normal image.

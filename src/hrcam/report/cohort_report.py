@@ -5,24 +5,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrcam import __version__
+from hrcam.artifacts.manifest import run_identity, warning_lines
+from hrcam.artifacts.maps_folder import MapsFolder, read_maps, software
+from hrcam.artifacts.run_folder import RunFolder, read_run
+from hrcam.artifacts.sanity import read_sanity
 from hrcam.errors import InputError
-from hrcam.report.charts import confusions, prediction_charts
-from hrcam.report.checklist import checklist_sections
-from hrcam.report.cohort_html import write_cohort_page
-from hrcam.report.cohort_page import Chapter, CohortPage
-from hrcam.report.cohort_sections import cohort_sections
-from hrcam.report.headline import headline
-from hrcam.report.interpretation import INTERPRETATION
-from hrcam.report.map_chapters import map_chapters
-from hrcam.report.maps_folder import MapsFolder, read_maps, software
-from hrcam.report.metric_sections import metric_sections
-from hrcam.report.model_card import INTENDED_USE, model_card
-from hrcam.report.run_folder import RunFolder, read_run
-from hrcam.report.sanity_file import read_sanity
-from hrcam.report.sanity_sections import sanity_chapter
-from hrcam.report.sanity_words import doubts
-from hrcam.report.text import count
-from hrcam.run_manifest import run_identity, warning_lines
+from hrcam.report.chapters.checklist import checklist_sections
+from hrcam.report.chapters.cohort import cohort_sections
+from hrcam.report.chapters.headline import headline
+from hrcam.report.chapters.maps import map_chapters
+from hrcam.report.chapters.metrics import metric_sections
+from hrcam.report.chapters.model_card import INTENDED_USE, model_card
+from hrcam.report.chapters.sanity import sanity_chapter
+from hrcam.report.chapters.sanity_words import doubts
+from hrcam.report.figures.charts import confusions, prediction_charts
+from hrcam.report.page.cohort_html import write_cohort_page
+from hrcam.report.page.cohort_page import Chapter, CohortPage
+from hrcam.report.page.interpretation import INTERPRETATION
+from hrcam.report.page.text import count
 
 
 def write_cohort_report(
@@ -44,8 +44,8 @@ def write_cohort_report(
     out
         The HTML file; an older one is replaced.
     subjects
-        How many scans to show at most, chosen by `hrcam.report.selection.select`; None for 100
-        pictures or slices, or 30 volumes. Means and differences are always over all scans.
+        How many scans to show at most, chosen by `hrcam.report.viewer.selection.select`; None for
+        100 pictures or slices, or 30 volumes. Means and differences are always over all scans.
     progress
         Show a progress bar, if standard error is a terminal.
 

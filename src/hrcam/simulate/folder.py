@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hrcam import __version__
+from hrcam.artifacts.files import changes, claim_folder, write_atomically
+from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.text import encode_json, encode_tsv
 from hrcam.errors import InputError
-from hrcam.files import write_atomically
-from hrcam.output_folder import changes, claim_folder
 from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.files import (
     SUFFIX,
@@ -23,8 +24,6 @@ from hrcam.simulate.files import (
 )
 from hrcam.simulate.images import simulate_subject
 from hrcam.simulate.parallel import for_each_subject
-from hrcam.software import versions_of
-from hrcam.text_files import encode_json, encode_tsv
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Which class is what: the positive one, and the one that others are compared with."""
 
 from hrcam.errors import InputError
-from hrcam.fitting import CLASSES_AT_ONCE
+from hrcam.maps.training_passes import CLASSES_AT_ONCE
 
 _CONTROLS = {
     *("0", "cn", "control", "controls", "ctrl", "false", "hc", "healthy", "negative", "no"),

@@ -22,9 +22,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from hrcam.errors import InputError
+from hrcam.training.callbacks import History, StopAtDivergence, check_losses
 from hrcam.training.config import Hardware
-from hrcam.training.divergence import StopAtDivergence, check_losses
-from hrcam.training.history import History
 from hrcam.training.images import Draws, ImageDataset
 from hrcam.training.joint import JointNetwork
 

@@ -9,13 +9,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from hrcam.artifacts.files import changes, claim_folder, write_atomically
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import make_folds
 from hrcam.errors import InputError
-from hrcam.files import write_atomically
-from hrcam.output_folder import changes, claim_folder
 from hrcam.preparation import Preparation, augmentation, choose_preparation
 from hrcam.training.class_roles import positive_class, reference_class
 from hrcam.training.classifier import check_hardware

@@ -15,23 +15,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.text import encode_json
+from hrcam.artifacts.weights import read_weights, write_weights
 from hrcam.cohort.splits import Fold
 from hrcam.errors import HRCAMWarning, InputError, LevelError
 from hrcam.explainer import HRCAM
-from hrcam.files import write_atomically
-from hrcam.fit_quality import AbsentClassesWarning
-from hrcam.head import Target
-from hrcam.inputs import to_device_of
+from hrcam.head.fit import Target
+from hrcam.head.quality import AbsentClassesWarning
 from hrcam.levels import find_levels
+from hrcam.model.inputs import to_device_of
 from hrcam.preparation import Preparation
-from hrcam.text_files import encode_json
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.images import ImageDataset, Transform
 from hrcam.training.joint import JointNetwork
 from hrcam.training.network import build_network
 from hrcam.training.samples import Samples
-from hrcam.training.weights import read_weights, write_weights
 
 logger = logging.getLogger(__name__)
 

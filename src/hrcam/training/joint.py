@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hrcam.capture import reading
 from hrcam.levels import Levels
-from hrcam.pooling import pool
+from hrcam.levels.capture import reading
+from hrcam.levels.operators import pool
 
 
 class JointNetwork(nn.Module):

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from hrcam.artifacts.weights import read_weights
 from hrcam.cohort.scan import Scan
 from hrcam.errors import LoadError
 from hrcam.explainer import HRCAM
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
 from hrcam.training.fold import EXPLAINER, NETWORK, network_of
-from hrcam.training.weights import read_weights
 
 CONFIG, PREPARATION, SPLITS, PREDICTIONS, METRICS, REFUSED, FINGERPRINT, MANIFEST = (
     "config.json",

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.text import encode_json
 from hrcam.cohort.scan import Cohort
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS as EVERY_METRIC
-from hrcam.files import write_atomically
-from hrcam.software import versions_of
-from hrcam.text_files import encode_json
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import DONE, as_tsv
 from hrcam.training.fold import PREDICTIONS as FOLD_PREDICTIONS

@@ -1,0 +1,82 @@
+"""JSON and tab-separated tables, as in BIDS: encoded and read."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrcam.errors import InputError
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, or holds something else.
+    """
+    text = _text(path)
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}): make it again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds no JSON object: make it again")
+    return content
+
+
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a table separated by tabs; what is missing ("n/a" or empty) comes as "".
+
+    Raises
+    ------
+    InputError
+        If it is missing, a row is cut short, or it lacks one of the columns.
+    """
+    reader = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter="\t")
+    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    if missing:
+        raise InputError(f"{path} has no column {', '.join(missing)}: make it again")
+    rows = []
+    for number, row in enumerate(reader, start=1):
+        if None in row or None in row.values():
+            raise InputError(f"{path}: row {number} has not as many fields as the header")
+        rows.append({key: "" if value == "n/a" else value for key, value in row.items()})
+    return rows
+
+
+def optional_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object as `read_object` does; empty where there is no such file."""
+    return read_object(path) if path.exists() else {}
+
+
+def optional_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a table as `read_rows` does; no rows where there is no such file."""
+    return read_rows(path, columns) if path.exists() else []
+
+
+def _text(path: Path) -> str:
+    try:
+        # Replaced, not refused: names that are not UTF-8 are shown, never looked up.
+        return path.read_bytes().decode("utf-8-sig", "replace")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} is missing: was it stopped before it was done?") from error
+
+
+def encode_json(content: object) -> bytes:
+    """Encode plain content as indented JSON that ends with a new line."""
+    return (json.dumps(content, indent=2) + "\n").encode()
+
+
+def encode_tsv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """Encode rows under their columns; what is None or empty becomes "n/a"."""
+    buffer = io.StringIO()
+    table = csv.writer(buffer, delimiter="\t", lineterminator="\n")
+    table.writerow(columns)
+    for row in rows:
+        table.writerow(["n/a" if value is None or value == "" else value for value in row])
+    # Replaced, not refused: a file name that is not UTF-8 reaches us as lone surrogates.
+    return buffer.getvalue().encode("utf-8", "replace")

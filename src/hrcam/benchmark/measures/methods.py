@@ -1,0 +1,99 @@
+"""The maps of every method, of the same images and classes, on the network's grid."""
+
+from collections.abc import Callable, Collection, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
+from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.measures.attributions import attribution_maps
+from hrcam.benchmark.unit_runs import FoldExplainers
+from hrcam.evaluation.bounds import BOUNDS
+from hrcam.explainer import HRCAM
+
+GridMaps = dict[Variant, NDArray[np.float32]]
+"""For each method the maps of a batch, (B, *spatial)."""
+
+Method = Callable[[FoldExplainers, torch.Tensor, torch.Tensor], GridMaps]
+"""From the explainers of a fold, images (B, C, *spatial) and classes (B,) to maps."""
+
+DEFAULT = (Variant(PATTERN), Variant(EVIDENCE))
+LABELS = (Variant(f"{PATTERN}, labels"), Variant(f"{EVIDENCE}, labels"))
+JOINT = (Variant(f"{PATTERN}, joint"), Variant(f"{EVIDENCE}, joint"))
+"""HR-CAM as it comes, as in the paper, and trained together with the CNN: pattern and evidence."""
+BOUND_VARIANTS = frozenset(Variant(name) for name in BOUNDS)
+
+_BATCH = {2: 16, 3: 2}
+
+
+def class_activation_maps(
+    explainers: FoldExplainers, images: torch.Tensor, classes: torch.Tensor
+) -> GridMaps:
+    """Map with HR-CAM in its three ways, with every rival at every level, and with the bounds."""
+    images, classes = images.to(explainers.device), classes.to(explainers.device)
+    maps = {
+        variant: np.stack(stack)
+        for variant, stack in contest_maps(explainers.logits, [(images, classes)]).items()
+    }
+    maps |= _hrcam_maps(explainers.labels, LABELS, images, classes)
+    maps |= _hrcam_maps(explainers.joint, JOINT, images, classes)
+    return maps | {
+        Variant(name): bound(images).float().cpu().numpy() for name, bound in BOUNDS.items()
+    }
+
+
+def voxel_attributions(
+    explainers: FoldExplainers, images: torch.Tensor, classes: torch.Tensor
+) -> GridMaps:
+    """Map with the methods that take many passes through the CNN for each image."""
+    images, classes = images.to(explainers.device), classes.to(explainers.device)
+    found = attribution_maps(explainers.logits.model, images, classes)
+    return {variant: maps.cpu().numpy() for variant, maps in found.items()}
+
+
+def grid_maps(
+    method: Method, explainers: FoldExplainers, images: FoldImages, wanted: Collection[Variant]
+) -> GridMaps:
+    """Map all images of a fold, in batches, and keep what is wanted of what the method gives."""
+    kept = [
+        {variant: batch for variant, batch in maps.items() if variant in wanted}
+        for _, maps in _batches(method, explainers, images)
+    ]
+    return {variant: np.concatenate([maps[variant] for maps in kept]) for variant in kept[0]}
+
+
+def native_maps(
+    method: Method, explainers: FoldExplainers, images: FoldImages
+) -> Iterator[tuple[int, GridMaps]]:
+    """Yield the place of each image, and its maps in its scan's own voxels, (*spatial)."""
+    for start, maps in _batches(method, explainers, images):
+        variants = list(maps)
+        stacked = np.stack([maps[variant] for variant in variants], axis=1)
+        for place, stack in enumerate(stacked, start):
+            native = images.prepared[place].to_native(stack)
+            yield place, dict(zip(variants, native, strict=True))
+
+
+def _batches(
+    method: Method, explainers: FoldExplainers, images: FoldImages
+) -> Iterator[tuple[int, GridMaps]]:
+    size = _BATCH[images.prepared[0].voxels.ndim - 1]
+    for start in range(0, len(images.scans), size):
+        stop = start + size
+        yield start, method(explainers, images.voxels(start, stop), images.classes[start:stop])
+
+
+def _hrcam_maps(
+    explainer: HRCAM,
+    variants: tuple[Variant, Variant],
+    images: torch.Tensor,
+    classes: torch.Tensor,
+) -> GridMaps:
+    explanation = explainer.explain(images, classes)
+    pattern, evidence = variants
+    return {
+        pattern: explanation.pattern.abs().float().cpu().numpy(),
+        evidence: explanation.evidence.float().cpu().numpy(),
+    }

@@ -1,0 +1,1 @@
+"""The page of a benchmark: its chapters and its figures."""

@@ -1,0 +1,137 @@
+"""How well the CNN predicts, and HR-CAM's heads beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hrcam.benchmark.summary.ranking import RESAMPLES
+from hrcam.benchmark.summary.results import CohortResults
+from hrcam.errors import InputError
+from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
+from hrcam.evaluation.estimate import Estimate, bootstrap_estimate, wilson_interval
+from hrcam.evaluation.prediction_checks import checked_predictions
+from hrcam.evaluation.prediction_metrics import Metric, ResampledMetrics
+
+CNN, DEFAULT_HEAD = "CNN", "HR-CAM (logits)"
+
+METRICS: Mapping[Metric, str] = {
+    "accuracy": "Accuracy",
+    "auc": "AUC",
+    "calibration_error": "Calibration error",
+}
+"""What is measured, and what it is called."""
+
+
+@dataclass(frozen=True)
+class PredictorScores:
+    """Metrics of one predictor, the mean over seeds, with intervals over subjects.
+
+    Attributes
+    ----------
+    predictor
+        Name.
+    metrics
+        By name.
+    differences
+        To the CNN on the same images, paired; empty for the CNN itself.
+    images
+        How many were predicted, those of several seeds once.
+    """
+
+    predictor: str
+    metrics: Mapping[Metric, Estimate]
+    differences: Mapping[Metric, Estimate]
+    images: int
+
+
+def score_predictors(cohort: CohortResults, seed: int = 0) -> tuple[PredictorScores, ...]:
+    """Score every predictor of a cohort, in the order of the files.
+
+    Each seed has its own networks, whose probabilities are not compared with those of another
+    seed: a metric is computed seed by seed in the same draws of the subjects, and averaged.
+
+    Parameters
+    ----------
+    cohort
+        With one seed or several.
+    seed
+        Of the bootstrap.
+
+    Raises
+    ------
+    InputError
+        If a class or a prediction is missing or there twice, or probabilities do not add up to 1.
+    """
+    predictions = cohort.predictions
+    classes = list(dict.fromkeys(predictions["class"]))
+    images = sorted(set(predictions["subject"]))
+    groups = cohort.groups_of(images).to_numpy(dtype=object)
+    subjects = pd.Series(subject_indices(groups, len(images)), index=images)
+    weights = np.ones((1, int(subjects.max()) + 1))
+    if weights.size > 1:
+        draws = draw_subjects(subjects.to_numpy(), RESAMPLES, seed)
+        weights = np.concatenate([weights, draws])
+    tested = predictions.groupby("seed")["subject"].nunique()
+    resampled = {}
+    for name, rows in predictions.groupby("predictor", sort=False):
+        of_seeds = [
+            _metrics(each, classes, subjects, weights, int(tested[number]))
+            for number, each in rows.groupby("seed")
+        ]
+        resampled[str(name)] = {
+            metric: np.mean([each[metric] for each in of_seeds], axis=0) for metric in METRICS
+        }
+    return tuple(
+        PredictorScores(
+            name,
+            {metric: _estimate(metric, values[metric], weights.shape[1]) for metric in METRICS},
+            {
+                metric: _bootstrapped(values[metric] - resampled[CNN][metric])
+                for metric in METRICS
+                if CNN in resampled and name != CNN
+            },
+            len(images),
+        )
+        for name, values in resampled.items()
+    )
+
+
+def _metrics(
+    rows: pd.DataFrame,
+    classes: list[str],
+    subjects: pd.Series,
+    weights: NDArray[np.float64],
+    tested: int,
+) -> dict[Metric, NDArray[np.float64]]:
+    """Compute the metrics of one predictor with one seed, as they are and in each resample."""
+    truth = rows.drop_duplicates("subject").set_index("subject")["label"]
+    name = f"{rows['predictor'].iloc[0]} with seed {rows['seed'].iloc[0]}"
+    if len(truth) != tested or len(rows) != tested * len(classes):
+        raise InputError(
+            f"predictions by {name} are not one for each class of each of the {tested} images that "
+            "were tested: delete the unit and run the benchmark again"
+        )
+    if not truth.isin(classes).all():
+        raise InputError(f"a label of the predictions by {name} is none of the classes {classes}")
+    table = rows.pivot_table(index="subject", columns="class", values="probability")
+    labels = truth.reindex(table.index).map(classes.index).to_numpy()
+    true, probabilities = checked_predictions(labels, table[classes].to_numpy(np.float64))
+    # With this seed, others may have been tested.
+    present, of_image = np.unique(subjects[table.index], return_inverse=True)
+    computed = ResampledMetrics(true, probabilities, of_image, weights[:, present])
+    return {metric: computed.overall(metric) for metric in METRICS}
+
+
+def _bootstrapped(values: NDArray[np.float64]) -> Estimate:
+    return bootstrap_estimate(float(values[0]), values[1:])
+
+
+def _estimate(metric: Metric, values: NDArray[np.float64], subjects: int) -> Estimate:
+    estimate = _bootstrapped(values)
+    if metric == "accuracy" and estimate.value in (0, 1):
+        # All agree, so no resample varies: each subject is one trial.
+        return Estimate(estimate.value, *wilson_interval(int(estimate.value) * subjects, subjects))
+    return estimate

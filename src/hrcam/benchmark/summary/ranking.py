@@ -1,0 +1,245 @@
+"""Every variant with its interval and its distance from the default map, and who is ahead."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.measures.faithfulness import BLURRED
+from hrcam.benchmark.summary.results import BETWEEN_SEEDS, CohortResults
+from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
+from hrcam.evaluation.bounds import BOUNDS
+from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+
+DEFAULT = Variant(PATTERN)
+CEILING = Variant("U-Net (trained on masks)")
+RESAMPLES = 1000
+
+SUMMARY_COLUMNS = (
+    *("cohort", "method", "level", "fusion", "measure", "mean", "low", "high"),
+    *("ratio_of_default", "ratio_low", "ratio_high"),
+    *("subjects", "seeds", "seed_low", "seed_high", "source"),
+)
+"""Columns of ``summary.csv``."""
+
+_OURS = (PATTERN, EVIDENCE)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure of one variant on one cohort.
+
+    Attributes
+    ----------
+    variant
+        What was measured.
+    estimate
+        Mean over subjects, of each of which the mean over seeds counts, with its interval.
+    ratio
+        Default HR-CAM map over this one, on the subjects that both were measured on, paired;
+        None where a measure may be negative or the default was not measured.
+    subjects
+        How many groups of images that a bootstrap can draw.
+    by_seed
+        Mean over subjects with each seed; empty for what was measured between seeds.
+    """
+
+    variant: Variant
+    estimate: Estimate
+    ratio: Estimate | None
+    subjects: int
+    by_seed: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The estimate's value, which every score has."""
+        return value_of(self.estimate)
+
+
+Scores = Mapping[str, Mapping[Variant, Score]]
+"""By measure and variant, in the order in which they were measured."""
+
+
+def is_ours(variant: Variant) -> bool:
+    """Tell whether it is a map of HR-CAM."""
+    return variant.method.startswith(_OURS) and not is_control(variant)
+
+
+def is_control(variant: Variant) -> bool:
+    """Tell whether it is the blurred copy of a map."""
+    return variant.method.endswith(BLURRED)
+
+
+def blurred(variant: Variant) -> Variant:
+    """Return the control of a map: its blurred copy."""
+    return replace(variant, method=variant.method + BLURRED)
+
+
+def is_bound(variant: Variant) -> bool:
+    """Tell whether it is a map made without any model."""
+    return variant.method in BOUNDS
+
+
+def is_rival(variant: Variant) -> bool:
+    """Tell whether it is another method that explains the same model."""
+    return not (is_ours(variant) or is_control(variant) or is_bound(variant)) and (
+        variant != CEILING
+    )
+
+
+def score_variants(cohort: CohortResults, seed: int = 0) -> Scores:
+    """Score every variant by every measure, with 95 % bootstrap intervals over subjects.
+
+    Variants that were measured on the same subjects share the same draws.
+
+    Parameters
+    ----------
+    cohort
+        With one seed or several.
+    seed
+        Of the bootstrap.
+    """
+    return {
+        measure: _score_measure(cohort, table, seed) for measure, table in cohort.scores.items()
+    }
+
+
+def resampled_means(
+    values: NDArray[np.float64], groups: NDArray[np.object_], seed: int
+) -> NDArray[np.float64]:
+    """Average columns over rows, as they are and in every resample of the groups.
+
+    Parameters
+    ----------
+    values
+        Finite, shape (N, V), N ≥ 1.
+    groups
+        Of each row, shape (N,): rows of a group are drawn together.
+    seed
+        Same groups and same seed, same draws.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (1 + resamples, V), the first row without resampling; that row alone where there is
+        one group, which leaves nothing to draw.
+    """
+    index = subject_indices(groups, len(values))
+    number = int(index.max()) + 1
+    sums = np.zeros((number, values.shape[1]))
+    np.add.at(sums, index, values)
+    weights = np.ones((1, number))
+    if number > 1:
+        weights = np.concatenate([weights, draw_subjects(index, RESAMPLES, seed)])
+    return (weights @ sums) / (weights @ np.bincount(index))[:, None]
+
+
+def value_of(estimate: Estimate) -> float:
+    """Return the value of an estimate that has one: every mean of finite numbers does."""
+    assert estimate.value is not None
+    return estimate.value
+
+
+def estimate_of(resampled: NDArray[np.float64]) -> Estimate:
+    """Return the estimate of one column of `resampled_means`."""
+    return bootstrap_estimate(float(resampled[0]), resampled[1:])
+
+
+def best_rival(scores: Mapping[Variant, Score], *, fused: bool) -> Score | None:
+    """Choose the rival that comes closest to the default map, or is furthest ahead of it.
+
+    Of all levels and methods, or of all fusions and methods: the choice is made with the masks
+    that score it, which is the rival's advantage. Rivals are compared by their paired ratio,
+    because a costly method may have been measured on fewer subjects.
+    """
+    rivals = [
+        score
+        for variant, score in scores.items()
+        if is_rival(variant) and bool(variant.fusion) == fused and score.ratio is not None
+    ]
+    return min(rivals, key=_ratio, default=None)
+
+
+def finalists(scores: Mapping[Variant, Score]) -> list[Score]:
+    """Return each method with its best level, and with its best fusion; the largest mean first."""
+    ranked = sorted(scores.values(), key=lambda score: score.mean, reverse=True)
+    best: dict[tuple[str, bool], Score] = {}
+    for score in ranked:
+        best.setdefault((score.variant.method, bool(score.variant.fusion)), score)
+    return list(best.values())
+
+
+def summary_table(cohort: CohortResults, scores: Scores) -> pd.DataFrame:
+    """Return one row for each variant and measure, in the columns of ``summary.csv``."""
+    rows = []
+    for measure, by_variant in scores.items():
+        for variant, score in by_variant.items():
+            estimate, ratio = score.estimate, score.ratio or Estimate(None)
+            rows.append(
+                (
+                    *(cohort.name, variant.method, variant.level, variant.fusion, measure),
+                    *(estimate.value, estimate.low, estimate.high),
+                    *(ratio.value, ratio.low, ratio.high),
+                    *(score.subjects, len(score.by_seed or cohort.seeds)),
+                    *(min(score.by_seed, default=None), max(score.by_seed, default=None)),
+                    "simulated" if cohort.simulated else "real",
+                )
+            )
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+
+
+def _score_measure(cohort: CohortResults, table: pd.DataFrame, seed: int) -> dict[Variant, Score]:
+    subjects = table.groupby(level="subject", sort=False).mean()
+    groups = cohort.groups_of(subjects.index).to_numpy(dtype=object)
+    values = subjects.to_numpy(np.float64)
+    single = table[table.index.get_level_values("seed") != BETWEEN_SEEDS]
+    seeds = single.groupby(level="seed").mean()
+    default = values[:, subjects.columns.get_loc(DEFAULT)] if DEFAULT in subjects else None
+
+    estimates: dict[int, tuple[Estimate, int]] = {}
+    for rows, columns in _measured_alike(values):
+        means = resampled_means(values[np.ix_(rows, columns)], groups[rows], seed)
+        number = np.unique(groups[rows]).size
+        for column, resampled in zip(columns, means.T, strict=True):
+            estimates[column] = estimate_of(resampled), number
+
+    ratios: dict[int, Estimate] = {}
+    if default is not None:
+        both = np.where(np.isnan(default)[:, None], np.nan, values)
+        for rows, columns in _measured_alike(both):
+            pairs = np.column_stack([default[rows], values[np.ix_(rows, columns)]])
+            means = resampled_means(pairs, groups[rows], seed)
+            for at, column in enumerate(columns, start=1):
+                if (pairs[:, (0, at)] >= 0).all() and (means[:, at] > 0).all():
+                    ratios[column] = estimate_of(means[:, 0] / means[:, at])
+
+    return {
+        variant: Score(
+            variant,
+            estimate=estimates[column][0],
+            ratio=ratios.get(column),
+            subjects=estimates[column][1],
+            by_seed=tuple(seeds[variant].dropna().tolist()),
+        )
+        for column, variant in enumerate(subjects.columns)
+        if column in estimates
+    }
+
+
+def _measured_alike(
+    values: NDArray[np.float64],
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield rows and columns: the columns that are measured in these rows, and in no others."""
+    measured = ~np.isnan(values)
+    patterns, of_column = np.unique(measured, axis=1, return_inverse=True)
+    for index, pattern in enumerate(patterns.T):
+        if pattern.any():
+            yield np.flatnonzero(pattern), np.flatnonzero(of_column.reshape(-1) == index)
+
+
+def _ratio(score: Score) -> float:
+    assert score.ratio is not None
+    return value_of(score.ratio)

@@ -1,0 +1,207 @@
+"""Examine many scans in several processes, so that a process that dies names the scan it was at.
+
+Each process is a Python of its own that is handed one scan at a time. It is neither forked, which
+is not safe once a program has threads, nor does it import the caller's script again, so scripts
+need no ``if __name__ == "__main__"``.
+"""
+
+import os
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import IO, Any, Self
+
+from hrcam.cohort.check.examination import Examination, examine, shown_files
+from hrcam.cohort.problems import Problem, Reason
+from hrcam.cohort.scan import Cohort, Scan
+from hrcam.errors import InputError
+
+_LENGTH = struct.Struct("<Q")
+
+
+def examine_all(
+    cohort: Cohort, *, workers: int | None, progress: bool
+) -> Iterator[tuple[Scan, Examination]]:
+    """Yield what was found of each scan, as it is found; no voxels are kept.
+
+    Parameters
+    ----------
+    cohort
+        The scans.
+    workers
+        Number of processes, and of images in memory at a time; 1 stays in this process, None
+        takes one for each core.
+    progress
+        Show a progress bar, if standard error is a terminal.
+
+    Yields
+    ------
+    tuple of Scan and Examination
+        In no particular order.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is less than 1.
+    """
+    from tqdm import tqdm
+
+    if workers is not None and workers < 1:
+        raise InputError(f"workers is {workers}: use 1 or more, or None for one for each core")
+    processes = min(workers or _cores(), len(cohort.scans))
+    jobs = [(scan, shown_files(cohort, scan)) for scan in cohort.scans]
+    found = _here(jobs) if processes <= 1 else _elsewhere(jobs, processes)
+    hidden = not (progress and sys.stderr.isatty())
+    with tqdm(total=len(jobs), unit="scan", disable=hidden) as bar:
+        for result in found:
+            bar.update()
+            yield result
+
+
+_Job = tuple[Scan, dict[str, str]]
+
+
+def _cores() -> int:
+    import joblib
+
+    cores: int = joblib.cpu_count()  # within the limits of a container
+    return cores
+
+
+def _here(jobs: Sequence[_Job]) -> Iterator[tuple[Scan, Examination]]:
+    for scan, files in jobs:
+        yield scan, examine(scan, files)
+
+
+def _elsewhere(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Scan, Examination]]:
+    waiting: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+    for job in jobs:
+        waiting.put(job)
+    found: queue.SimpleQueue[tuple[Scan, Examination] | BaseException] = queue.SimpleQueue()
+    stop = threading.Event()
+
+    def keep_busy() -> None:
+        """Hand scans to one process, and to a new one whenever it dies."""
+        try:
+            while not stop.is_set():
+                with _Examiner() as examiner:
+                    while examiner.alive and not stop.is_set():
+                        scan, files = waiting.get_nowait()
+                        found.put((scan, examiner.examine(scan, files)))
+        except queue.Empty:
+            return
+        except BaseException as error:
+            found.put(error)  # for the thread that waits for the result
+
+    with ThreadPoolExecutor(processes) as threads:
+        for _ in range(processes):
+            threads.submit(keep_busy)
+        try:
+            for _ in jobs:
+                result = found.get()
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            stop.set()
+
+
+class _Examiner:
+    """One process that examines a scan at a time."""
+
+    def __init__(self) -> None:
+        # Packages are found where this process finds them, and not where it happens to be (-P).
+        paths = os.pathsep.join(path for path in sys.path if path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._to, self._from = self._process.stdin, self._process.stdout
+        self.alive = True
+        try:
+            _receive(self._from)
+        except EOFError:
+            self.__exit__()
+            raise RuntimeError(
+                f"a process to read images {_ending(self._process.returncode)} while it started"
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the process, which waits for a scan and reads that there is none."""
+        with suppress(BrokenPipeError):  # it died with half a message unread
+            self._to.close()
+        self._process.wait()
+        self._from.close()
+
+    def examine(self, scan: Scan, files: Mapping[str, str]) -> Examination:
+        """Have a scan examined; if the process dies of it, say so of the scan."""
+        try:
+            _send(self._to, (scan, files))
+            result: Examination = _receive(self._from)
+        except (EOFError, BrokenPipeError):
+            self.alive = False
+            ending = _ending(self._process.wait())
+            problem = Problem(
+                scan.name,
+                files["image"],
+                Reason.UNREADABLE,
+                f"the process that read it {ending}",
+                "try with one worker or more memory; if only this scan fails, open the file in "
+                "the program that wrote it, and export it again",
+            )
+            return Examination(None, (problem,))
+        return result
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    memory = ", as systems do when memory runs out" if name == "SIGKILL" else ""
+    return f"was killed by {name}{memory}"
+
+
+def serve() -> None:
+    """Examine what comes through standard input until it is closed: the life of a process."""
+    # An interrupt is for the parent, which then closes standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not come between the answers
+    _send(answers, "ready")
+    while True:
+        try:
+            scan, files = _receive(sys.stdin.buffer)
+            _send(answers, examine(scan, files))
+        except (EOFError, BrokenPipeError):  # the parent is done, or gone
+            return
+
+
+def _send(pipe: IO[bytes], message: object) -> None:
+    content = pickle.dumps(message)
+    pipe.write(_LENGTH.pack(len(content)) + content)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> Any:
+    header = pipe.read(_LENGTH.size)
+    if len(header) < _LENGTH.size:
+        raise EOFError
+    size = _LENGTH.unpack(header)[0]
+    content = pipe.read(size)
+    if len(content) < size:
+        raise EOFError
+    return pickle.loads(content)

@@ -1,0 +1,138 @@
+"""Whether the labels of a cohort are classes that can be learnt, and tested on other people."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hrcam.cohort.check.consistency import Shown
+from hrcam.cohort.problems import Problem, Reason
+from hrcam.cohort.reasons import problem
+from hrcam.cohort.related import related_scans
+from hrcam.cohort.scan import Scan
+
+LISTED = 6
+"""Most classes that a message lists."""
+
+MEASUREMENTS = 5
+"""Fewest different numbers that are taken for measurements, if half of the participants differ."""
+
+
+def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
+    """Find missing labels.
+
+    Parameters
+    ----------
+    scans
+        Scans that can be used otherwise.
+    shown
+        How to show the image of a scan.
+
+    Returns
+    -------
+    list of Problem
+        One refusal for each scan, or one for the cohort if no scan has a label.
+    """
+    if scans and all(scan.label is None for scan in scans):
+        return [_no_labels(scans)]
+    return [
+        problem(scan.name, shown(scan), Reason.NO_LABEL, "no label")
+        for scan in scans
+        if scan.label is None
+    ]
+
+
+def _no_labels(scans: Sequence[Scan]) -> Problem:
+    groups = sorted({scan.group for scan in scans})
+    shared = any(scan.group != scan.participant for scan in scans)
+    if shared and 1 < len(groups) <= LISTED:
+        message = f"no scan has a label; in the column group are {', '.join(map(repr, groups))}"
+        advice = "if the column group holds the class, rename it to label"
+    else:
+        message = "no scan has a label"
+        advice = (
+            "write the class into the column label of a table, or put the images into one folder "
+            "for each class"
+        )
+    return Problem("", "", Reason.NO_LABEL, message, advice)
+
+
+def class_problems(
+    scans: Sequence[Scan], voxel_hashes: Mapping[str, str], shown: Shown
+) -> list[Problem]:
+    """Find classes that cannot be learnt.
+
+    Parameters
+    ----------
+    scans
+        Scans that can be used otherwise, with labels.
+    voxel_hashes
+        By the name of the scan.
+    shown
+        How to show the image of a scan.
+
+    Returns
+    -------
+    list of Problem
+        Refusals of scans in classes of one participant; or one refusal of the cohort, if its
+        labels are measurements or fewer than two classes have two participants.
+    """
+    related = related_scans(scans, voxel_hashes)
+    holders = _holders(related)
+    usable = sum(count > 1 for count in holders.values())
+    if len(holders) > len(related) / 2 and _are_measurements(holders):
+        message = (
+            f"the labels look like measurements: {len(holders)} different numbers, as "
+            f"{', '.join(sorted(holders, key=float)[:3])}"
+        )
+        advice = "hrcam learns classes: bin the numbers into a few ranges first, as low and high"
+        return [Problem("", "", Reason.SMALL_CLASS, message, advice)]
+    if scans and usable < 2:
+        return [_too_few_classes(scans, voxel_hashes, holders)]
+    return [
+        problem(
+            scan.name,
+            shown(scan),
+            Reason.SMALL_CLASS,
+            f"the class {scan.label!r} has one independent participant only",
+        )
+        for scan in scans
+        if holders[str(scan.label)] == 1
+    ]
+
+
+def _holders(related: Sequence[Sequence[Scan]]) -> Counter[str]:
+    """Count the independent participants or groups of each class."""
+    return Counter(label for members in related for label in {str(s.label) for s in members})
+
+
+def _are_measurements(labels: Mapping[str, int]) -> bool:
+    if len(labels) < MEASUREMENTS:
+        return False
+    try:
+        return all(math.isfinite(float(label)) for label in labels)
+    except ValueError:
+        return False
+
+
+def _too_few_classes(
+    scans: Sequence[Scan], voxel_hashes: Mapping[str, str], holders: Mapping[str, int]
+) -> Problem:
+    ungrouped = [replace(scan, group=scan.participant) for scan in scans]
+    alone = _holders(related_scans(ungrouped, voxel_hashes))
+    if sum(count > 1 for count in alone.values()) > 1:
+        groups = Counter(scan.group for scan in scans)
+        group, count = groups.most_common(1)[0]
+        message = (
+            f"the column group leaves no two classes with two independent participants, as "
+            f"{group!r} keeps {count} scans together"
+        )
+        advice = (
+            "if the column group holds the class, rename it to label or delete it; otherwise keep "
+            "in it only what must not be split, as a family"
+        )
+        return Problem("", "", Reason.SMALL_CLASS, message, advice)
+    found = ", ".join(f"{label!r}: {holders[label]}" for label in sorted(holders)[:LISTED])
+    more = f" and {len(holders) - LISTED} more classes" if len(holders) > LISTED else ""
+    message = f"two classes with two participants each are needed, here are {found}{more}"
+    return problem("", "", Reason.SMALL_CLASS, message)

@@ -1,0 +1,1 @@
+"""The linear head over all levels: its fit, its covariances, its quality."""

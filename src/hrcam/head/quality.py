@@ -1,0 +1,78 @@
+"""Say so where a fitted head is too poor for its maps to mean anything."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from hrcam.errors import HRCAMWarning
+from hrcam.head.fit import Head
+from hrcam.head.linear_models import Array
+
+# Below this R² the head is of something else than the CNN.
+_LOW_FIDELITY = 0.5
+
+_ADVICE = "fit on more images, of every class, or do not show these maps"
+
+
+class AbsentClassesWarning(HRCAMWarning):
+    """Classes that the CNN never names: their patterns cannot be told from those of others.
+
+    Attributes
+    ----------
+    classes
+        Their indices.
+    """
+
+    def __init__(self, classes: Sequence[int]) -> None:
+        self.classes = tuple(classes)
+        super().__init__(self.named([str(index) for index in range(max(classes) + 1)]))
+
+    def named(self, names: Sequence[str]) -> str:
+        """Return the message with the classes' names, given in the order of their indices."""
+        several = [names[index] for index in self.classes[:5]]
+        listed = ", ".join(several) + (", …" if len(self.classes) > 5 else "")
+        return (
+            f"the CNN names none of the images as of class {listed}: the pattern of such a class "
+            f"cannot be told from that of others; {_ADVICE}"
+        )
+
+
+def warn_of_poor_fit(head: Head, outcome: Array) -> None:
+    """Warn of a head that does not predict, and of classes that nothing can be compared with.
+
+    Parameters
+    ----------
+    head
+        As fitted.
+    outcome
+        Labels, shape (N,), or the CNN's outputs, shape (N, K).
+
+    Warns
+    -----
+    HRCAMWarning
+        With what to do about it.
+    """
+    if head.target == "labels":
+        majority = float(np.bincount(outcome.astype(np.int64)).max() / len(outcome))
+        if head.fidelity <= majority:
+            _warn(
+                f"the head tells the classes no better than always naming the largest one does "
+                f"(accuracy {head.fidelity:.2f} on held-out folds, largest class {majority:.2f})"
+            )
+        return
+    if not head.fidelity >= _LOW_FIDELITY:
+        _warn(
+            f"the head predicts the CNN's outputs with R² = {head.fidelity:.2f} on held-out folds: "
+            "the maps are of something else than the CNN"
+        )
+    if outcome.shape[1] > 1:
+        absent = sorted(set(range(outcome.shape[1])) - set(outcome.argmax(1).tolist()))
+        if absent:
+            _warn(AbsentClassesWarning(absent))
+
+
+def _warn(what: str | HRCAMWarning) -> None:
+    warning = what if isinstance(what, HRCAMWarning) else HRCAMWarning(f"{what}; {_ADVICE}")
+    # The caller of fit is two frames above the one that called here.
+    warnings.warn(warning, stacklevel=4)

@@ -1,0 +1,168 @@
+"""Run a model and reduce each level's feature map the moment it exists."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from hrcam.errors import LevelError
+from hrcam.levels.find import Level
+from hrcam.model.call import Images, call_model
+from hrcam.model.hooks import evaluation_mode, observed
+from hrcam.model.tensors import map_tensors, tensors_in
+
+T = TypeVar("T")
+
+
+def capture(
+    model: nn.Module,
+    images: Images,
+    levels: Sequence[Level],
+    reduce: Callable[[int, torch.Tensor], T],
+) -> tuple[Any, list[T]]:
+    """Run the model once in evaluation mode, handing each level's map to ``reduce``.
+
+    ``reduce(index, feature_map)`` is called inside the hook, so that no feature map outlives
+    its layer and nothing that the model writes in place later can change what was read.
+
+    Parameters
+    ----------
+    model
+        Left exactly as it was, also when it raises.
+    images
+        A batch that the model takes.
+    levels
+        Where to read.
+    reduce
+        What to keep of a map of shape (B, C_l, *S_l).
+
+    Returns
+    -------
+    The model's output, and what ``reduce`` returned for each level.
+
+    Raises
+    ------
+    LevelError
+        If a level is not reached, or has other channels than it had.
+    """
+    kept: dict[int, T] = {}
+
+    def read(index: int, feature_map: torch.Tensor) -> None:
+        # Half-precision contexts of the caller end here: sums over a map need more digits.
+        # Subclasses end here too: a level's map does not have the geometry of the image.
+        plain = feature_map.detach().as_subclass(torch.Tensor)
+        with torch.autocast(feature_map.device.type, enabled=False):
+            kept[index] = reduce(index, plain)
+
+    output = _run(model, images, levels, read)
+    return output, [kept[index] for index in range(len(levels))]
+
+
+def capture_for_gradients(
+    model: nn.Module, images: Images, levels: Sequence[Level]
+) -> tuple[Any, list[torch.Tensor]]:
+    """Run the model once in evaluation mode with gradients, and keep each level's map.
+
+    The maps are part of the graph of the output. The model goes on with a copy of each, so
+    that what it writes in place later changes neither a map nor its gradient. It works with
+    frozen parameters, under ``no_grad`` and in inference mode; no parameter is touched.
+
+    Returns
+    -------
+    The model's output, and the feature maps, each of shape (B, C_l, *S_l).
+    """
+    maps: dict[int, torch.Tensor] = {}
+
+    def read(index: int, feature_map: torch.Tensor) -> torch.Tensor:
+        maps[index] = feature_map
+        return feature_map.clone()
+
+    def leaf(tensor: torch.Tensor) -> torch.Tensor:
+        copy = tensor.detach().clone()
+        # Behind a leaf that needs gradients every map has them; the second copy is no leaf,
+        # so that a model may write into its input.
+        return copy.requires_grad_().clone() if copy.is_floating_point() else copy
+
+    with torch.inference_mode(False), torch.enable_grad():
+        output = _run(model, map_tensors(images, leaf), levels, read)
+    return output, [maps[index] for index in range(len(levels))]
+
+
+def _run(
+    model: nn.Module,
+    images: Images,
+    levels: Sequence[Level],
+    read: Callable[[int, torch.Tensor], torch.Tensor | None],
+) -> Any:
+    with evaluation_mode(model), reading(model, levels, read):
+        return call_model(model, images)
+
+
+@contextmanager
+def reading(
+    model: nn.Module,
+    levels: Sequence[Level],
+    read: Callable[[int, torch.Tensor], torch.Tensor | None],
+) -> Iterator[None]:
+    """Hand each level's map to ``read(index, feature_map)`` while the model runs once inside.
+
+    What ``read`` returns, unless None, takes the map's place for the rest of the model.
+
+    Raises
+    ------
+    LevelError
+        If a level is not there, is not reached, or has other channels than it had.
+    """
+    wanted: dict[str, list[int]] = {}
+    for index, level in enumerate(levels):
+        wanted.setdefault(_key(level), []).append(index)
+    reached: set[int] = set()
+
+    def observe(name: str, run: int, value: Any) -> Any:
+        indices = [index for index in wanted[name] if levels[index].run == run]
+        if not indices:
+            return None
+        tensors = list(tensors_in(value))
+        replaced: dict[int, torch.Tensor] = {}
+        for index in indices:
+            tensor = _checked(levels[index], tensors)
+            reached.add(index)
+            other = read(index, tensor)
+            if other is not None:
+                replaced[levels[index].item] = other
+        if not replaced:
+            return None
+        items = iter(range(len(tensors)))
+        return map_tensors(value, lambda tensor: replaced.get(next(items), tensor))
+
+    try:
+        modules = {level.name: model.get_submodule(level.module) for level in levels}
+    except AttributeError as error:
+        raise LevelError(f"the model has no such module: {error}") from error
+    outputs = {level.module: modules[level.name] for level in levels if not level.at_input}
+    inputs = {level.module: modules[level.name] for level in levels if level.at_input}
+    with observed(outputs, inputs, observe):
+        yield
+    for index, level in enumerate(levels):
+        if index not in reached:
+            raise LevelError(
+                f"the level {level.name!r} was not reached: this time the model did not run "
+                f"{level.module!r} {level.run + 1} times; name levels that it always runs"
+            )
+
+
+def _key(level: Level) -> str:
+    return f"{level.module}:input" if level.at_input else level.module
+
+
+def _checked(level: Level, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    shape = tuple(tensors[level.item].shape) if level.item < len(tensors) else None
+    if shape is None or len(shape) != len(level.size) + 2 or shape[1] != level.channels:
+        raise LevelError(
+            f"the level {level.name!r} had {level.channels} channels and {len(level.size)} "
+            f"spatial axes, and now gives {'nothing' if shape is None else shape}: "
+            "the model is not the one that was fitted, or the images have other axes"
+        )
+    return tensors[level.item]

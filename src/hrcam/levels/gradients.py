@@ -1,0 +1,77 @@
+"""The gradient of a score in the levels' feature maps, whatever state the model is in."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from hrcam.errors import GradientError
+from hrcam.levels.capture import capture_for_gradients
+from hrcam.levels.find import Level
+from hrcam.model.call import Images
+from hrcam.model.tensors import at_least_single
+
+
+def level_gradients(
+    model: nn.Module,
+    images: Images,
+    levels: Sequence[Level],
+    score: Callable[[Any, list[torch.Tensor]], torch.Tensor],
+) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Return each level's feature map, and the gradient of a score there.
+
+    Parameters
+    ----------
+    model
+        Any module; left exactly as it was. No parameter is touched.
+    images
+        A batch that the model takes.
+    levels
+        Where to read.
+    score
+        Makes one number of the model's output and the levels' maps.
+
+    Returns
+    -------
+    For each level the map (B, C_l, *S_l) and the gradient in it, of the same shape, in at least
+    single precision; None for a gradient that the score does not have, as it does not depend on
+    the level.
+
+    Raises
+    ------
+    GradientError
+        If no gradient can pass the model.
+    LevelError
+        If a level is not reached, or has other channels than it had.
+    """
+    if any(
+        tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
+    ):
+        raise GradientError(
+            "the model's weights were made in inference mode, where no gradient can pass: build "
+            "or load the model outside of torch.inference_mode()"
+        )
+    output, maps = capture_for_gradients(model, images, levels)
+    connected = [level for level in maps if level.requires_grad]
+    with torch.inference_mode(False), torch.enable_grad():
+        value = score(output, maps)
+        if not value.requires_grad:
+            raise GradientError(
+                "the logits carry no gradient: the model detaches them, or runs under no_grad"
+            )
+        # What the model itself raises in its forward pass is handed on as it is.
+        try:
+            found = torch.autograd.grad(value, connected, allow_unused=True) if connected else ()
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise GradientError(
+                f"no gradient passes the model ({str(error).splitlines()[0]})"
+            ) from error
+    gradients = (None if one is None else at_least_single(one) for one in found)
+    return [
+        (at_least_single(level.detach()), next(gradients) if level.requires_grad else None)
+        for level in maps
+    ]

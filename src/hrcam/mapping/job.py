@@ -1,0 +1,270 @@
+"""Map every scan of a cohort: one bad scan stops no other, and a killed job goes on."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from hrcam.artifacts.manifest import fit_warnings, run_identity, warning_lines
+from hrcam.artifacts.maps_folder_writing import FAILURES, MapsFolder, ScanPlace
+from hrcam.artifacts.maps_tables import write_tables
+from hrcam.artifacts.scan_record import encode_record, expected_fields
+from hrcam.cohort.image import Image
+from hrcam.cohort.problems import ImageError, Problem, Reason
+from hrcam.cohort.reading import read_scan
+from hrcam.cohort.scan import Scan
+from hrcam.cohort.voxel_hash import voxel_hash
+from hrcam.errors import HRCAMError, InputError
+from hrcam.explainer import HRCAM
+from hrcam.mapping.encoding import encode_map, suffix_of
+from hrcam.mapping.ensemble import explain_image
+from hrcam.mapping.names import bids_labels, bids_scan_names
+from hrcam.mapping.overlay import encode_overlay
+from hrcam.sanity.cohort_maps import MappedScan, by_chance, write_sanity
+from hrcam.training.config import Hardware
+from hrcam.training.run import Run
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class MapReport:
+    """What a job did.
+
+    Attributes
+    ----------
+    done, skipped
+        Number of scans that were mapped, and of those whose maps were there already.
+    failed
+        What could not be mapped, and rows of the table that were refused.
+    """
+
+    done: int
+    skipped: int
+    failed: tuple[Problem, ...]
+
+
+def map_scans(
+    run: Run,
+    scans: Sequence[Scan],
+    out: str | Path,
+    *,
+    classes: str | None = None,
+    shard: tuple[int, int] | None = None,
+    refused: Sequence[Problem] = (),
+    progress: bool = True,
+) -> MapReport:
+    """Write the maps of scans, each in the space of its own image.
+
+    A scan that was trained on is mapped by the fold that did not see it, a new one by all folds
+    together. The folder is a BIDS derivative: for each scan the maps as NIfTI (``.npy`` and a
+    picture in colour where the image is no NIfTI or DICOM), and a JSON record that is written
+    last; ``maps.tsv`` and ``failures.tsv`` list them all, and ``sanity.json`` says whether they
+    mean anything (`hrcam.sanity.cohort_maps`). Every file appears whole or not at all. The same
+    call again maps only what is missing or out of date.
+
+    Parameters
+    ----------
+    run
+        A finished training.
+    scans
+        What to map; their labels are only written down.
+    out
+        The folder: new, empty, or of an earlier call with the same run.
+    classes
+        Name of the class to explain; None for the predicted one of each scan.
+    shard
+        (3, 10) maps the third of ten parts. Jobs of different parts may run at once; that of the
+        first part checks the maps.
+    refused
+        Problems of the table, to be listed with the failures.
+    progress
+        Show a bar on a terminal.
+
+    Raises
+    ------
+    InputError
+        If the class or the shard does not exist, the scans have other images than the network
+        takes, or the folder holds something else.
+    LoadError
+        If the run is damaged.
+    OSError
+        If a map cannot be written.
+    """
+    wanted = _class_index(run, classes)
+    names = bids_scan_names([scan.name for scan in scans])
+    if len(names) < len(scans):
+        raise InputError("two scans have the same name: give each its own")
+    ordered = [_with_channels_of(run, scan) for scan in scans]
+    part = _part(ordered, shard)
+    identity = run_identity(run.manifest)
+    folder = MapsFolder(Path(out), identity)
+    refused = [problem for problem in refused if problem.refused]
+    if shard is None:  # otherwise they may be of a job that is running
+        folder.remove_partials()
+    folder.write_refused_rows(refused, [scan.name for scan in scans])
+    for line in warning_lines(run.manifest):
+        logger.warning("the training warned: %s", line)
+    mapper = _Mapper(run, wanted, bids_labels(run.classes))
+    done = skipped = 0
+    failed = list(refused)
+    try:
+        for scan in tqdm(part, desc="mapping", disable=None if progress else True, leave=False):
+            place = folder.place(names[scan.name])
+            expected = expected_fields(scan, identity)
+            if folder.is_done(place, expected, classes):
+                skipped += 1
+                continue
+            folder.clear(place, expected)
+            outcome = mapper.files_of(scan, place, expected)
+            if isinstance(outcome, Problem):
+                folder.write_failure(outcome)
+                failed.append(outcome)
+            else:
+                folder.write(place, scan.name, outcome)
+                done += 1
+    finally:
+        write_tables(folder.out, run.classes, FAILURES)
+    if shard is None or shard[0] == 1:
+        mapped = _mapped(folder, part, names, identity, classes)
+        mapper.check(folder.out, identity, mapped)
+    logger.info("mapped %d scans, %d were there already, %d failed", done, skipped, len(failed))
+    return MapReport(done, skipped, tuple(failed))
+
+
+class _Mapper:
+    """From a scan to the content of its files."""
+
+    def __init__(self, run: Run, wanted: int | None, labels: Mapping[str, str]) -> None:
+        self._run, self._wanted, self._labels = run, wanted, labels
+        self._explainer: Callable[[int], HRCAM] = cache(self._load)
+
+    def files_of(
+        self, scan: Scan, place: ScanPlace, expected: Mapping[str, Any]
+    ) -> dict[str, bytes] | Problem:
+        """Return the files of a scan by name, the record last, or what is wrong with it."""
+        image = self._attempt(scan, lambda: read_scan(scan))
+        if isinstance(image, Problem):
+            return image
+        content = voxel_hash(image)
+        folds, seen = self._run.folds_for(scan, content)
+        explainers = [self._explainer(fold) for fold in folds]
+        preparation = self._run.preparation
+        provenance = {
+            **expected,
+            "VoxelHash": content,
+            "Folds": list(folds),
+            "SeenInTraining": seen,
+            "Warnings": list(fit_warnings(self._run.manifest, folds)),
+            "Grid": {"Shape": preparation.shape, "Spacing": preparation.spacing},
+        }
+        return self._attempt(scan, lambda: self._map(scan, image, explainers, place, provenance))
+
+    def _map(
+        self,
+        scan: Scan,
+        image: Image,
+        explainers: Sequence[HRCAM],
+        place: ScanPlace,
+        provenance: Mapping[str, Any],
+    ) -> dict[str, bytes]:
+        prepared = self._run.preparation.apply(image)
+        maps = explain_image(explainers, prepared.voxels, self._wanted)
+        native = {kind: prepared.to_native(values) for kind, values in maps.maps.items()}
+        name = f"{place.name}_label-{self._labels[self._run.classes[maps.explained]]}"
+        source = next(iter(scan.images.values()))
+        names = {kind: f"{name}_desc-{kind}_hrcam{suffix_of(image)}" for kind in native}
+        files = {names[kind]: encode_map(native[kind], image, source) for kind in native}
+        if suffix_of(image) == ".npy" and len(image.shape) == 2:
+            names["overlay"] = f"{name}_desc-overlay_hrcam.png"
+            files[names["overlay"]] = encode_overlay(image.voxels[0], native["pattern"])
+        record = encode_record(provenance, self._run.classes, image, maps, names)
+        return {**files, f"{name}_hrcam.json": record}
+
+    def check(self, out: Path, identity: Mapping[str, Any], mapped: Iterable[MappedScan]) -> None:
+        """Check whether the maps mean anything; they are complete, whatever comes of that."""
+        try:
+            write_sanity(out, self._run, identity, mapped, self._explainer)
+        except OSError:
+            raise
+        except Exception as error:
+            logger.debug("checking the maps failed", exc_info=True)
+            logger.warning(
+                "the maps are complete, but could not be checked (%s: %s)",
+                type(error).__name__,
+                error,
+            )
+
+    def _load(self, fold: int) -> HRCAM:
+        explainer = self._run.explainer(fold)
+        explainer.model.to(Hardware().device)
+        return explainer
+
+    def _attempt(self, scan: Scan, step: Callable[[], Result]) -> Result | Problem:
+        """Take a step, or return why this scan does not allow it; the others still count."""
+        file = ", ".join(str(path) for path in scan.images.values())
+        try:
+            return step()
+        except ImageError as error:
+            return Problem(scan.name, file, error.reason, error.message, error.advice)
+        except HRCAMError as error:
+            advice = "see `hrcam check`, or leave the scan out"
+            return Problem(scan.name, file, Reason.UNSUPPORTED, str(error), advice)
+        except Exception as error:  # a defect of ours or of a library
+            logger.debug("mapping %s failed", scan.name, exc_info=True)
+            message = f"mapping failed unexpectedly, {type(error).__name__}: {error}"
+            advice = "see the traceback with logging at DEBUG, and report it with the file's header"
+            return Problem(scan.name, file, Reason.UNREADABLE, message, advice)
+
+
+def _mapped(
+    folder: MapsFolder,
+    scans: Sequence[Scan],
+    names: Mapping[str, str],
+    identity: Mapping[str, Any],
+    wanted: str | None,
+) -> Iterator[MappedScan]:
+    """Yield the scans whose maps are done, in an order by chance."""
+    for scan in by_chance(scans):
+        record = folder.record(
+            folder.place(names[scan.name]), expected_fields(scan, identity), wanted
+        )
+        if record:
+            yield MappedScan(scan, record)
+
+
+def _class_index(run: Run, name: str | None) -> int | None:
+    if name is None:
+        return None
+    if name not in run.classes:
+        raise InputError(f"there is no class {name!r}: choose one of {', '.join(run.classes)}")
+    return run.classes.index(name)
+
+
+def _with_channels_of(run: Run, scan: Scan) -> Scan:
+    """Return the scan with its images in the network's order; a single one may have any name."""
+    if len(scan.images) == len(run.channels) == 1:
+        return replace(scan, images=dict(zip(run.channels, scan.images.values(), strict=True)))
+    missing = [channel for channel in run.channels if channel not in scan.images]
+    if missing:
+        column = "image" if missing[0] == "image" else f"image_{missing[0]}"
+        raise InputError(
+            f"the network takes the images {', '.join(run.channels)}, and {scan.name} has no "
+            f"{', '.join(missing)}: give a table with a column {column}"
+        )
+    return replace(scan, images={channel: scan.images[channel] for channel in run.channels})
+
+
+def _part(scans: Sequence[Scan], shard: tuple[int, int] | None) -> Sequence[Scan]:
+    if shard is None:
+        return scans
+    index, count = shard
+    if not 1 <= index <= count:
+        raise InputError(f"the shard is {index}/{count}: write 1/{count} to {count}/{count}")
+    return scans[index - 1 :: count]

@@ -1,0 +1,104 @@
+"""One forward pass of a fitted model: its logits, and the level maps of one class of each image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from hrcam.errors import LevelError
+from hrcam.head.fit import Head
+from hrcam.levels import Level
+from hrcam.levels.capture import capture
+from hrcam.levels.operators import contract, pool
+from hrcam.maps.weights import MapWeights
+from hrcam.model.call import Images, logits_of
+from hrcam.model.inputs import grid_of, image_of
+
+
+@dataclass(frozen=True)
+class LevelReading:
+    """What is read of B images.
+
+    Attributes
+    ----------
+    logits
+        The head's, (B, K).
+    model_logits
+        The model's own, (B, K), where the head was fitted to them.
+    predicted
+        The class that is predicted, by the model itself if there are its logits, (B,).
+    maps
+        Each level's maps, (B, J, *S_l), of the class that is mapped, in the order of
+        ``MapWeights``; empty where none was asked for.
+    readouts
+        Each level's part of the L readouts of the sensitivity, (B, L, *S_l); empty likewise.
+    """
+
+    logits: torch.Tensor
+    model_logits: torch.Tensor | None
+    predicted: torch.Tensor
+    maps: list[torch.Tensor]
+    readouts: list[torch.Tensor]
+
+
+@torch.no_grad()
+def read_levels(
+    model: nn.Module,
+    images: Images,
+    levels: Sequence[Level],
+    head: Head,
+    weights: MapWeights | None,
+    classes: torch.Tensor | None,
+    output: str | int | None,
+) -> LevelReading:
+    """Run the model once, and pool and contract each level the moment that it returns.
+
+    Parameters
+    ----------
+    model, images, levels, head
+        Fitted to one another.
+    weights
+        What to contract with; None for logits alone.
+    classes
+        The class to map of each image, (B,); None for the predicted one.
+    output
+        Key or index of the logits, where the model returns several things.
+
+    Raises
+    ------
+    LevelError
+        If the feature maps are not those that the head was fitted on, or are not finite.
+    """
+    device, grid = image_of(images).device, grid_of(images)
+    if weights is not None:
+        weights.to(device)
+    wanted = None if classes is None else classes.to(device)[:, None]
+
+    def read(level: int, feature_map: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        pooled = pool(feature_map, grid)
+        if weights is None:
+            return (pooled,)
+        maps = contract(feature_map, *weights.of(level, wanted, slice(None)))
+        return pooled, maps, contract(feature_map, *weights.readouts(level))
+
+    returned, reduced = capture(model, images, levels, read)
+    pooled = torch.cat([parts[0] for parts in reduced], dim=1).double().cpu().numpy()
+    if not np.isfinite(pooled).all():
+        raise LevelError(
+            "the feature maps hold NaN or infinite values: the model diverged, or half "
+            "precision overflowed (bfloat16 has more range)"
+        )
+    logits = torch.from_numpy(head.logits(pooled)).float().to(device)
+    model_logits = logits_of(returned, output).float() if head.target == "logits" else None
+    predicted = (logits if model_logits is None else model_logits).argmax(1)
+    maps = [] if weights is None else [parts[1] for parts in reduced]
+    if weights is not None and classes is None:
+        rows = torch.arange(len(predicted), device=device)
+        maps = [
+            level.reshape(len(predicted), -1, weights.channels, *level.shape[2:])[rows, predicted]
+            for level in maps
+        ]
+    readouts = [] if weights is None else [parts[2] for parts in reduced]
+    return LevelReading(logits, model_logits, predicted, maps, readouts)

@@ -1,0 +1,98 @@
+"""What a loader yields, split into images and labels."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from hrcam.errors import FitError, InputError
+from hrcam.model.call import Images, required
+from hrcam.model.inputs import image_of
+
+
+def batches(loader: Iterable[Any]) -> Iterator[Any]:
+    """Yield the loader's batches.
+
+    Raises
+    ------
+    InputError
+        If the loader cannot stack the images of a batch because their sizes differ.
+    FitError
+        If the loader yields nothing.
+    """
+    iterator = iter(loader)
+    for index in itertools.count():
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            if index == 0:
+                raise FitError(
+                    "the loader yields no batch: there is nothing to fit; check the data set's "
+                    "length, and that the loader is not an iterator already used up"
+                ) from None
+            return
+        except RuntimeError as error:
+            if "equal size" not in str(error):
+                raise
+            raise InputError(
+                f"the images of batch {index} have different sizes: resample or pad them to one "
+                f"size, or use batch_size=1 ({str(error).splitlines()[0]})"
+            ) from error
+        yield batch
+
+
+def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, torch.Tensor | None]:
+    """Split what the loader yields into images and labels, where labels are wanted.
+
+    A mapping with the keys ``image`` and ``label`` is split by them, as MONAI's data sets yield it.
+    Of a sequence the first item is the image, or as many items as the model cannot do without;
+    the next is the label. What is not needed is left out. To pass an argument that the model can do
+    without, nest: ``((images, extra), labels)``.
+
+    Raises
+    ------
+    InputError
+        If labels are wanted and there are none, or not one per image.
+    """
+    images, rest = _images_and_rest(batch, model)
+    if not labelled:
+        return images, None
+    if len(rest) != 1:
+        kind = type(batch).__name__ + (
+            f" of {len(batch)}" if isinstance(batch, list | tuple) else ""
+        )
+        raise InputError(
+            "with target='labels' the loader must yield pairs (images, labels), and it yields "
+            f"a {kind}: pass a DataLoader or a list of such pairs, or fit with target='logits', "
+            "which needs no labels"
+        )
+    try:
+        labels = torch.as_tensor(rest[0])
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the labels are no numbers ({error}): expected one class index per image"
+        ) from error
+    size = image_of(images).shape[0]
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (size,):
+        raise InputError(
+            f"the labels have the shape {tuple(labels.shape)} for a batch of {size} images: "
+            "expected one class index per image (labels.argmax(1) of one-hot labels)"
+        )
+    return images, labels
+
+
+def _images_and_rest(batch: Any, model: nn.Module) -> tuple[Images, list[Any]]:
+    if isinstance(batch, Mapping) and {"image", "label"} <= batch.keys():
+        return batch["image"], [batch["label"]]
+    if not isinstance(batch, tuple | list) or not batch:
+        return batch, []
+    nested = not isinstance(batch[0], torch.Tensor)
+    taken = 1 if nested else max(1, required(model))
+    images, rest = batch[:taken], list(batch[taken:])
+    if any(isinstance(item, torch.Tensor) and item.ndim > 2 for item in rest):
+        return batch, []  # several images, for a model that unpacks them itself
+    return (images[0] if taken == 1 else images), rest

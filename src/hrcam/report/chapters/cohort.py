@@ -1,0 +1,127 @@
+"""What a report says of the cohort: who is in it, on which side of the splits, who was refused."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from hrcam.artifacts.maps_folder import MapsFolder
+from hrcam.artifacts.run_folder import Row, RunFolder
+from hrcam.report.page.content import Section, Table
+from hrcam.report.page.text import MISSING, plain
+
+_UNLABELLED = "no label"
+# A page with thousands of rows helps nobody; the files hold them all.
+_LISTED = 200
+
+
+def cohort_sections(run: RunFolder | None, maps: MapsFolder | None) -> tuple[Section, ...]:
+    """Return the sections about the scans of a run and of its maps."""
+    sections = []
+    if run is not None:
+        rows: Sequence[Mapping[str, Any]] = run.splits or [vars(each) for each in run.predictions]
+        sections.append(Section("Scans by class", table=_by_class(rows)))
+        if run.splits:
+            sections.append(Section("Scans by split", table=_by_split(run.splits)))
+        sections += _fingerprint(run.fingerprint)
+        sections.append(
+            _refusals("Refused by the check", run.refused, "No scan was refused by the check.")
+        )
+    if maps is not None:
+        if run is None:
+            rows = [vars(record) for record in maps.records]
+            sections.append(Section("Scans by class", table=_by_class(rows)))
+        sections.append(_refusals("Without maps", maps.failures, "No map failed."))
+    return tuple(sections)
+
+
+def _by_class(rows: Sequence[Mapping[str, Any]]) -> Table:
+    labels: dict[str, set[tuple[str, str]]] = {}
+    for row in rows:
+        label = row["label"] or _UNLABELLED
+        labels.setdefault(label, set()).add((row["scan"], row["participant"]))
+    everyone = set().union(*labels.values())
+    return Table(
+        headers=("Class", "Scans", "Participants"),
+        rows=tuple(
+            (name, str(len({scan for scan, _ in members})), str(len({who for _, who in members})))
+            for name, members in [*sorted(labels.items()), ("All", everyone)]
+        ),
+        numeric=(1, 2),
+    )
+
+
+def _by_split(rows: Sequence[Row]) -> Table:
+    """Count the scans of each part: of the table's own split, or tested by each fold."""
+    parts: dict[str, list[str]] = {}
+    for row in rows:
+        name = row.get("split") or f"tested by fold {row.get('fold') or MISSING}"
+        parts.setdefault(name, []).append(row["label"] or _UNLABELLED)
+    labels = sorted({label for found in parts.values() for label in found})
+    return Table(
+        headers=("Part", *labels, "All"),
+        rows=tuple(
+            (name, *(str(found.count(label)) for label in labels), str(len(found)))
+            for name, found in sorted(parts.items(), key=lambda item: (len(item[0]), item[0]))
+        ),
+        numeric=tuple(range(1, 2 + len(labels))),
+        caption="All scans of a participant, and identical images, are in one part.",
+    )
+
+
+def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
+    """Show what the check found of the images; counts of classes are shown already."""
+    if not content:
+        return []
+    sections = []
+    if sites := content.get("classes_by_site"):
+        labels = sorted({label for counts in sites.values() for label in counts})
+        table = Table(
+            headers=("Site", *labels),
+            rows=tuple(
+                (site, *(str(counts.get(label, 0)) for label in labels))
+                for site, counts in sorted(sites.items())
+            ),
+            numeric=tuple(range(1, 1 + len(labels))),
+            caption="A class that is at one site only cannot be told from the site.",
+        )
+        sections.append(Section("Scans by site", table=table))
+    hidden = ("classes", "classes_by_site", "splits", "sites", "intensities")
+    if duplicates := content.get("duplicates"):
+        content = {**content, "duplicates": [" = ".join(names) for names in duplicates]}
+    properties = tuple(
+        (key.replace("_", " "), _property(value))
+        for key, value in content.items()
+        if key not in hidden
+    )
+    return [*sections, Section("Images", table=Table(("Property", "Value"), properties))]
+
+
+def _property(value: Any) -> str:
+    """Write a property; where it varies over the scans, its median and its range."""
+    if isinstance(value, Mapping) and {"minimum", "median", "maximum"} <= value.keys():
+        low, high = plain(value["minimum"]), plain(value["maximum"])
+        if low == high:
+            return low
+        return f"{plain(value['median'])} (median; from {low} to {high})"
+    return plain(value)
+
+
+def _names(files: str) -> str:
+    """Leave out the folders of absolute paths: a page is passed on, and they tell of people."""
+    parts = files.split(", ")
+    return ", ".join(PurePath(p).name if PurePath(p).is_absolute() else p for p in parts)
+
+
+def _refusals(heading: str, rows: Sequence[Row], none: str) -> Section:
+    if not rows:
+        return Section(heading, paragraphs=(none,))
+    table = Table(
+        headers=("Scan", "File", "Reason", "What was found", "What to do"),
+        rows=tuple(
+            (row["scan"], _names(row["file"]), row["reason"], row["message"], row["advice"])
+            for row in rows[:_LISTED]
+        ),
+    )
+    more = len(rows) - _LISTED
+    note = f"{plain(more)} more are in the table of the folder." if more > 0 else ""
+    return Section(heading, table=table, note=note)

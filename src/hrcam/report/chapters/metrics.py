@@ -1,0 +1,137 @@
+"""What a report says of the predictions: each metric with its interval, by class and by fold."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hrcam.artifacts.run_folder import RunFolder
+from hrcam.report.figures.charts import HEAD, NETWORK
+from hrcam.report.page.content import Section, Table
+from hrcam.report.page.text import estimate_text
+
+METRICS = {
+    "auc": "AUC",
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "calibration_error": "Calibration error",
+    "brier_score": "Brier score",
+}
+_SOURCES = {NETWORK: "network", HEAD: "head"}
+INTERVALS = (
+    "95 % intervals from a bootstrap over subjects; those of an accuracy, sensitivity or "
+    "specificity of 0 or 1 are Wilson's. A value stands alone where all resamples agree, as "
+    "they do on an AUC of 1, which says nothing of other subjects, or where too many lack a class."
+)
+
+_MIXED = (
+    "Over all scans, the AUC compares probabilities of different networks too, and those of one "
+    "may all be higher than those of the next; the mean of folds compares each network with itself "
+    "only, and has no interval."
+)
+
+
+def metric_titles(run: RunFolder) -> dict[str, str]:
+    """Return what to call each metric: that sensitivity is of one class belongs to its name."""
+    if run.positive is None:
+        return METRICS
+    of_class = {
+        name: f"{METRICS[name]} ({run.positive})" for name in ("sensitivity", "specificity")
+    }
+    return METRICS | of_class
+
+
+def metric_sections(run: RunFolder) -> tuple[Section, ...]:
+    """Return the tables of metrics."""
+    sources = {name: key for name, key in _SOURCES.items() if run.pooled(key)}
+    headers, columns = [], []
+    for name, key in sources.items():
+        headers.append(name)
+        columns.append(run.pooled(key))
+        if mean := run.metrics[key].get("fold_mean"):
+            headers.append(f"{name}, mean of folds")
+            columns.append(mean)
+    if difference := run.metrics.get("head_minus_network"):
+        columns.append(difference)
+        headers.append("Head − network")
+    mixed = [_MIXED] if any(run.metrics[key].get("fold_mean") for key in sources.values()) else []
+    source = str(run.metrics.get("source", "out-of-fold"))
+    sections = [
+        Section(
+            "All scans together",
+            paragraphs=(_explanation(run, source), *mixed),
+            table=Table(
+                headers=("Metric", *headers),
+                rows=tuple(
+                    (title, *(estimate_text(column.get(name)) for column in columns))
+                    for name, title in metric_titles(run).items()
+                    if any(name in column for column in columns)
+                ),
+                numeric=tuple(range(1, 1 + len(headers))),
+                caption=f"With {INTERVALS}",
+            ),
+        )
+    ]
+    sections += [
+        Section(f"By class: {name}", table=table)
+        for name, key in sources.items()
+        if (table := _by_class(run, key))
+    ]
+    sections += [
+        Section(f"By fold: {name}", table=table)
+        for name, key in sources.items()
+        if (table := _by_fold(run, key))
+    ]
+    return tuple(sections)
+
+
+def _explanation(run: RunFolder, source: str) -> str:
+    meaning = (
+        f"Sensitivity is of “{run.positive}”, the positive class, and specificity of the scans "
+        "without it, both at the most probable class."
+        if run.positive is not None
+        else "AUC, sensitivity and specificity are means over the classes, each against all others."
+    )
+    return (
+        f"Source: {source}; every prediction is of a scan that its network had not seen. "
+        f"{meaning} The head is HR-CAM's own, beside the network's output. The calibration error "
+        "is above zero for perfect probabilities too, the more so the fewer the scans."
+    )
+
+
+def _by_class(run: RunFolder, source: str) -> Table | None:
+    classes: Mapping[str, Mapping[str, Any]] = run.pooled(source).get("per_class") or {}
+    names = [name for name in METRICS if any(name in values for values in classes.values())]
+    if not names:
+        return None
+    return Table(
+        headers=("Class", *(METRICS[name] for name in names)),
+        rows=tuple(
+            (label, *(estimate_text(values.get(name)) for name in names))
+            for label, values in classes.items()
+        ),
+        numeric=tuple(range(1, 1 + len(names))),
+    )
+
+
+def _by_fold(run: RunFolder, source: str) -> Table | None:
+    folds = (run.metrics.get(source) or {}).get("folds") or []
+    if len(folds) < 2:
+        return None
+    names = [name for name in METRICS if any(name in fold for fold in folds)]
+    titles = metric_titles(run)
+    return Table(
+        headers=("Fold", *(titles[name] for name in names)),
+        rows=tuple(
+            (str(fold.get("fold", index)), *(_alone(fold.get(name)) for name in names))
+            for index, fold in enumerate(folds, start=1)
+        ),
+        numeric=tuple(range(1, 1 + len(names))),
+    )
+
+
+def _alone(value: Any) -> str:
+    """Write a value that may or may not have an interval."""
+    if isinstance(value, Mapping):
+        return estimate_text(value)
+    return estimate_text({"value": value})

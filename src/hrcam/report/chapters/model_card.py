@@ -1,0 +1,127 @@
+"""The model card of a run: filled in as far as files can tell."""
+
+from pathlib import PurePath
+
+from hrcam.artifacts.run_folder import RunFolder
+from hrcam.report.chapters.metrics import metric_titles
+from hrcam.report.page.content import Section, Table
+from hrcam.report.page.text import count, estimate_text, minus, plain, settings
+
+AUTHORS = "To be filled in by the authors."
+
+INTENDED_USE = (
+    "Research into where a CNN finds a pathology, on images like those it was trained on. "
+    "Not a medical device: not for diagnosis, triage or treatment, and not for single patients."
+)
+
+_HEADS = {
+    "labels": "Learnt from the labels, on the frozen network's feature maps.",
+    "logits": "Stands in for the network's own logits, on its frozen feature maps.",
+    "joint": "Trained together with the network, with a loss for each level.",
+}
+_TRAINING = (
+    *("epochs", "patience", "batch_size", "learning_rate"),
+    *("folds", "validation", "bootstrap", "seed"),
+)
+
+
+def data_text(run: RunFolder) -> str:
+    """Say in one line what the run was tested on."""
+    people = len({prediction.participant for prediction in run.predictions})
+    labels = [prediction.label for prediction in run.predictions]
+    classes = ", ".join(f"{labels.count(name)} {name}" for name in run.classes)
+    return (
+        f"{count(len(labels), 'scan')} of {count(people, 'participant')} ({classes}); "
+        f"{count(len(run.refused), 'problem')} led to a refusal."
+    )
+
+
+def settings_text(pairs: list[tuple[str, str]]) -> str:
+    """Join settings to one line."""
+    return "; ".join(f"{name}: {value}" for name, value in pairs) + "." if pairs else AUTHORS
+
+
+def training_text(run: RunFolder) -> str:
+    """Say in one line how the run was trained."""
+    return settings_text(settings(run.config, _TRAINING))
+
+
+def initialisation_text(run: RunFolder) -> str:
+    """Say what training started from; of a file only the name, which is not where it lies."""
+    weights = run.config.get("weights")
+    if weights:
+        return f"Weights from {PurePath(str(weights)).name}."
+    return f"Random, with seed {plain(run.config.get('seed'))}."
+
+
+def head_text(run: RunFolder) -> str:
+    """Say what HR-CAM's head was fitted to, and how well that went."""
+    kind = str(run.config.get("head", ""))
+    text = f"{kind}: {_HEADS[kind]}" if kind in _HEADS else kind or AUTHORS
+    if kind == "labels":
+        # Its own cross-validation is on images that the network knows by heart.
+        accuracy = estimate_text(run.pooled("head").get("accuracy"))
+        return f"{text} Accuracy of the head on scans that were tested: {accuracy}."
+    found = [fold.get("fidelity") for fold in run.manifest.get("fold_details", ())]
+    if not found or None in found:
+        return text
+    values = ", ".join(minus(f"{each:z.2f}") for each in found)
+    return f"{text} Fidelity (R² of the network's outputs, cross-validated), by fold: {values}."
+
+
+def references_text(run: RunFolder) -> str:
+    """Say which class the pattern maps of each class are compared with, where it is known."""
+    found: dict[str, dict[str, None]] = {}
+    for fold in run.manifest.get("fold_details", ()):
+        for name, reference in fold.get("references", {}).items():
+            found.setdefault(name, {})[reference or "all others"] = None
+    texts = [f"{name} with {' or '.join(references)}" for name, references in found.items()]
+    return f"{'; '.join(texts)}." if texts else AUTHORS
+
+
+def metrics_text(run: RunFolder) -> str:
+    """Say in one line how well the network predicts."""
+    found = [
+        f"{title} {estimate_text(run.pooled('network')[name])}"
+        for name, title in metric_titles(run).items()
+        if name in run.pooled("network")
+    ]
+    source = plain(run.metrics.get("source"))
+    return f"{'; '.join(found)} ({source}, 95 % intervals over subjects)." if found else AUTHORS
+
+
+def software_text(run: RunFolder) -> str:
+    """Name the software and the device of the run."""
+    versions = run.manifest.get("versions")
+    names = plain(versions) if versions else "versions not recorded"
+    hardware = run.manifest.get("gpu") or run.manifest.get("hardware")
+    return f"{names}{f'; computed on: {plain(hardware)}' if hardware else ''}."
+
+
+def model_card(run: RunFolder) -> Section:
+    """Return the model card."""
+    rows = (
+        ("Model", f"CNN “{plain(run.config.get('network'))}” with an HR-CAM head"),
+        ("Classes", ", ".join(run.classes)),
+        ("Intended use", INTENDED_USE),
+        ("Data", data_text(run)),
+        ("Origin and consent of the data", AUTHORS),
+        ("Preparation", settings_text(settings(run.preparation))),
+        ("Initialisation", initialisation_text(run)),
+        ("Training", training_text(run)),
+        ("HR-CAM head", head_text(run)),
+        ("Pattern maps compare", references_text(run)),
+        ("Metrics", metrics_text(run)),
+        (
+            "Limits",
+            "Tested on scans of the same source only, unless the authors say otherwise. Other "
+            "scanners, sequences and populations may do worse. The maps have limits of their "
+            "own: see “What these maps show and what they do not”.",
+        ),
+        ("Software", software_text(run)),
+        ("SHA-256 of the inputs", plain(run.manifest.get("inputs_sha256"))),
+        ("Seed", plain(run.config.get("seed", run.manifest.get("seed")))),
+        ("Authors and contact", AUTHORS),
+        ("Licence", AUTHORS),
+    )
+    return Section("Model card", table=Table(("Item", "This model"), rows))

@@ -1,0 +1,1 @@
+"""Figures of maps, scores and curves."""

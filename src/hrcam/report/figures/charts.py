@@ -1,0 +1,195 @@
+"""Curves of predictions as charts that the page draws itself: sharp, and right in the dark."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.artifacts.run_folder import Prediction, RunFolder
+from hrcam.evaluation.calibration import reliability
+from hrcam.evaluation.roc import roc_points
+
+NETWORK, HEAD = "Network", "HR-CAM head"
+# Fewer scans in a bin tell nothing.
+_BIN = 10
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve, or a cloud of points with intervals.
+
+    Attributes
+    ----------
+    name
+        For the legend; "" keeps it out.
+    points
+        x and y from 0 to 1, in order.
+    intervals
+        Lower and upper end for each point, or none at all.
+    style
+        "0", "1", ... for one of the page's colours, "thin" for a curve in the background.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    intervals: tuple[tuple[float, float], ...] = ()
+    style: str = "0"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A square chart from 0 to 1 with its diagonal.
+
+    Attributes
+    ----------
+    title, x_label, y_label, note
+        Texts; the note stands below.
+    series
+        Those in the background first.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often each true class was predicted as each.
+
+    Attributes
+    ----------
+    title
+        What predicted.
+    classes
+        Names.
+    counts
+        True classes in rows, predicted ones in columns.
+    """
+
+    title: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+    def share(self, row: int, column: int) -> float:
+        """Share of the scans of one true class."""
+        return self.counts[row][column] / max(sum(self.counts[row]), 1)
+
+
+def prediction_charts(run: RunFolder) -> tuple[Chart, ...]:
+    """Return ROC curves and reliability plots of the network and of HR-CAM's head."""
+    labels = _labels(run.predictions, run.classes)
+    sources = _probabilities(run)
+    charts: list[Chart] = []
+    if len(run.classes) == 2:
+        positive = f"{run.positive} (the positive class)"
+        curves = [
+            Series(name, points, style=str(index))
+            for index, (name, values) in enumerate(sources.items())
+            if (points := _roc(labels, values, 1))
+        ]
+        folds = _fold_curves(run, labels, sources[NETWORK])
+        note = "Thin: the network, fold by fold." if folds else ""
+        charts.append(_roc_chart(f"ROC: {positive}", (*folds, *curves), note))
+        charts.append(
+            _reliability_chart(
+                f"Reliability: {positive}",
+                [
+                    _reliability(name, labels, values, 1, str(index))
+                    for index, (name, values) in enumerate(sources.items())
+                ],
+            )
+        )
+        return tuple(charts)
+    for name, values in sources.items():
+        curves = [
+            Series(label, points, style=str(index))
+            for index, label in enumerate(run.classes)
+            if (points := _roc(labels, values, index))
+        ]
+        charts.append(_roc_chart(f"ROC: {name}", tuple(curves), "Each class against all others."))
+        charts.append(
+            _reliability_chart(
+                f"Reliability: {name}",
+                [
+                    _reliability(label, labels, values, index, str(index))
+                    for index, label in enumerate(run.classes)
+                ],
+            )
+        )
+    return tuple(charts)
+
+
+def confusions(run: RunFolder) -> tuple[Confusion, ...]:
+    """Return the confusion matrix of the network and of HR-CAM's head."""
+    labels, number = _labels(run.predictions, run.classes), len(run.classes)
+    found = []
+    for name, values in _probabilities(run).items():
+        counts = np.zeros((number, number), int)
+        np.add.at(counts, (labels, values.argmax(1)), 1)
+        found.append(Confusion(name, run.classes, tuple(map(tuple, counts.tolist()))))
+    return tuple(found)
+
+
+def _labels(predictions: Sequence[Prediction], classes: Sequence[str]) -> NDArray[np.intp]:
+    return np.array([classes.index(prediction.label) for prediction in predictions])
+
+
+def _probabilities(run: RunFolder) -> dict[str, NDArray[np.float64]]:
+    sources = {NETWORK: np.array([prediction.network for prediction in run.predictions])}
+    heads = [prediction.head for prediction in run.predictions]
+    if all(head is not None for head in heads):
+        sources[HEAD] = np.array(heads, float)
+    return sources
+
+
+def _fold_curves(
+    run: RunFolder, labels: NDArray[np.intp], values: NDArray[np.float64]
+) -> tuple[Series, ...]:
+    folds = np.array([prediction.fold for prediction in run.predictions])
+    names = sorted(set(folds.tolist()))
+    if len(names) < 2:
+        return ()
+    curves = (_roc(labels[folds == name], values[folds == name], 1) for name in names)
+    return tuple(Series("", points, style="thin") for points in curves if points)
+
+
+def _roc(
+    labels: NDArray[np.intp], values: NDArray[np.float64], positive: int
+) -> tuple[tuple[float, float], ...]:
+    """Return a curve, or nothing where there are no images of the class or of others."""
+    hits = labels == positive
+    if hits.all() or not hits.any():
+        return ()
+    points = roc_points(labels, values, positive=positive)
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def _reliability(
+    name: str,
+    labels: NDArray[np.intp],
+    values: NDArray[np.float64],
+    positive: int,
+    style: str,
+) -> Series:
+    number = min(max(len(labels) // _BIN, 1), _BINS)
+    bins = reliability(labels, values, number, positive=positive)
+    return Series(
+        name,
+        tuple((each.predicted, each.observed) for each in bins),
+        tuple((each.low, each.high) for each in bins),
+        style,
+    )
+
+
+def _roc_chart(title: str, series: tuple[Series, ...], note: str) -> Chart:
+    return Chart(title, "1 − specificity", "Sensitivity", series, note)
+
+
+def _reliability_chart(title: str, series: Sequence[Series]) -> Chart:
+    note = "Bins hold equally many scans; 95 % intervals. Probabilities hold on the diagonal."
+    return Chart(title, "Predicted probability", "Observed frequency", tuple(series), note)

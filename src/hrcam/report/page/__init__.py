@@ -1,0 +1,1 @@
+"""The elements of a page, and how they become one HTML file."""

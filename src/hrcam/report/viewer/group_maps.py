@@ -1,0 +1,253 @@
+"""Maps of a whole cohort: their mean in each class, and where the classes differ."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.artifacts.maps_folder import KINDS, MapRecord
+from hrcam.errors import InputError
+from hrcam.report.viewer.page_grid import PageGrid
+from hrcam.report.viewer.scan_view import ScanView, read_grid
+
+# Files tell an affine to single precision.
+_AFFINE_DIGITS = 3
+_FEWEST = 3
+
+
+@dataclass(frozen=True, eq=False)
+class MeanMap:
+    """Mean of the maps of one class over scans that truly are of one class.
+
+    Attributes
+    ----------
+    kind
+        "pattern" or "evidence".
+    of_class
+        The class whose maps these are.
+    label
+        The true class of the scans.
+    scans
+        How many.
+    mean
+        Shape (x, y, z), on the grid of the page.
+    variance
+        Between scans, same shape; zero for one scan.
+    """
+
+    kind: str
+    of_class: str
+    label: str
+    scans: int
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Where the maps of one class are higher in scans of that class than in all others.
+
+    Attributes
+    ----------
+    kind, of_class
+        As in `MeanMap`.
+    others
+        Labels of the other scans.
+    scans
+        How many of the class, and how many others.
+    mean
+        Mean over the scans of the class minus that over the others, shape (x, y, z).
+    t
+        The difference over its standard error, as in Welch's t-test, same shape; 0 where the
+        maps do not vary.
+    """
+
+    kind: str
+    of_class: str
+    others: tuple[str, ...]
+    scans: tuple[int, int]
+    mean: NDArray[np.float64]
+    t: NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class _Running:
+    """Mean and sum of squared deviations of maps as they come (Welford)."""
+
+    count: int = 0
+    mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(()))
+    squares: NDArray[np.float64] = field(default_factory=lambda: np.zeros(()))
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        self.count += 1
+        deviation = values - self.mean
+        self.mean = self.mean + deviation / self.count
+        self.squares = self.squares + deviation * (values - self.mean)
+
+
+class GroupMaps:
+    """Gathers maps scan by scan, those that share one grid.
+
+    Only maps of one class can be averaged. Maps of the predicted class are therefore averaged
+    over the scans that are of that class and were predicted so. With two classes the evidence
+    for one is exactly that against the other: evidence is turned to the last class, and all
+    scans count. Patterns of two classes are not opposite, and are never turned. Scans that the
+    networks were trained on are left out where each class has at least three others.
+
+    Parameters
+    ----------
+    records
+        All scans, of which those with a label are used.
+    classes
+        Names of all classes.
+    """
+
+    def __init__(self, records: Sequence[MapRecord], classes: Sequence[str]) -> None:
+        self._classes = tuple(classes)
+        self._keys: dict[str, str] = {}
+        for record in records:
+            try:
+                if record.label is not None:
+                    self._keys[record.scan] = _key(read_grid(record))
+            except InputError:
+                continue  # reported by whoever reads the map itself
+        self._common = next((key for key, _ in Counter(self._keys.values()).most_common(1)), "")
+        self._trained_on = self._seen_to_leave_out(records)
+        self._maps: dict[tuple[str, str, str], _Running] = {}
+        self._taken: set[tuple[str, str, str]] = set()
+        self._images = _Running()
+        self._scans: dict[str, bool] = {}
+        self.grid: PageGrid | None = None
+
+    @property
+    def labelled(self) -> int:
+        """Number of scans with a label."""
+        return len(self._keys)
+
+    @property
+    def left_out(self) -> int:
+        """Number of scans on the common grid that do not count, as networks had seen them."""
+        return len(self._trained_on)
+
+    @property
+    def used(self) -> int:
+        """Number of those on the common grid, so far."""
+        return len(self._scans)
+
+    @property
+    def seen(self) -> int:
+        """Number of those used that the networks were trained on."""
+        return sum(self._scans.values())
+
+    def wants(self, record: MapRecord) -> bool:
+        """Tell whether the maps of a scan count: with a label, on the common grid, not left out."""
+        return self._is_common(record) and record.scan not in self._trained_on
+
+    def add(self, record: MapRecord, view: ScanView) -> None:
+        """Take in the maps of a scan, if they count."""
+        if record.label is None or not self.wants(record):
+            return
+        self.grid = view.grid
+        for kind in KINDS:
+            of_class, sign = record.map_class, 1
+            if kind == "evidence" and len(self._classes) == 2 and of_class != self._classes[-1]:
+                of_class, sign = self._classes[-1], -1
+            # A scan may have maps of several classes, which the turning makes one.
+            if (kind, of_class, record.scan) not in self._taken:
+                self._taken.add((kind, of_class, record.scan))
+                running = self._maps.setdefault((kind, of_class, record.label), _Running())
+                running.add(sign * view.maps[kind].astype(np.float64))
+        if view.image is not None and record.scan not in self._scans:
+            self._images.add(view.image.astype(np.float64))
+        self._scans[record.scan] = record.seen_in_training
+
+    @property
+    def image(self) -> NDArray[np.uint8] | None:
+        """Mean of the grey values of all images, shape (x, y, z)."""
+        return self._images.mean.round().astype(np.uint8) if self._images.count else None
+
+    def means(self) -> tuple[MeanMap, ...]:
+        """Return the mean maps, kind by kind and class by class.
+
+        Where every scan has a map of the class there is one mean for each true class; else one,
+        over the scans of that class that have it.
+        """
+        means = []
+        for (kind, of_class, label), running in sorted(
+            self._maps.items(), key=lambda item: (KINDS.index(item[0][0]), item[0])
+        ):
+            if self._complete(kind, of_class) or of_class == label:
+                variance = running.squares / max(running.count - 1, 1)
+                means.append(MeanMap(kind, of_class, label, running.count, running.mean, variance))
+        return tuple(means)
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Return the differences between the class of the maps and all others.
+
+        For classes of which every scan has a map, with at least three scans on either side.
+        """
+        found = []
+        means = self.means()
+        for kind, of_class in dict.fromkeys((mean.kind, mean.of_class) for mean in means):
+            maps = [mean for mean in means if (mean.kind, mean.of_class) == (kind, of_class)]
+            inside = [mean for mean in maps if mean.label == of_class]
+            outside = [mean for mean in maps if mean.label != of_class]
+            if not inside or not outside:
+                continue
+            rest = _pooled(outside)
+            if min(inside[0].scans, rest.scans) >= _FEWEST:
+                found.append(_difference(inside[0], rest, tuple(mean.label for mean in outside)))
+        return tuple(found)
+
+    def tops(self, kind: str, percent: float) -> tuple[float, ...]:
+        """Return a percentile of the absolute values of each mean and difference of a kind."""
+        maps = [mean.mean for mean in self.means() if mean.kind == kind]
+        maps += [each.mean for each in self.differences() if each.kind == kind]
+        return tuple(float(np.percentile(np.abs(values), percent)) for values in maps)
+
+    def _is_common(self, record: MapRecord) -> bool:
+        return record.label is not None and self._keys.get(record.scan) == self._common
+
+    def _seen_to_leave_out(self, records: Sequence[MapRecord]) -> frozenset[str]:
+        common = [record for record in records if self._is_common(record)]
+        unseen = {each.scan: each.label for each in common if not each.seen_in_training}
+        counts = Counter(unseen.values())
+        if any(counts[label] < _FEWEST for label in {record.label for record in common}):
+            return frozenset()
+        return frozenset(record.scan for record in common) - unseen.keys()
+
+    def _complete(self, kind: str, of_class: str) -> bool:
+        counts = (
+            running.count
+            for (each, name, _), running in self._maps.items()
+            if (each, name) == (kind, of_class)
+        )
+        return sum(counts) == self.used
+
+
+def _key(grid: PageGrid) -> str:
+    affine = "" if grid.affine is None else grid.affine.round(_AFFINE_DIGITS).tolist()
+    return f"{grid.shape} {affine}"
+
+
+def _pooled(parts: Sequence[MeanMap]) -> MeanMap:
+    """Join the scans of several labels into one group."""
+    scans = sum(part.scans for part in parts)
+    mean = sum((part.scans * part.mean for part in parts), np.zeros(())) / scans
+    squares = sum(
+        ((part.scans - 1) * part.variance + part.scans * (part.mean - mean) ** 2 for part in parts),
+        np.zeros(()),
+    )
+    first = parts[0]
+    return MeanMap(
+        first.kind, first.of_class, first.label, scans, mean, squares / max(scans - 1, 1)
+    )
+
+
+def _difference(inside: MeanMap, rest: MeanMap, others: tuple[str, ...]) -> Difference:
+    mean = inside.mean - rest.mean
+    error = np.sqrt(inside.variance / inside.scans + rest.variance / rest.scans)
+    t = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
+    return Difference(inside.kind, inside.of_class, others, (inside.scans, rest.scans), mean, t)

@@ -1,0 +1,122 @@
+"""One scan as the page shows it: image and maps, read and brought to the page's grid."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+
+from hrcam.artifacts.maps_folder import MapRecord
+from hrcam.errors import InputError
+from hrcam.report.viewer.page_grid import PageGrid
+
+_WINDOW = (0.5, 99.5)
+
+
+@dataclass(frozen=True, eq=False)
+class ScanView:
+    """Image and maps on the grid of the page.
+
+    Attributes
+    ----------
+    grid
+        How they came there.
+    image
+        Grey values from 0 (0.5 percentile) to 255 (99.5), shape (x, y, z); None where the image
+        could not be read.
+    maps
+        Each kind of map, shape (x, y, z).
+    note
+        Why there is no image, or that only the first of several channels is shown.
+    """
+
+    grid: PageGrid
+    image: NDArray[np.uint8] | None
+    maps: Mapping[str, NDArray[np.float32]]
+    note: str = ""
+
+
+def read_grid(record: MapRecord) -> PageGrid:
+    """Tell the grid of a scan's maps without reading their values.
+
+    Raises
+    ------
+    InputError
+        If the map is missing or damaged.
+    """
+    path = next(iter(record.files.values()))
+    if path.suffix == ".npy":
+        return PageGrid(record.shape)
+    try:
+        header: Any = nibabel.load(path)
+        return PageGrid(tuple(header.shape), np.asarray(header.affine, np.float64))
+    except (OSError, ImageFileError, ValueError) as error:
+        raise InputError(f"{path.name} cannot be read: {error}") from error
+
+
+def read_view(record: MapRecord) -> ScanView:
+    """Read a scan's maps and, where it still is, the image they belong to.
+
+    Raises
+    ------
+    InputError
+        If a map is missing, damaged, not finite, or of another grid than the first.
+    """
+    grid = read_grid(record)
+    maps = {kind: _on_grid(grid, _read_map(path), path) for kind, path in record.files.items()}
+    image, note = _read_image(record, grid)
+    return ScanView(grid, image, maps, note)
+
+
+def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    try:
+        return grid.of(values)
+    except InputError as error:
+        raise InputError(f"{path.name} {error}") from error
+
+
+def _read_map(path: Path) -> NDArray[np.float32]:
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            file: Any = nibabel.load(path)
+            values = np.asanyarray(file.dataobj)
+        values = np.asarray(values, np.float32)
+    # gzip and zlib raise EOFError and zlib.error where a file was cut short.
+    except Exception as error:
+        raise InputError(f"{path.name} cannot be read: {error}") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"{path.name} has values that are NaN or infinite")
+    return values
+
+
+def _read_image(record: MapRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] | None, str]:
+    from hrcam.cohort.problems import ImageError
+    from hrcam.cohort.reading import read_image
+
+    if not record.sources:
+        return None, "The image is not known; the maps are shown alone."
+    path = record.sources[0]
+    try:
+        # Colours count alike: the network's own way is in its preparation.
+        values = grid.of(read_image(path).voxels.mean(0))
+    except ImageError as error:
+        # Without the folder: a page is passed on, and where files lie is nobody's business.
+        return None, f"The image {path.name} cannot be shown ({error.message}); maps alone."
+    except InputError as error:
+        return None, f"The image {path.name} {error}; the maps are shown alone."
+    channels = len(record.sources)
+    note = f"Shown is {path.name}, the first of {channels} channels." if channels > 1 else ""
+    return _grey(values), note
+
+
+def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    dark, bright = np.percentile(values, _WINDOW)
+    scaled = (values - dark) / max(float(bright - dark), np.finfo(np.float32).tiny)
+    grey: NDArray[np.uint8] = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
+    return grey

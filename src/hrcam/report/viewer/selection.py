@@ -1,0 +1,60 @@
+"""Which scans a page shows, where it cannot show all."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hrcam.artifacts.maps_folder import MapRecord
+
+
+def select(records: Sequence[MapRecord], limit: int) -> tuple[MapRecord, ...]:
+    """Choose scans for the page: of every class, right and wrong, sure and unsure.
+
+    Scans that no network was trained on come first, the others only where places are left. Each
+    combination of true class and outcome gets the same number of places, as far as it has scans;
+    within one they are spread evenly from the most to the least confident. Nothing is random.
+
+    Parameters
+    ----------
+    records
+        All scans.
+    limit
+        How many at most, 1 or more.
+
+    Returns
+    -------
+    tuple of MapRecord
+        In the given order.
+    """
+    unseen = [record for record in records if not record.seen_in_training]
+    seen = [record for record in records if record.seen_in_training]
+    chosen = _spread(unseen, limit)
+    chosen |= _spread(seen, limit - len(chosen))
+    return tuple(record for record in records if id(record) in chosen)
+
+
+def _spread(records: Sequence[MapRecord], limit: int) -> set[int]:
+    """Return the identities of the chosen among scans that count alike."""
+    strata: dict[tuple[str, str], list[MapRecord]] = {}
+    for record in records:
+        strata.setdefault((record.label or "", record.outcome), []).append(record)
+    places = _places([len(stratum) for stratum in strata.values()], limit)
+    chosen: set[int] = set()
+    for stratum, count in zip(strata.values(), places, strict=True):
+        ranked = sorted(stratum, key=lambda record: (-record.confidence, record.scan))
+        for index in np.linspace(0, len(ranked) - 1, count).round().astype(int):
+            chosen.add(id(ranked[index]))
+    return chosen
+
+
+def _places(sizes: Sequence[int], limit: int) -> list[int]:
+    """Deal places one by one to the strata that have scans left, the smallest first."""
+    places = [0] * len(sizes)
+    order = sorted(range(len(sizes)), key=lambda index: sizes[index])
+    left = min(limit, sum(sizes))
+    while left:
+        for index in order:
+            if left and places[index] < sizes[index]:
+                places[index] += 1
+                left -= 1
+    return places

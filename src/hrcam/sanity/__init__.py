@@ -1,0 +1,1 @@
+"""Does a map mean anything: randomised networks, stability, likeness, repeatability."""

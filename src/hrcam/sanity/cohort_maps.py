@@ -1,0 +1,258 @@
+"""``sanity.json`` of a folder of maps: whether they mean anything, checked on a few scans."""
+
+import hashlib
+import io
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
+
+from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.scan_record import read_record, versions
+from hrcam.artifacts.text import encode_json
+from hrcam.cohort.foreground import background_of
+from hrcam.cohort.problems import ImageError
+from hrcam.cohort.reading import read_scan
+from hrcam.cohort.scan import Scan
+from hrcam.explainer import HRCAM
+from hrcam.preparation import PreparedImage
+from hrcam.sanity.check_maps import CheckedMaps, Specimens, check_maps
+from hrcam.sanity.untrained_networks import FEWEST_IMAGES
+from hrcam.training.run import Run
+
+logger = logging.getLogger(__name__)
+
+SANITY, PICTURES = "sanity.json", "sanity.npy"
+MOST_IMAGES, FEWEST = 16, 4
+"""How many scans are checked at most, and of large volumes at least."""
+
+# Voxels of all scans that are checked, between these numbers of them.
+_VOXELS = 2**21
+# Untrained networks are fitted on so many scans for each that is checked.
+_REFERENCES = 2
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class MappedScan:
+    """A scan whose maps are done.
+
+    Attributes
+    ----------
+    scan
+        The scan.
+    record
+        The content of its record.
+    """
+
+    scan: Scan
+    record: Mapping[str, Any]
+
+
+def write_sanity(
+    out: Path,
+    run: Run,
+    identity: Mapping[str, Any],
+    mapped: Iterable[MappedScan],
+    explainer: Callable[[int], HRCAM],
+) -> None:
+    """Check the maps of a few scans of a folder, unless that was done already.
+
+    Checked is one network, on scans that it has not learnt from as far as there are any: 16 of
+    them, of volumes of more than 131,072 voxels fewer, at least 4. They are drawn by a hash of
+    their names. ``sanity.json`` is written last, after the maps that a report shows beside each
+    other, ``sanity.npy``.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    run
+        The training.
+    identity
+        What tells the run from others.
+    mapped
+        Scans with maps; read until there are enough.
+    explainer
+        Gives that of a fold.
+    """
+    number = _number_of_images(run.preparation.shape)
+    fold, chosen = _choose(mapped, max(_REFERENCES * number, FEWEST_IMAGES))
+    if not chosen:
+        return
+    key = {
+        "Run": dict(identity),
+        "Fold": fold,
+        "Scans": [
+            [one.record["Scan"], one.record["VoxelHash"], one.record["Class"]] for one in chosen
+        ],
+    }
+    before = read_record(out / SANITY)
+    if all(before.get(name) == value for name, value in key.items()) and (out / PICTURES).is_file():
+        return
+    kept, prepared = _prepared(run, chosen)
+    if not kept:
+        return
+    logger.info("checking the maps on %d scans", min(number, len(kept)))
+    others = [(f"fold {one}", explainer(one)) for one in range(1, run.folds + 1) if one != fold]
+    found = check_maps(explainer(fold), _specimens(kept, prepared, number), others)
+    first = chosen[0].record
+    rows = _rows(kept[:number])
+    pictures, spacing = _pictures(run, prepared, found, rows)
+    content = {
+        **key,
+        "SeenInTraining": first["SeenInTraining"],
+        "OthersLearntFromThem": len(first["Folds"]) < run.folds,
+        "Grid": list(run.preparation.shape),
+        **found.checks.to_json(),
+        "Pictures": {
+            "File": PICTURES,
+            "Columns": ["Image", *found.maps],
+            "Rows": [
+                {"Scan": kept[row].scan.name, "Class": kept[row].record["Class"]} for row in rows
+            ],
+            "Radiological": _radiological(run),
+            "Spacing": spacing,
+        },
+        "Versions": versions(),
+    }
+    # Without its record the pictures are nothing: a killed job leaves no two that do not fit.
+    (out / SANITY).unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    np.save(buffer, pictures, allow_pickle=False)
+    write_atomically(out / PICTURES, buffer.getvalue())
+    write_atomically(out / SANITY, encode_json(content))
+
+
+def by_chance(scans: Sequence[Scan]) -> list[Scan]:
+    """Order scans by a hash of their names: as good as at random, and the same whoever asks."""
+    return sorted(
+        scans, key=lambda scan: hashlib.sha256(scan.name.encode("utf-8", "replace")).digest()
+    )
+
+
+def _number_of_images(shape: tuple[int, ...]) -> int:
+    return min(MOST_IMAGES, max(FEWEST, _VOXELS // int(np.prod(shape))))
+
+
+def _choose(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[MappedScan]]:
+    """Take the first scans that one network has mapped, rather those that it has not learnt from.
+
+    Returns
+    -------
+    fold, scans
+        The network is that of the first scan.
+    """
+    parts: dict[bool, list[MappedScan]] = {False: [], True: []}
+    for one in mapped:
+        part = parts[bool(one.record["SeenInTraining"])]
+        fits = not part or part[0].record["Folds"][0] in one.record["Folds"]
+        if fits and len(part) < number:
+            part.append(one)
+        if len(parts[False]) == number:
+            break
+    chosen = parts[False] or parts[True]
+    return (chosen[0].record["Folds"][0] if chosen else 0), chosen
+
+
+def _prepared(
+    run: Run, chosen: Sequence[MappedScan]
+) -> tuple[list[MappedScan], list[PreparedImage]]:
+    """Read the scans again; one that has gone meanwhile is left out."""
+    kept, prepared = [], []
+    for one in chosen:
+        try:
+            prepared.append(run.preparation.apply(read_scan(one.scan)))
+        except ImageError:
+            continue
+        kept.append(one)
+    return kept, prepared
+
+
+def _specimens(
+    kept: Sequence[MappedScan], prepared: Sequence[PreparedImage], number: int
+) -> Specimens:
+    references = torch.from_numpy(np.stack([one.voxels for one in prepared]))
+    return Specimens(
+        images=references[:number],
+        classes=torch.tensor([one.record["ClassIndex"] for one in kept[:number]]),
+        region=torch.from_numpy(
+            np.stack([foreground(one.voxels, one.inside) for one in prepared[:number]])
+        ),
+        references=references,
+    )
+
+
+def foreground(voxels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where the brain is, or the whole picture where it has no background.
+
+    Parameters
+    ----------
+    voxels
+        Shape (C, *spatial).
+    inside
+        What is image, and no padding, shape (*spatial).
+
+    Returns
+    -------
+    Array of shape (*spatial): what is not background in any channel, with holes filled.
+    """
+    found = np.zeros(inside.shape, bool)
+    for channel in voxels:
+        background = background_of(channel)
+        if background is None:
+            return inside
+        value, margin = background
+        found |= np.abs(channel - value) > margin
+    found = binary_fill_holes(found) & inside
+    return found if np.count_nonzero(found) > 1 else inside
+
+
+def _rows(kept: Sequence[MappedScan]) -> list[int]:
+    """Choose the scans of the figure: one of each class first."""
+    turn: dict[str, int] = {}
+    order = []
+    for index, one in enumerate(kept):
+        name = one.record["Class"]
+        turn[name] = turn.get(name, -1) + 1
+        order.append((turn[name], index))
+    return [index for _, index in sorted(order)[:_SHOWN]]
+
+
+def _radiological(run: Run) -> bool:
+    """Whether the first axis of the grid is known to run from left to right."""
+    return run.preparation.orientation == "RAS" and run.preparation.left_right == 0
+
+
+def _pictures(
+    run: Run, prepared: Sequence[PreparedImage], found: CheckedMaps, rows: Sequence[int]
+) -> tuple[NDArray[np.float32], tuple[float, ...] | None]:
+    """Return image and maps of some scans, and the spacing of their planes.
+
+    Of volumes it is the plane across the third axis where the pattern is highest.
+
+    Returns
+    -------
+    pictures, spacing
+        Shape (rows, columns of the figure, *plane): as (right, front or up) where that is known,
+        else as (rows, columns) of a picture.
+    """
+    pictures = []
+    for row in rows:
+        columns = [prepared[row].voxels[0], *(maps[row].numpy() for maps in found.maps.values())]
+        if run.preparation.dimensions == 3:
+            place = int(columns[1].max(axis=(0, 1)).argmax())
+            columns = [values[..., place] for values in columns]
+        pictures.append(np.stack(columns))
+    planes = np.stack(pictures).astype(np.float32)
+    spacing = None if run.preparation.spacing is None else run.preparation.spacing[:2]
+    if run.preparation.orientation == "RAS" and not _radiological(run):  # a sagittal slice
+        planes = np.ascontiguousarray(planes.swapaxes(-1, -2)[..., ::-1, :])
+        spacing = None if spacing is None else spacing[::-1]
+    return planes, spacing

@@ -1,0 +1,225 @@
+"""Whether maps depend on what was learnt: those of the same network with random weights.
+
+The cascading randomisation of Adebayo et al. (NeurIPS 2018), with HR-CAM fitted anew each time.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hrcam.errors import HRCAMError, HRCAMWarning
+from hrcam.evaluation.similarity import spearman, ssim
+from hrcam.explainer import HRCAM
+from hrcam.model.hooks import evaluation_mode
+from hrcam.sanity.batched_maps import batch_size, device_of, fused_of
+from hrcam.sanity.checks import (
+    SAME_NETWORK,
+    Check,
+    as_floats,
+    randomisation_limit,
+    unmeasured,
+)
+from hrcam.sanity.random_weights import modules_from_output, randomised_stages
+
+DRAWS = 3
+"""How often all weights are made random."""
+STAGES = 4
+"""In how many steps they are in the first draw, for the cascade."""
+FEWEST_IMAGES = 8
+"""A head fitted on fewer images would change the map by itself."""
+
+# Draws lie so far apart that no seed of a stage is used twice.
+_SEEDS_APART = 1000
+
+_FITTING = logging.getLogger("hrcam.explainer")
+
+
+@dataclass(frozen=True, eq=False)
+class Randomisation:
+    """What became of the maps of a network as it lost what it had learnt.
+
+    Attributes
+    ----------
+    check
+        SSIM with the maps of an untrained network.
+    cascade
+        Share of the layers that are random, and the mean SSIM; empty where nothing was measured.
+    untrained
+        The maps of the first untrained network, shape (B, *spatial), or None.
+    """
+
+    check: Check
+    cascade: tuple[tuple[float, float], ...] = ()
+    untrained: torch.Tensor | None = None
+
+
+def check_randomisation(
+    explainer: HRCAM,
+    images: torch.Tensor,
+    classes: torch.Tensor,
+    region: torch.Tensor,
+    references: torch.Tensor,
+    *,
+    seed: int,
+) -> Randomisation:
+    """Compare the maps of a network with those of untrained ones: `DRAWS` of them, once by steps.
+
+    An untrained network does not know which class is which: its maps count the way up that is
+    more alike. Maps are compared as they are before they are spread along the image, which is the
+    same for every network and would make any two of them alike.
+
+    Parameters
+    ----------
+    explainer
+        Of the network.
+    images, classes, region, references
+        As in `hrcam.sanity.check_maps.Specimens`.
+    seed
+        Of the random weights.
+    """
+    if len(references) < FEWEST_IMAGES:
+        return Randomisation(
+            unmeasured(
+                "randomisation",
+                f"it needs {FEWEST_IMAGES} scans mapped by one network, to fit HR-CAM to an "
+                f"untrained one, and there are {len(references)}",
+            )
+        )
+    batches = torch.split(references.to(device_of(explainer)), batch_size(references))
+    if len(batches[-1]) < 2:  # norms over a batch of vectors need two
+        batches = batches[:-1]
+    ends: list[tuple[NDArray[np.float64], torch.Tensor]] = []
+    cascade: list[tuple[float, float]] = []
+    try:
+        patterns = fused_of(explainer, images, classes)
+        between = float(ssim(patterns, patterns.roll(1, 0), region).mean())
+        for draw in range(DRAWS):
+            for share, untrained in untrained_explainers(
+                explainer,
+                batches,
+                stages=1 if draw else STAGES,
+                seed=seed + draw * _SEEDS_APART,
+            ):
+                if draw and share == 0:
+                    continue
+                maps = fused_of(untrained, images, classes)
+                alike, turned = _alike(patterns, maps, region, either=share > 0)
+                if draw == 0:
+                    cascade.append((share, float(alike.mean())))
+                if share == 1:
+                    ends.append((alike, turned))
+    except HRCAMError as error:
+        return Randomisation(unmeasured("randomisation", str(error)))
+    same = cascade[0][1]
+    if same < SAME_NETWORK:
+        reason = (
+            f"fitted again to the very same network, on {len(references)} scans, HR-CAM "
+            f"gives other maps (SSIM {same:.2f}), so that an untrained network proves nothing"
+        )
+        return Randomisation(unmeasured("randomisation", reason), tuple(cascade), ends[0][1])
+    ranks = [spearman(patterns, turned, region).mean() for _, turned in ends]
+    check = Check(
+        "randomisation",
+        as_floats(np.mean([alike for alike, _ in ends], axis=0)),
+        randomisation_limit(between),
+        details={
+            "rank correlation with an untrained network": float(np.mean(ranks)),
+            "SSIM after fitting HR-CAM again, nothing random": same,
+            "SSIM of maps of different scans": between,
+        },
+    )
+    return Randomisation(check, tuple(cascade), ends[0][1])
+
+
+def untrained_explainers(
+    explainer: HRCAM, batches: Sequence[torch.Tensor], *, stages: int, seed: int
+) -> Iterator[tuple[float, HRCAM]]:
+    """Randomise a network from the output to the input, and fit HR-CAM to what is left of it.
+
+    The head is fitted anew, to the outputs of the randomised network: one that was fitted to the
+    trained network would know nothing of the features of another, and every map would change for
+    that alone. What is compared is then all that a user would have got from an untrained network.
+    A random network calls nearly all images one class, so its outputs are standardised before:
+    each class then has images, and the head something to learn.
+
+    Parameters
+    ----------
+    explainer
+        Fitted; left as it was.
+    batches
+        Images to fit on, each of shape (B, C, *spatial), on the network's device.
+    stages
+        In how many steps.
+    seed
+        Of the random weights.
+
+    Yields
+    ------
+    share, explainer
+        Of the layers that are random, and the explainer: first with nothing random (0), which
+        shows what fitting on these images does alone, at last with everything (1). Each can be
+        used until the next is asked for.
+
+    Raises
+    ------
+    HRCAMError
+        If a network cannot be randomised, or nothing can be fitted to it.
+    """
+    names = [level.name for level in explainer.levels]
+    number = len(modules_from_output(explainer.model, batches[0]))
+    done = 0
+    for chosen, network in randomised_stages(explainer.model, batches[0], stages=stages, seed=seed):
+        done += len(chosen)
+        with _standardised(network, batches), _quiet():
+            untrained = HRCAM(network, names)
+            untrained.fit(batches, "logits", reference=explainer.reference, seed=seed)
+            yield done / number, untrained
+
+
+def _alike(
+    patterns: torch.Tensor, maps: torch.Tensor, region: torch.Tensor, *, either: bool
+) -> tuple[NDArray[np.float64], torch.Tensor]:
+    """Return the SSIM of each image, (B,), and the maps, turned over where that is more alike."""
+    upright = ssim(patterns, maps, region)
+    if not either:
+        return upright, maps
+    turned = ssim(patterns, -maps, region)
+    return (upright, maps) if upright.mean() >= turned.mean() else (turned, -maps)
+
+
+@contextmanager
+def _standardised(network: nn.Module, batches: Sequence[torch.Tensor]) -> Iterator[None]:
+    """Let a network return logits with mean 0 and standard deviation 1 over these images."""
+    with torch.no_grad(), evaluation_mode(network):
+        logits = torch.cat([network(batch) for batch in batches])
+    mean, deviation = logits.mean(0), logits.std(0).clamp_min(torch.finfo(logits.dtype).tiny)
+
+    def standardise(_network: nn.Module, _images: Any, output: torch.Tensor) -> torch.Tensor:
+        return (output - mean) / deviation
+
+    handle = network.register_forward_hook(standardise)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Say nothing of fits that are poor on purpose."""
+    level = _FITTING.level
+    _FITTING.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HRCAMWarning)
+            yield
+    finally:
+        _FITTING.setLevel(level)
