@@ -9,23 +9,23 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from hrcam.baselines import CAM, GradCAM
-from hrcam.demo.page import demo_page
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
 from hrcam.artifacts.files import write_atomically
-from hrcam.sanity.check_maps import Specimens, check_maps
-from hrcam.sanity.cohort_maps import foreground
+from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.sanity import Examples, Sanity
+from hrcam.artifacts.text import encode_json
+from hrcam.baselines import CAM, GradCAM
+from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
+from hrcam.demo.page import demo_page
+from hrcam.demo.study import Cohort, Study, run_study
 from hrcam.networks import SmallCNN
 from hrcam.report.figures.comparison import comparison_figure
+from hrcam.report.figures.planes import Row
+from hrcam.report.figures.scores import score_figure
 from hrcam.report.figures.style import png
 from hrcam.report.page.html import write_page
-from hrcam.report.figures.planes import Row
-from hrcam.artifacts.sanity import Examples, Sanity
-from hrcam.report.figures.scores import score_figure
+from hrcam.sanity.check_maps import Specimens, check_maps
+from hrcam.sanity.cohort_maps import foreground
 from hrcam.simulate import LesionCohort, simulate_images
-from hrcam.artifacts.manifest import versions_of
-from hrcam.demo.study import Cohort, Study, run_study
-from hrcam.artifacts.text import encode_json
 
 logger = logging.getLogger(__name__)
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from hrcam.benchmark.contest import PATTERN, lead
-from hrcam.explainer import HRCAM
-from hrcam.report.page.content import Page, Picture, Section, Table
 from hrcam.artifacts.sanity import Sanity
+from hrcam.benchmark.contest import PATTERN, lead
+from hrcam.demo.study import Study
+from hrcam.explainer import HRCAM
 from hrcam.report.chapters.sanity import sanity_section
 from hrcam.report.figures.scores import score_table
+from hrcam.report.page.content import Page, Picture, Section, Table
 from hrcam.simulate import LesionCohort
-from hrcam.demo.study import Study
 
 
 def demo_page(

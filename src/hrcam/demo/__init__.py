@@ -1,0 +1,5 @@
+"""The whole job on a simulated cohort: simulate, train, fit, map, compare, report."""
+
+from hrcam.demo.job import run_demo
+
+__all__ = ["run_demo"]
