@@ -1,0 +1,97 @@
+"""Extract what the documentation's tables show from the folder of a benchmark.
+
+    python benchmarks/extract_results.py OUT quick --command "hrcam benchmark --out OUT"
+
+Writes ``docs/results/NAME.csv``, in the columns of the benchmark's ``summary.csv``, and the JSON
+beside it; then `result_tables.py` writes the tables. Unfinished units are left out.
+"""
+
+import argparse
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from result_tables import CNN, RESULTS
+
+from hrcam.benchmark.layout import MANIFEST
+from hrcam.benchmark.summary.cohort import CohortSummary, summarise_cohort
+from hrcam.benchmark.summary.ranking import SUMMARY_COLUMNS, finalists, summary_table
+from hrcam.benchmark.summary.results import finished_units, read_cohort
+
+MEASURES = ("auprc", "pointing", "dice", "randomised_ssim", "repeatability", "maximum_in_nigra")
+_DIGITS = 4
+
+
+def extract(out: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows, and the titles of the cohorts that are finished."""
+    summaries = [
+        summarise_cohort(read_cohort(list(units)))
+        for _, units in groupby(finished_units(out), key=lambda unit: unit.cohort)
+    ]
+    rows = pd.concat([part for one in summaries for part in (_maps(one), _predictions(one))])
+    numbers = rows.select_dtypes("number").columns
+    return rows.round(dict.fromkeys(numbers, _DIGITS)), [one.cohort.name for one in summaries]
+
+
+def _maps(one: CohortSummary) -> pd.DataFrame:
+    """Keep each method at its best level and with its best fusion, as the benchmark's page does."""
+    kept = {score.variant for score in finalists(one.scores.get("auprc", {}))}
+    kept |= {rival.variant for rival in (one.rival, one.fused_rival) if rival}
+    scores = {
+        measure: {variant: each for variant, each in one.scores[measure].items() if variant in kept}
+        for measure in MEASURES
+        if measure in one.scores
+    }
+    return summary_table(one.cohort, scores)
+
+
+def _predictions(one: CohortSummary) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = [
+        {
+            "cohort": one.cohort.name,
+            "method": CNN,
+            "level": "",
+            "fusion": "",
+            "measure": metric,
+            "mean": scores.metrics[metric].value,
+            "low": scores.metrics[metric].low,
+            "high": scores.metrics[metric].high,
+            "subjects": scores.images,
+            "seeds": len(one.cohort.seeds),
+            "source": "simulated" if one.cohort.simulated else "real",
+        }
+        for scores in one.predictors
+        if scores.predictor == CNN
+        for metric in ("accuracy", "auc")
+    ]
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
+
+
+def main() -> None:
+    """Write the CSV and the JSON; what the JSON says of titles is kept."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("out", type=Path, help="folder of the benchmark")
+    parser.add_argument("name", help="of the files in docs/results")
+    parser.add_argument("--command", required=True, help="as a reader would give it")
+    parser.add_argument("--date", required=True, help="when it was measured")
+    arguments = parser.parse_args()
+    rows, cohorts = extract(arguments.out)
+    rows.to_csv(RESULTS / f"{arguments.name}.csv", index=False)
+    manifest = json.loads((arguments.out / MANIFEST).read_text("utf-8"))
+    path = RESULTS / f"{arguments.name}.json"
+    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    about = {
+        "title": before.get("title", arguments.name),
+        "cohorts": {name: before.get("cohorts", {}).get(name, name) for name in cohorts},
+        "commands": [arguments.command],
+        "seeds": sorted({int(seed) for seed in manifest["seeds"]}),
+        "date": arguments.date,
+        "versions": manifest["versions"],
+    }
+    path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

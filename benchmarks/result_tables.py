@@ -1,0 +1,351 @@
+"""Write the tables of the documentation from the measurements in ``docs/results``.
+
+    python benchmarks/result_tables.py
+
+A table stands in its page between the comments ``<!-- table: NAME -->`` and ``<!-- end -->``, and
+is replaced. ``docs/results`` has one CSV for each set of measurements and, beside it, a JSON with
+the command, seeds, date and versions; `extract_results.py` writes both from a benchmark's folder.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.summary.ranking import CEILING, DEFAULT, is_rival
+from hrcam.evaluation.bounds import BOUNDS
+
+DOCS = Path(__file__).parents[1] / "docs"
+RESULTS = DOCS / "results"
+
+MISSING = "–"
+CNN = "CNN"
+_SETS = ("full", "quick", "real", "aside")
+_EXPERIMENTS = ("lesions", "lesions-3d", "tumours", "neuromelanin", "neuromelanin-large")
+_HRCAM_COST = "hrcam, evidence and pattern, all levels"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value with the ends of its interval, as far as they are known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        """Write it with two decimals: "0.73 (.71–.75)"."""
+        if self.low is None or self.high is None:
+            return f"{self.value:.2f}"
+        low, high = (f"{end:.2f}".removeprefix("0") for end in (self.low, self.high))
+        return f"{self.value:.2f} ({low}–{high})"
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measure of one map: its mean, and the default HR-CAM map's over it."""
+
+    variant: Variant
+    mean: Number | None
+    ratio: Number | None
+
+
+class Measurements:
+    """One set of measurements: its rows, and what its JSON says of them."""
+
+    def __init__(self, name: str) -> None:
+        self.about: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        self._rows = _table(name)
+
+    @property
+    def cohorts(self) -> dict[str, str]:
+        """Title of each cohort, by its name."""
+        return dict(self.about["cohorts"])
+
+    def scores(self, cohort: str, measure: str) -> list[Score]:
+        """Return a measure of every map of a cohort, in the order of the file."""
+        rows = self._rows[(self._rows["cohort"] == cohort) & (self._rows["measure"] == measure)]
+        return [
+            Score(
+                Variant(row["method"], row["level"], row["fusion"]),
+                _number(row, "mean", "low", "high"),
+                _number(row, "ratio_of_default", "ratio_low", "ratio_high"),
+            )
+            for row in rows.to_dict("records")
+        ]
+
+    def score(self, cohort: str, measure: str, variant: Variant = DEFAULT) -> Score | None:
+        """Return a measure of one map, or None where it was not measured."""
+        return next((s for s in self.scores(cohort, measure) if s.variant == variant), None)
+
+    def best_rival(self, cohort: str, *, fused: bool) -> Score | None:
+        """Return the rival closest to the default map, or furthest ahead, by the paired ratio."""
+        rivals = [
+            score
+            for score in self.scores(cohort, "auprc")
+            if is_rival(score.variant) and bool(score.variant.fusion) == fused
+        ]
+        return min(rivals, key=_closeness, default=None)
+
+
+def tables() -> dict[str, str]:
+    """Return every table as Markdown, by its name."""
+    full = Measurements("full")
+    return {
+        "localisation": localisation_table(),
+        "smoothing": smoothing_table(),
+        "cost": cost_table(),
+        "goals": goals_table(),
+        "sources": sources_list(),
+        "ablation": ablation_table(),
+        **{f"maps of {name}": maps_table(full, name) for name in _EXPERIMENTS},
+    }
+
+
+def fill(text: str, written: dict[str, str]) -> str:
+    """Return a page with its tables replaced."""
+    return re.sub(
+        r"(?<=<!-- table: )([\w -]+?)( -->\n).*?(?=<!-- end -->)",
+        lambda found: f"{found[1]}{found[2]}\n{written[found[1]]}\n\n",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def localisation_table() -> str:
+    """Write the AUPRC of HR-CAM, the best rivals and the U-Net, cohort by cohort."""
+    headers = (
+        "cohort (AUC of the CNN)", "HR-CAM", "best rival, one level", "HR-CAM / it",
+        "best rival, levels fused", "HR-CAM / it", "U-Net",
+    )  # fmt: skip
+
+    def rows() -> Iterator[Sequence[str]]:
+        for measured in map(Measurements, _SETS):
+            yield (f"**{measured.about['title']}**", *[""] * (len(headers) - 1))
+            for cohort, title in measured.cohorts.items():
+                auc = measured.score(cohort, "auc", Variant(CNN))
+                single = measured.best_rival(cohort, fused=False)
+                fused = measured.best_rival(cohort, fused=True)
+                yield (
+                    f"{title} ({auc.mean.value:.2f})" if auc and auc.mean else title,
+                    _mean(measured.score(cohort, "auprc")),
+                    _named(single),
+                    _ratio(single),
+                    _named(fused),
+                    _ratio(fused),
+                    _mean(measured.score(cohort, "auprc", CEILING)),
+                )
+
+    return _markdown(headers, rows())
+
+
+def maps_table(measured: Measurements, cohort: str) -> str:
+    """Write the maps of one cohort: HR-CAM's, the best of each rival, the U-Net, no model."""
+    best: dict[str, Score] = {}
+    for score in sorted(measured.scores(cohort, "auprc"), key=_value, reverse=True):
+        method = score.variant.method
+        if is_rival(score.variant) or method in (PATTERN, EVIDENCE) or score.variant == CEILING:
+            best.setdefault(method, score)
+        elif method in BOUNDS:
+            best.setdefault("no model", score)
+    rows = [
+        (
+            score.variant.name + (" (no model)" if key == "no model" else ""),
+            _mean(score),
+            _mean(measured.score(cohort, "pointing", score.variant)),
+            _ratio(score),
+        )
+        for key, score in best.items()
+    ]
+    return _markdown(("map of the true class", "AUPRC", "pointing", "HR-CAM pattern / it"), rows)
+
+
+def smoothing_table() -> str:
+    """Write who is ahead as read, and with the same smoothing for every map at its best reach."""
+    table = _table("smoothing")
+    table[["reach", "auprc"]] = table[["reach", "auprc"]].astype(float)
+
+    def best(rows: pd.DataFrame) -> str:
+        row = rows.loc[rows["auprc"].idxmax()]
+        reach = f", ×{row['reach']:g}" if row["reach"] else ""
+        name = "" if row["map"] == "HR-CAM" else f" {row['map']}"
+        return f"{row['auprc']:.2f}{name}{reach}"
+
+    rows = []
+    for cohort, of_cohort in table.groupby("cohort", sort=False):
+        ours, read = of_cohort["map"] == "HR-CAM", of_cohort["reach"] == 0
+        parts = (ours & read, ~ours & read, ours & ~read, ~ours & ~read)
+        rows.append((str(cohort), *(best(of_cohort[part]) for part in parts)))
+    stages = ("as read", "smoothed alike")
+    names = [f"{name} {stage}" for stage in stages for name in ("HR-CAM", "best rival")]
+    return _markdown(("cohort", *names), rows)
+
+
+def cost_table() -> str:
+    """Write time and memory of a map as ratios to the plain forward pass."""
+    table = _table("cost")
+    table = table[~table["what"].str.startswith("fit")]
+    cases = list(dict.fromkeys(table["case"]))
+
+    def cell(row: dict[str, str]) -> str:
+        if row["seconds"]:
+            return f"{row['seconds']} s, {row['mib']} MiB"
+        return " / ".join(filter(None, (row["time"], row["memory"])))
+
+    rows = []
+    for (what, device), of_what in table.groupby(["what", "device"], sort=False):
+        by_case = {row["case"]: cell(row) for row in of_what.to_dict("records")}
+        name = what if device == "CPU" else f"the same on an {device}"
+        rows.append((name, *(by_case.get(case, MISSING) for case in cases)))
+    return _markdown(("time / memory", *cases), rows)
+
+
+def goals_table() -> str:
+    """Write each goal that was missed somewhere: where, and on how many cohorts it was reached."""
+    measured = [(each, cohort) for each in map(Measurements, _SETS) for cohort in each.cohorts]
+
+    def row(
+        aim: str,
+        number: Callable[[Measurements, str], Number | None],
+        reached: Callable[[Number], bool],
+    ) -> Sequence[str]:
+        found = [(s, c, value) for s, c in measured if (value := number(s, c))]
+        missed = [
+            f"{s.cohorts[c]} {value.value:.2f}" for s, c, value in found if not reached(value)
+        ]
+        return aim, f"{len(found) - len(missed)} of {len(found)}", "; ".join(missed) or MISSING
+
+    def rival(s: Measurements, cohort: str) -> Number | None:
+        score = s.best_rival(cohort, fused=False)
+        return score.ratio if score else None
+
+    def ceiling(s: Measurements, cohort: str) -> Number | None:
+        score = s.score(cohort, "auprc", CEILING)
+        return score.ratio if score else None
+
+    def of(measure: str, name: str = "") -> Callable[[Measurements, str], Number | None]:
+        def number(s: Measurements, cohort: str) -> Number | None:
+            score = s.score(cohort, measure)
+            return score.mean if score and cohort.startswith(name) else None
+
+        return number
+
+    def at_least(target: float) -> Callable[[Number], bool]:
+        return lambda number: number.value >= target
+
+    rows = [
+        row(
+            "AUPRC ≥ 1.25 × the best rival at its best level, interval above 1",
+            rival,
+            lambda number: number.value >= 1.25 and (number.low or 0) > 1,
+        ),
+        row("simulated lesions: AUPRC ≥ 0.80", of("auprc", "lesions"), at_least(0.80)),
+        row("simulated lesions: pointing ≥ 0.97", of("pointing", "lesions"), at_least(0.97)),
+        row("ultrasound: AUPRC ≥ 0.60", of("auprc", "ultrasound"), at_least(0.60)),
+        row("ultrasound: pointing ≥ 0.80", of("pointing", "ultrasound"), at_least(0.80)),
+        row("AUPRC ≥ 0.8 × that of the U-Net", ceiling, at_least(0.8)),
+        row(
+            "all weights random: SSIM with the map < 0.3",
+            of("randomised_ssim"),
+            lambda number: number.value < 0.3,
+        ),
+        row("rank correlation of two seeds' maps ≥ 0.7", of("repeatability"), at_least(0.7)),
+        row(
+            "neuromelanin: maximum in the nigra in ≥ 0.9 of the patients that the CNN calls so",
+            of("maximum_in_nigra"),
+            at_least(0.9),
+        ),
+        _time_goal(),
+    ]
+    return _markdown(
+        ("goal", "reached on", "missed on"), [row for row in rows if row[2] != MISSING]
+    )
+
+
+def sources_list() -> str:
+    """Write which command each set of measurements came from."""
+    lines = []
+    for name in (*_SETS, "smoothing", "cost"):
+        about = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+        commands = "; ".join(f"`{each}`" for each in about["commands"])
+        links = f"[{name}](results/{name}.csv), [how](results/{name}.json)"
+        lines.append(f"- {links}: {commands or 'no command'}; {about.get('date', 'undated')}")
+    return "\n".join(lines)
+
+
+def ablation_table() -> str:
+    """Write what each choice of the rule changes."""
+    table = _table("ablation")
+    cohorts = list(dict.fromkeys(table["cohort"]))
+    rows = []
+    for name, of_map in table.groupby("map", sort=False):
+        cells = {r["cohort"]: f"{r['auprc']}, {r['pointing']}" for r in of_map.to_dict("records")}
+        rows.append((str(name), *(cells.get(cohort, MISSING) for cohort in cohorts)))
+    return _markdown(("map", *cohorts), rows)
+
+
+def main() -> None:
+    """Write the tables into every page that has a place for one."""
+    written = tables()
+    for page in DOCS.rglob("*.md"):
+        text = page.read_text("utf-8")
+        if (filled := fill(text, written)) != text:
+            page.write_text(filled, "utf-8")
+            print(page.relative_to(DOCS.parent))
+
+
+def _time_goal() -> Sequence[str]:
+    rows = _table("cost")
+    ours = rows[(rows["what"] == _HRCAM_COST) & (rows["device"] == "CPU")].to_dict("records")
+    missed = [f"{row['case']} {row['time']}" for row in ours if float(row["time"]) > 1.10]
+    aim = "time of `explain` ≤ 1.10 × the plain forward pass"
+    return aim, f"{len(ours) - len(missed)} of {len(ours)}", "; ".join(missed) or MISSING
+
+
+def _table(name: str) -> pd.DataFrame:
+    return pd.read_csv(RESULTS / f"{name}.csv", dtype=str, keep_default_na=False)
+
+
+def _number(row: dict[Any, str], value: str, low: str, high: str) -> Number | None:
+    if not row[value]:
+        return None
+    ends = [float(row[end]) if row[end] else None for end in (low, high)]
+    return Number(float(row[value]), *ends)
+
+
+def _value(score: Score) -> float:
+    return score.mean.value if score.mean else float("-inf")
+
+
+def _closeness(score: Score) -> tuple[bool, float]:
+    """Order by the ratio; those without one come last, the best first."""
+    return (score.ratio is None, score.ratio.value if score.ratio else -_value(score))
+
+
+def _mean(score: Score | None) -> str:
+    return str(score.mean) if score and score.mean else MISSING
+
+
+def _ratio(score: Score | None) -> str:
+    return str(score.ratio) if score and score.ratio else MISSING
+
+
+def _named(score: Score | None) -> str:
+    if score is None or score.mean is None:
+        return MISSING
+    where = score.variant.fusion or score.variant.level
+    return f"{score.mean} {score.variant.method} {where}".rstrip()
+
+
+def _markdown(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()
