@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint docs benchmark clean
+.PHONY: demo test test-core lint docs benchmark clean
 
 demo: $(VENV)/.installed
 	$(BIN)/hrcam demo --out demo
@@ -22,18 +22,18 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 	@echo "the site: docs/_build/html/index.html"
 
-benchmark: $(VENV)/.installed-benchmark
+benchmark: $(VENV)/.installed
 	$(BIN)/python benchmarks/cost.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hrcam needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "installing hrcam and what it needs into $(VENV); this takes a minute or two"
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[all]'
 	@touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed
-	$(INSTALL) --editable '.[$*]'
+	$(INSTALL) --editable '.[all,$*]'
 	@touch $@
 
 clean:

@@ -1,5 +1,7 @@
 """What hrcam raises: each message says what was wrong, where, and what to do."""
 
+from importlib.util import find_spec
+
 
 class HRCAMError(Exception):
     """Base of every error that hrcam raises on purpose."""
@@ -31,6 +33,36 @@ class NotFittedError(HRCAMError, RuntimeError):
 
 class LoadError(HRCAMError, ValueError):
     """A saved explainer that is damaged, or that does not belong to this model."""
+
+
+class MissingExtraError(HRCAMError, ImportError):
+    """A part of hrcam that needs packages which ``pip install hrcam`` alone does not bring."""
+
+
+def require(part: str, extra: str, *packages: str) -> None:
+    """Refuse to import a part of hrcam whose packages are not installed.
+
+    Call it first in the part, so that the error names the extra, not the first missing package.
+
+    Parameters
+    ----------
+    part
+        ``__name__`` of the part.
+    extra
+        The extra in ``pyproject.toml`` that brings the packages.
+    packages
+        Import names of what the part needs and the core does not.
+
+    Raises
+    ------
+    MissingExtraError
+        If a package is missing.
+    """
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{part} needs {', '.join(missing)}: pip install 'hrcam[{extra}]'", name=missing[0]
+        )
 
 
 class HRCAMWarning(UserWarning):

@@ -58,12 +58,12 @@ def benchmark(
 
     The same command again goes on where it was interrupted.
     """
-    from hrcam.benchmark.job import run_benchmark
-    from hrcam.benchmark.suite import plan_suite
-    from hrcam.cohort.problems import RefusedScansError
-    from hrcam.training import Hardware
-
     with explained_errors(context):
+        from hrcam.benchmark.job import run_benchmark
+        from hrcam.benchmark.suite import plan_suite
+        from hrcam.cohort.problems import RefusedScansError
+        from hrcam.training import Hardware
+
         plan = plan_suite(suite.value, _named(cohort or ()), only or (), seeds)
         hardware = Hardware(accelerator=accelerator, precision=precision, workers=workers)
         try:

@@ -40,11 +40,11 @@ def check(
 
     Exit code 1 if anything was refused.
     """
-    from hrcam.artifacts.files import write_atomically
-    from hrcam.artifacts.text import encode_json
-    from hrcam.cohort import check_cohort, open_cohort
-
     with explained_errors(context):
+        from hrcam.artifacts.files import write_atomically
+        from hrcam.artifacts.text import encode_json
+        from hrcam.cohort import check_cohort, open_cohort
+
         report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)
         if json_file is not None:
             write_atomically(json_file, encode_json(report.to_json()))

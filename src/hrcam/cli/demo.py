@@ -20,11 +20,11 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
 ) -> None:
     """Do the whole job on a simulated cohort: train, map, compare, report."""
-    from hrcam.benchmark.contest import lead
-    from hrcam.demo import run_demo
-    from hrcam.evaluation.estimate import with_interval
-
     with explained_errors(context):
+        from hrcam.benchmark.contest import lead
+        from hrcam.demo import run_demo
+        from hrcam.evaluation.estimate import with_interval
+
         study = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
     typer.echo(f"\naccuracy of the CNN on test images: {study.accuracy:.3f}")
     typer.echo(f"fidelity of the HR-CAM head (R²):    {study.explainer.fidelity:.3f}\n")

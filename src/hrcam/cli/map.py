@@ -39,11 +39,11 @@ def map_(
     Bad scans are listed in failures.tsv and stop no other. The same command again maps what is
     missing.
     """
-    from hrcam.cohort.opening.bids import is_bids
-    from hrcam.mapping import map_scans, open_input
-    from hrcam.training import Run
-
     with explained_errors(context):
+        from hrcam.cohort.opening.bids import is_bids
+        from hrcam.mapping import map_scans, open_input
+        from hrcam.training import Run
+
         trained = Run.open(run)
         if suffix is None and is_bids(images):
             suffix = trained.config.suffix

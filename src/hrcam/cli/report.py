@@ -26,12 +26,12 @@ def report(
     ] = None,
 ) -> None:
     """One HTML page of a cohort: predictions, and each scan with its maps. It needs no network."""
-    from hrcam.artifacts.maps_folder import is_maps
-    from hrcam.artifacts.run_folder import is_run
-    from hrcam.errors import InputError
-    from hrcam.report.cohort_report import write_cohort_report
-
     with explained_errors(context):
+        from hrcam.artifacts.maps_folder import is_maps
+        from hrcam.artifacts.run_folder import is_run
+        from hrcam.errors import InputError
+        from hrcam.report.cohort_report import write_cohort_report
+
         if is_run(source):
             run: Path | None = source
         elif maps is None and is_maps(source):

@@ -11,7 +11,12 @@ from hrcam.cli.application import app, explained_errors
 from hrcam.errors import InputError
 
 if TYPE_CHECKING:
-    from hrcam.simulate import SimulatedCohort
+    from hrcam.simulate import (
+        LesionCohort,
+        NeuromelaninCohort,
+        SimulatedCohort,
+        TumourCohort,
+    )
 
 simulate = typer.Typer(
     help="Write a simulated cohort: images, masks and a participants.tsv. A second run of the "
@@ -73,9 +78,10 @@ def lesions(
     workers: Workers = None,
 ) -> None:
     """Brain images of which some have faint lesions."""
-    from hrcam.simulate import LesionCohort
 
-    def cohort() -> LesionCohort:
+    def cohort() -> "LesionCohort":
+        from hrcam.simulate import LesionCohort
+
         return LesionCohort(
             dimensions=dimensions,
             subjects=subjects,
@@ -110,9 +116,10 @@ def tumours(
     workers: Workers = None,
 ) -> None:
     """Ependymoma against glioblastoma on T1-weighted MRI after contrast, with compartments."""
-    from hrcam.simulate import TumourCohort
 
-    def cohort() -> TumourCohort:
+    def cohort() -> "TumourCohort":
+        from hrcam.simulate import TumourCohort
+
         return TumourCohort(
             dimensions=dimensions,
             subjects=subjects,
@@ -144,9 +151,10 @@ def neuromelanin(
     workers: Workers = None,
 ) -> None:
     """Parkinson's disease on neuromelanin-sensitive MRI of the midbrain, with the nigra."""
-    from hrcam.simulate import NeuromelaninCohort
 
-    def cohort() -> NeuromelaninCohort:
+    def cohort() -> "NeuromelaninCohort":
+        from hrcam.simulate import NeuromelaninCohort
+
         if patients is not None and patients > subjects:
             raise InputError(f"patients is {patients}: use {subjects} or fewer, one per subject")
         return NeuromelaninCohort(
@@ -169,9 +177,9 @@ def _write(
     workers: int | None,
     image_format: ImageFormat | None,
 ) -> None:
-    from hrcam.simulate import write_cohort
-
     with explained_errors(context):
+        from hrcam.simulate import write_cohort
+
         cohort = make()
         table = write_cohort(
             cohort, out, workers, image_format=None if image_format is None else image_format.value

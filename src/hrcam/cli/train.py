@@ -98,12 +98,12 @@ def train(
 
     The same command again goes on where it was interrupted.
     """
-    from hrcam.cohort import open_cohort
-    from hrcam.cohort.problems import RefusedScansError
-    from hrcam.report.cohort_report import write_cohort_report
-    from hrcam.training import Hardware, TrainingConfig, train_cohort
-
     with explained_errors(context):
+        from hrcam.cohort import open_cohort
+        from hrcam.cohort.problems import RefusedScansError
+        from hrcam.report.cohort_report import write_cohort_report
+        from hrcam.training import Hardware, TrainingConfig, train_cohort
+
         config = TrainingConfig(
             network=network,
             weights=weights,

@@ -11,6 +11,10 @@ Examples
 >>> folds = make_folds(report.accepted.scans, report.voxel_hashes)  # doctest: +SKIP
 """
 
+from hrcam.errors import require
+
+require(__name__, "cohort", "nibabel", "PIL", "pydicom")
+
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.scan import Cohort, Scan

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from hrcam.errors import InputError, require
+
+require(__name__, "report", "pandas")
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hrcam.errors import InputError
 from hrcam.evaluation.bootstrap import bootstrap_interval
 from hrcam.evaluation.localisation import LocalisationScores, choose_threshold, score_maps
 

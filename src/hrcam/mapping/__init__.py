@@ -1,5 +1,9 @@
 """Maps for whole cohorts, in the space of each image."""
 
+from hrcam.errors import require
+
+require(__name__, "cohort", "nibabel", "PIL")
+
 from hrcam.mapping.inputs import open_input
 from hrcam.mapping.job import MapReport, map_scans
 

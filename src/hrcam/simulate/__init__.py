@@ -21,6 +21,10 @@ Examples
 ((4, 1, 128, 128), [0, 1, 0, 1], (4, 128, 128))
 """
 
+from hrcam.errors import require
+
+require(__name__, "simulate", "nibabel", "nilearn", "PIL")
+
 from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.folder import write_cohort
 from hrcam.simulate.images import simulate_images, simulate_subject

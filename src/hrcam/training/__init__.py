@@ -5,6 +5,10 @@
 - `Run`: a finished run, read from its folder.
 """
 
+from hrcam.errors import require
+
+require(__name__, "cohort", "lightning", "monai", "pandas", "pydantic")
+
 from hrcam.training.cohort_training import TrainingReport, train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.run import Run
