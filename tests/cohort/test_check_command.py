@@ -7,7 +7,8 @@ from cohort_files import write_nifti, write_png, write_table
 from typer.testing import CliRunner
 
 from hrcam.cli import app
-from hrcam.cli.terminal import printable
+from hrcam.cli.terminal import print_problems, printable
+from hrcam.cohort.problems import Problem, Reason
 
 run = CliRunner().invoke
 
@@ -60,6 +61,23 @@ def test_what_is_said_of_many_scans_in_the_same_words_is_one_line(tmp_path, rows
     assert len(json.loads((tmp_path / "found.json").read_text())["problems"]) == 21
     write_table(table, [*rows, *gone[:20]])
     assert check(tmp_path).output.count("missing: there is no such file") == 20
+
+
+def test_messages_that_differ_by_numbers_alone_are_one_line(capsys):
+    angles = [f"the axes miss right angles by {number / 7:.2f} degrees" for number in range(60)]
+    problems = [
+        Problem(f"s{n}", "", Reason.SHEARED_AFFINE, message, "resample", refused=False)
+        for n, message in enumerate(angles)
+    ]
+    lines = [f"line {n}: no participant_id" for n in range(1, 1241)]
+    problems += [Problem("", "", Reason.BAD_NAME, message, "write one") for message in lines]
+    print_problems([*problems, Problem("", "", Reason.BAD_NAME, "something else", "mend it")])
+    assert capsys.readouterr().out.splitlines() == [
+        "warning  cohort  sheared-affine: 60 scans, as s0: the axes miss right angles by 0.00 "
+        "degrees; resample",
+        "refused  cohort  bad-name: 1240 times: line 1: no participant_id; write one",
+        "refused  cohort  bad-name: something else; mend it",
+    ]
 
 
 def test_warnings_alone_are_no_failure(tmp_path, rows):

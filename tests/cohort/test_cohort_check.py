@@ -273,8 +273,8 @@ def test_values_of_the_split_that_mean_nothing(folder):
     for row in folder.rows:
         row["split"] = "train"
     folder.add("odd", split="holdout")
-    folder.add("none")
-    assert found(folder.check()) == {("odd", Reason.BAD_SPLIT), ("none", Reason.BAD_SPLIT)}
+    folder.add("without")
+    assert found(folder.check()) == {("odd", Reason.BAD_SPLIT), ("without", Reason.BAD_SPLIT)}
 
 
 def test_a_class_from_one_site_only_is_a_confounder(folder):

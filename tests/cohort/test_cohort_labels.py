@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hrcam.cohort.check.labels import class_problems, label_problems
+from hrcam.cohort.check.labels import class_problems, label_problems, spelling_problems
 from hrcam.cohort.check.sites import cramers_v, site_problems
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import Reason
@@ -83,6 +83,42 @@ def test_grades_are_classes():
 def test_words_are_no_measurements():
     scans = [scan(f"p{n}", f"type{n // 2}") for n in range(12)]
     assert classes([*scans, scan("rare", "type9")])[0].scan == "rare"
+
+
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [
+        ("pateint", "patient"),
+        ("Malignent", "malignant"),
+        ("controls", "control"),
+        ("beniggn", "benign"),
+    ],
+)
+def test_a_small_class_that_is_a_misspelt_large_one_is_warned_of(small, large):
+    scans = [scan(f"p{n}", large) for n in range(12)] + [scan(f"c{n}", "other") for n in range(12)]
+    (found,) = spelling_problems([*scans, scan("x", small), scan("y", small)])
+    assert (found.reason, found.refused) == (Reason.DUPLICATE_NAME, False)
+    assert found.message == (
+        f"the class {small!r} has 2 participants, and may be a misspelling of {large!r}, "
+        "which has 12"
+    )
+
+
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [
+        ("grade 1", "grade 2"), ("type_a", "type_b"), ("AD", "HC"), ("normal", "abnormal"),
+        ("MCI", "MS"), ("T1", "T2"), ("male", "female"),
+    ],
+)  # fmt: skip
+def test_names_of_different_classes_are_no_misspellings(small, large):
+    scans = [scan(f"p{n}", large) for n in range(12)]
+    assert spelling_problems([*scans, scan("x", small), scan("y", small)]) == []
+
+
+def test_two_large_classes_of_similar_names_are_two_classes():
+    scans = [scan(f"p{n}", ("benign", "benigna")[n % 2]) for n in range(24)]
+    assert spelling_problems(scans) == []
 
 
 @pytest.mark.parametrize(

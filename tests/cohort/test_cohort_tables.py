@@ -44,6 +44,32 @@ def test_missing_cells_are_none_and_the_group_is_the_participant(tmp_path):
     assert (scan.group, scan.name) == ("s1", "s1")
 
 
+SPELLINGS = ["NA", "N/A", "#N/A", "NULL", "None", "<NA>", "nan", "NaN", "none", "n.a.", "#VALUE!"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_missing_values_are_missing_in_every_column_however_they_are_spelt(tmp_path, spelling):
+    names = ("label", "mask", "group", "split", "site", "session")
+    path = write_table(tmp_path / "t.tsv", [row(**dict.fromkeys(names, spelling))])
+    (scan,) = open_cohort(path).scans
+    assert (scan.label, scan.mask, scan.split, scan.site) == (None, None, None, None)
+    assert (scan.group, scan.name) == ("s1", "s1")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_people_without_an_identifier_do_not_become_one_person(tmp_path, spelling):
+    rows = [row(spelling, f"{number}.png") for number in range(4)]
+    cohort = open_cohort(write_table(tmp_path / "t.tsv", [row("good"), *rows, row("s2", spelling)]))
+    assert [scan.name for scan in cohort.scans] == ["good"]
+    assert reasons(cohort) == [(Reason.BAD_NAME, True)] * 4 + [(Reason.MISSING, True)]
+
+
+def test_a_name_that_only_starts_as_a_missing_value_is_a_name(tmp_path):
+    path = write_table(tmp_path / "t.tsv", [row("NA12878", label="nonexistent", site="Nancy")])
+    (scan,) = open_cohort(path).scans
+    assert (scan.participant, scan.label, scan.site) == ("NA12878", "nonexistent", "Nancy")
+
+
 def test_identifiers_stay_text_and_cells_are_stripped(tmp_path):
     path = write_table(tmp_path / "t.tsv", [row(" 007 ", " a.png ", label=" 1 ")])
     (scan,) = open_cohort(path).scans

@@ -1,8 +1,6 @@
 """`hrcam check`."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,10 +11,6 @@ from hrcam.cli.terminal import print_problems, printable
 
 if TYPE_CHECKING:
     from hrcam.cohort.fingerprint import Fingerprint, Spread
-    from hrcam.cohort.problems import Problem
-
-MANY = 20
-"""Most lines that say the same of different scans."""
 
 
 @app.command()
@@ -48,7 +42,7 @@ def check(
         report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)
         if json_file is not None:
             write_atomically(json_file, encode_json(report.to_json()))
-    print_problems(_gathered(report.problems))
+    print_problems(report.problems)
     if report.problems:
         typer.echo()
     for line in _summary(report.fingerprint):
@@ -56,20 +50,6 @@ def check(
     if report.refused:
         typer.echo(f"\nrefused      {len(report.refused)}, listed above", err=True)
         raise typer.Exit(1)
-
-
-def _gathered(problems: "Sequence[Problem]") -> "Iterator[Problem]":
-    """Put what is found of many scans in the same words into one line; --json has them all."""
-    alike: defaultdict[Problem, list[Problem]] = defaultdict(list)
-    for found in problems:
-        alike[replace(found, scan="", file="")].append(found)
-    for found in problems:
-        same = alike[replace(found, scan="", file="")]
-        if len(same) <= MANY:
-            yield found
-        elif found is same[0]:
-            message = f"{len(same)} scans, as {found.scan}: {found.message}"
-            yield replace(found, scan="", file="", message=message)
 
 
 def _summary(found: "Fingerprint") -> Iterator[str]:

@@ -10,11 +10,21 @@ if TYPE_CHECKING:
 
 
 def print_problems(problems: Iterable["Problem"], *, err: bool = False) -> None:
-    """Print one line for each problem: scan, file, reason, what was found, what to do."""
-    for problem in problems:
+    """Print one line for each problem: scan, file, reason, what was found, what to do.
+
+    Many problems that differ by numbers alone become one line with their count.
+    """
+    from hrcam.cohort.problems import grouped
+
+    for problem, count in grouped(problems):
         kind = "refused" if problem.refused else "warning"
         place = "  ".join(part for part in (problem.scan, problem.file) if part) or "cohort"
-        text = f"{kind}  {place}  {problem.reason}: {problem.message}; {problem.advice}"
+        message = problem.message
+        if count > 1:
+            first = problem.scan or problem.file
+            where = f"{count} {'scans' if problem.scan else 'times'}"
+            place, message = "cohort", f"{where}{f', as {first}' if first else ''}: {message}"
+        text = f"{kind}  {place}  {problem.reason}: {message}; {problem.advice}"
         typer.echo(printable(text), err=err)
 
 

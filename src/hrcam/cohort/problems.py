@@ -1,6 +1,8 @@
 """What can be wrong with an image or a table: a code, and one line that says what to do."""
 
-from collections.abc import Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,6 +74,41 @@ class Problem:
     message: str
     advice: str
     refused: bool = True
+
+
+MANY = 20
+"""Most problems of one kind that `grouped` keeps apart."""
+
+_NUMBER = re.compile(r"[-+]?\d[\d.,]*(?:e[-+]?\d+)?", re.IGNORECASE)
+
+
+def without_numbers(message: str) -> str:
+    """Replace every number, so that messages that differ by numbers alone become the same."""
+    return _NUMBER.sub("#", message)
+
+
+def grouped(problems: Iterable[Problem]) -> Iterator[tuple[Problem, int]]:
+    """Yield problems, and one in place of more than `MANY` that differ by numbers alone.
+
+    Yields
+    ------
+    tuple of Problem and int
+        The problem, or the first of its kind, and for how many it stands.
+    """
+    kinds: defaultdict[tuple[Reason, str, bool], list[Problem]] = defaultdict(list)
+    listed = list(problems)
+    for found in listed:
+        kinds[_kind(found)].append(found)
+    for found in listed:
+        alike = kinds[_kind(found)]
+        if len(alike) <= MANY:
+            yield found, 1
+        elif found is alike[0]:
+            yield found, len(alike)
+
+
+def _kind(problem: Problem) -> tuple[Reason, str, bool]:
+    return problem.reason, without_numbers(problem.message), problem.refused
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "find out whose image it is, and delete the other rows",
         ),
         Reason.DUPLICATE_NAME: Explanation(
-            "one participant described twice or in several classes, or names that differ by case "
-            "or spacing only",
+            "one participant described twice or in several classes, or names that differ by case, "
+            "spacing or a letter only",
             "spell each participant and each class one way, and describe each participant once",
         ),
         Reason.BAD_NAME: Explanation(
@@ -128,7 +128,9 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "put quotation marks around text that contains the separator",
         ),
         Reason.NO_LABEL: Explanation(
-            "the class is missing", "fill in the column label, or leave the scan out"
+            "the class is missing",
+            "fill in the column label, or leave the scan out (NA, None, null and the like mean "
+            "missing: give a class of that name another one)",
         ),
         Reason.SMALL_CLASS: Explanation(
             "the class cannot be learnt and tested on different participants",

@@ -1,11 +1,14 @@
 """Whether the labels of a cohort are classes that can be learnt, and tested on other people."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 from hrcam.cohort.check.consistency import Shown
+from hrcam.cohort.naming import same_when_read
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.related import related_scans
@@ -16,6 +19,9 @@ LISTED = 6
 
 MEASUREMENTS = 5
 """Fewest different numbers that are taken for measurements, if half of the participants differ."""
+
+FEW = 3
+"""Most participants of a class that may be a misspelling of another, or a tenth of that other."""
 
 
 def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
@@ -99,6 +105,62 @@ def class_problems(
         for scan in scans
         if holders[str(scan.label)] == 1
     ]
+
+
+def spelling_problems(scans: Sequence[Scan]) -> list[Problem]:
+    """Find small classes whose name may be a misspelling of a larger one: `pateint`.
+
+    Parameters
+    ----------
+    scans
+        Scans that can be used otherwise, with labels.
+
+    Returns
+    -------
+    list of Problem
+        A warning for each such class.
+    """
+    participants = {(scan.participant, str(scan.label)) for scan in scans}
+    sizes = Counter(label for _, label in participants)
+    problems = []
+    for small, large in permutations(sorted(sizes), 2):
+        few = sizes[small] <= max(FEW, sizes[large] / 10)
+        if few and 2 * sizes[small] <= sizes[large] and _is_misspelt(small, large):
+            message = (
+                f"the class {small!r} has {sizes[small]} participants, and may be a misspelling of "
+                f"{large!r}, which has {sizes[large]}"
+            )
+            problems.append(problem("", "", Reason.DUPLICATE_NAME, message, refused=False))
+    return problems
+
+
+def _is_misspelt(first: str, second: str) -> bool:
+    """Tell names that differ by one typing error, or two if long; never `grade 1` and `grade 2`."""
+    one, other = same_when_read(first), same_when_read(second)
+    if _number_or_letter(one) != _number_or_letter(other):
+        return False
+    shorter = min(len(one), len(other))
+    errors = 0 if shorter < 4 else 1 if shorter < 8 else 2
+    return 0 < _edits(one, other) <= errors
+
+
+def _number_or_letter(name: str) -> list[str]:
+    """List numbers and single letters, which tell the members of a series apart."""
+    return re.findall(r"\d+|(?<![^\W_])[^\W\d_](?![^\W_])", name)
+
+
+def _edits(one: str, other: str) -> int:
+    """Count the letters that are added, left out, changed or exchanged with their neighbour."""
+    rows = [list(range(len(other) + 1))]
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, wanted in enumerate(other, 1):
+            best = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+                best = min(best, rows[-2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def _holders(related: Sequence[Sequence[Scan]]) -> Counter[str]:

@@ -35,7 +35,8 @@ def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
     - a folder with one folder for each class;
     - to be mapped, without labels: a folder of images, or one with nothing but a DICOM series.
 
-    ``n/a`` and empty cells mean missing, as in BIDS. Identifiers are text: 007 stays 007.
+    Empty cells and ``n/a``, ``NA``, ``nan``, ``None``, ``NULL`` and the like mean missing, in every
+    column. Identifiers are text: 007 stays 007.
 
     Parameters
     ----------

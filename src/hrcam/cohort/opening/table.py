@@ -10,7 +10,11 @@ from hrcam.errors import InputError
 
 SUFFIXES = (".tsv", ".csv", ".txt")
 
-_MISSING = frozenset({"", "n/a", "nan"})
+# What spreadsheets, R, pandas, SQL and SAS write where there is no value, in any case.
+_MISSING = frozenset(
+    {"", ".", "n/a", "na", "n.a.", "nan", "-nan", "nat", "<na>", "none", "null", "nil"}
+    | {"#n/a", "#na", "#null!", "#value!", "#ref!", "#name?", "#div/0!", "#num!"}
+)
 _NOT_TEXT = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
@@ -29,7 +33,8 @@ class Row:
     line
         Line of the file where the row ends, counted from 1.
     cells
-        Text by column, stripped; None where it is missing: empty, ``n/a`` or ``nan``.
+        Text by column, stripped; None where it is missing: empty, or ``n/a``, ``NA``, ``nan``,
+        ``None``, ``NULL``, ``#N/A`` and the like, in any case.
     surplus
         True if the row has more cells than the table has columns.
     """
