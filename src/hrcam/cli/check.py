@@ -54,13 +54,15 @@ def check(
 
 def _summary(found: "Fingerprint") -> Iterator[str]:
     """Put the fingerprint in a few lines."""
+    from hrcam.cohort.image import PLACED
+
     yield f"accepted     {found.scans} scans of {found.participants} participants"
     if found.shape is None:
         return
     yield f"channels     {printable(', '.join(found.channels))}"
     yield f"format       {_counted(found.formats)}"
     yield f"shape        {_spread(found.shape)}"
-    if set(found.formats) & {"nifti", "dicom"}:
+    if set(found.formats) & PLACED:
         yield f"voxel size   {_spread(found.spacing)} mm"
     yield f"foreground   {_spread(found.foreground)}"
     if set(found.orientations) != {"n/a"}:

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from hrcam.cohort.problems import Caution
 
-Format = Literal["nifti", "dicom", "picture", "array"]
+Format = Literal["nifti", "analyze", "mgh", "dicom", "picture", "array"]
 """What an image was read from; it decides what its maps are written as."""
+
+PLACED: frozenset[Format] = frozenset(("nifti", "analyze", "mgh", "dicom"))
+"""Formats that say in millimetres where their voxels are in the patient."""
 
 
 @dataclass(frozen=True)

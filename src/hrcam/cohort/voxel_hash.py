@@ -5,15 +5,15 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import PLACED, Image
 
 
 def voxel_hash(image: Image) -> str:
     """Hash the shape and the voxels of all channels.
 
-    A NIfTI or DICOM image is first brought to the order of axes closest to right, anterior,
-    superior: a series and the NIfTI file converted from it have one hash, whichever corner they
-    are stored from. Position and voxel size do not count.
+    An image with a place in space is first brought to the order of axes closest to right,
+    anterior, superior: a series and the NIfTI file converted from it have one hash, whichever
+    corner they are stored from. Position and voxel size do not count.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def voxel_hash(image: Image) -> str:
 
 
 def _in_anatomical_order(image: Image) -> NDArray[np.float32]:
-    if image.format not in ("nifti", "dicom"):
+    if image.format not in PLACED:
         return image.voxels
     from nibabel.orientations import apply_orientation, io_orientation
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import PLACED, Image
+from hrcam.cohort.reading.geometry import shear_cautions
+from hrcam.cohort.reading.pairs import header_file
 from hrcam.errors import InputError
 
 # What a NIfTI header says of place and direction.
@@ -22,7 +24,7 @@ _SCANNER = 1
 
 def suffix_of(image: Image) -> str:
     """Return the suffix of an image's maps."""
-    return ".nii.gz" if image.format in ("nifti", "dicom") else ".npy"
+    return ".nii.gz" if image.format in PLACED else ".npy"
 
 
 def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes:
@@ -69,13 +71,15 @@ def _header(image: Image, source: Path) -> Any:
     import nibabel
 
     kind: Any = nibabel.Nifti1Header
-    if image.format == "dicom":
+    if image.format != "nifti":
         header = kind()
         header.set_data_shape(image.stored_shape)
         header.set_xyzt_units("mm")
         header.set_sform(image.affine, _SCANNER)
-        header.set_qform(image.affine, _SCANNER)
+        # A qform cannot say that axes are not at right angles, and would contradict the sform.
+        header.set_qform(image.affine, 0 if shear_cautions(image.affine) else _SCANNER)
         return header
+    source = header_file(source)
     with source.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     with gzip.open(source) if compressed else source.open("rb") as stream:
@@ -92,6 +96,6 @@ def _header(image: Image, source: Path) -> Any:
 
 def _single(image: Image) -> NDArray[np.float64]:
     """Return the affine as a NIfTI-1 header can hold it; those from one are unchanged."""
-    if image.format == "dicom":
+    if image.format != "nifti":
         return image.affine.astype(np.float32).astype(np.float64)
     return image.affine

@@ -5,6 +5,7 @@ from pathlib import Path
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.opening.unlabelled import single_scan
 from hrcam.cohort.reading import is_image, name_without_suffix
+from hrcam.cohort.reading.files import is_broken_link
 from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
 
@@ -26,7 +27,7 @@ def open_input(path: str | Path, *, suffix: str | None = None) -> Cohort:
         If there is nothing of the kind at the path.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and not is_broken_link(path):
         raise InputError(
             f"{path} does not exist: give a cohort, an image file or the folder of a DICOM series"
         )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.cohort.facts import ScanFacts
+from hrcam.cohort.image import PLACED
 from hrcam.errors import InputError
 from hrcam.preparation.preparation import Preparation
 
@@ -65,7 +66,7 @@ def choose_preparation(
             raise InputError(f"{name} is {value}: give {dimensions} values, one for each axis")
         if value is not None and min(value) <= 0:
             raise InputError(f"{name} is {value}: give values above 0")
-    has_scale = all(one.format in ("nifti", "dicom") for one in known)
+    has_scale = all(one.format in PLACED for one in known)
     if spacing is not None and not has_scale:
         raise InputError("pictures and arrays have no spacing in mm: give the shape alone")
     volumes = has_scale and dimensions == 3

@@ -7,7 +7,7 @@ import numpy as np
 
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.foreground import foreground_box
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import PLACED, Image
 from hrcam.cohort.problems import ImageError, Problem, Reason
 from hrcam.cohort.reading import read_mask, read_scan
 from hrcam.cohort.scan import Cohort, Scan
@@ -110,7 +110,7 @@ def shown_files(cohort: Cohort, scan: Scan) -> dict[str, str]:
 
 
 def _orientation(image: Image) -> str:
-    if image.format not in ("nifti", "dicom"):
+    if image.format not in PLACED:
         return ""
     from nibabel.orientations import aff2axcodes
 

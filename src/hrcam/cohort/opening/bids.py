@@ -10,6 +10,7 @@ from hrcam.cohort.opening.participants import known_split
 from hrcam.cohort.opening.table import Row, Table, read_table
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading import is_image
+from hrcam.cohort.reading.files import is_broken_link
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.errors import InputError
@@ -30,8 +31,11 @@ class _BidsFile:
 
 def is_bids(folder: Path) -> bool:
     """Tell whether a folder is a BIDS data set, as its description or its folders say."""
-    return (folder / "dataset_description.json").is_file() or any(
-        entry.is_dir() for entry in folder.glob("sub-*")
+    description = folder / "dataset_description.json"
+    return (
+        description.is_file()
+        or is_broken_link(description)
+        or any(entry.is_dir() for entry in folder.glob("sub-*"))
     )
 
 
@@ -63,7 +67,7 @@ def open_bids(folder: Path, suffix: str | None) -> Cohort:
     chosen = _suffix(folder, files, suffix)
     files = [file for file in files if file.suffix == chosen]
     path = folder / "participants.tsv"
-    table = read_table(path) if path.is_file() else None
+    table = read_table(path) if path.is_file() or is_broken_link(path) else None
     rows, problems = _subjects(table, path) if table else ({}, [])
     label = next((name for name in _LABELS if table and name in table.columns), None)
     sessions = {
@@ -150,7 +154,7 @@ def _subjects(table: Table, path: Path) -> tuple[dict[str, Row], list[Problem]]:
 
 def _sessions(path: Path) -> Mapping[str, Row]:
     """Rows of the sessions of a subject, by their names; none where there is no such table."""
-    if not path.is_file():
+    if not (path.is_file() or is_broken_link(path)):
         return {}
     table = read_table(path)
     if "session_id" not in table.columns:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hrcam.cohort.opening.image_files import FoundImage, cohort_of, identify, visible
 from hrcam.cohort.problems import Problem, Reason
+from hrcam.cohort.reading.files import is_folder
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
@@ -41,7 +42,7 @@ def open_class_folders(folder: Path, images: Sequence[Path]) -> Cohort:
     folder
         The folder that holds those of the classes. Entries that start with a dot are ignored.
     images
-        All that are below it: see `hrcam.cohort.opening.image_files.image_paths`.
+        All that are below it: see `hrcam.cohort.opening.image_files.find_images`.
 
     Returns
     -------
@@ -97,7 +98,7 @@ def _check_layout(folder: Path, entries: Sequence[Path], classes: Sequence[Path]
 
 def _outside(folder: Path, images: Sequence[Path]) -> list[Problem]:
     """Warn of images that are in no class's folder."""
-    outside = [path.name for path in images if path.parent == folder and path.is_file()]
+    outside = [path.name for path in images if path.parent == folder and not is_folder(path)]
     if not outside:
         return []
     return [

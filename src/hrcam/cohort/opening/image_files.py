@@ -1,16 +1,28 @@
 """Images in folders without a table: which there are, whose they are, and their masks."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hrcam.cohort.naming import bids_scan, natural_order, unique_names
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading import count_single_images, is_image, name_without_suffix
+from hrcam.cohort.reading.detection import dicom_files, is_left_out
+from hrcam.cohort.reading.files import is_broken_link, is_folder
+from hrcam.cohort.reading.pairs import is_second_of_pair
+from hrcam.cohort.reading.suffixes import SUPPORTED
 from hrcam.cohort.scan import Cohort, Scan
 
 _MASK = re.compile(r"(?P<image>.+)_mask(?:_\d+)?", re.IGNORECASE)
+_NO_FOLDERS = frozenset({"__MACOSX", "@eaDir"})  # copies that an archive or a disk makes
+_SIDE_NAMES = frozenset({"readme", "license", "licence", "changes", "changelog", "copying"})
+_SIDE_SUFFIXES = frozenset(
+    {".json", ".txt", ".md", ".rst", ".csv", ".tsv", ".xls", ".xlsx", ".html", ".htm", ".pdf"}
+    | {".xml", ".yaml", ".yml", ".log", ".py", ".ipynb", ".r", ".m", ".sh", ".db", ".ini"}
+    | {".doc", ".docx", ".bib", ".svg", ".bval", ".bvec", ".md5", ".sha256"}
+    | {".raw", ".zraw", ".rec", ".brik"}  # voxels of .mhd, .par and .HEAD, which are named
+)
 
 
 @dataclass(frozen=True)
@@ -48,23 +60,80 @@ def visible(folder: Path) -> list[Path]:
     return sorted(entries, key=lambda entry: natural_order(entry.name))
 
 
-def image_paths(folder: Path) -> Iterator[Path]:
-    """Find the images in a folder, however deep, masks among them.
+@dataclass(frozen=True)
+class FolderContent:
+    """What a folder holds, however deep.
 
-    Yields
-    ------
-    pathlib.Path
-        Image files, and folders that hold one DICOM image or slices of one series; the folder
-        itself, if it is such a folder.
+    Attributes
+    ----------
+    images
+        Image files, masks among them, and folders that hold one DICOM image or slices of one
+        series; the folder itself, if it is such a folder. Also those that cannot be opened, or are
+        of a format that is not read: each is refused by its name when it is.
+    left_out
+        Files of no known format, and images in the folder of a DICOM series.
+    empty
+        Folders without any file.
     """
-    if is_image(folder) and count_single_images(folder) < 2:
-        yield folder
+
+    images: tuple[Path, ...] = ()
+    left_out: tuple[Path, ...] = ()
+    empty: tuple[Path, ...] = ()
+
+
+def find_images(folder: Path) -> FolderContent:
+    """Find the images in a folder, however deep; entries that start with a dot are ignored."""
+    images: list[Path] = []
+    left_out: list[Path] = []
+    empty: list[Path] = []
+    _search(folder, images, left_out, empty, above=())
+    return FolderContent(tuple(images), tuple(left_out), tuple(empty))
+
+
+def _search(
+    folder: Path,
+    images: list[Path],
+    left_out: list[Path],
+    empty: list[Path],
+    above: tuple[Path, ...],
+) -> None:
+    real = folder.resolve()
+    if real in above:  # a link to a folder that it is in
         return
-    for entry in visible(folder):
-        if entry.is_dir():
-            yield from image_paths(entry)
-        elif is_image(entry):
-            yield entry
+    entries = visible(folder)
+    if not entries:
+        empty.append(folder)
+    files = [entry for entry in entries if not is_folder(entry)]
+    others = [entry for entry in files if _is_found(entry) and not is_second_of_pair(entry)]
+    slices = set(dicom_files(folder))
+    single = count_single_images(folder)
+    mixed = single == 1 and any(entry not in slices for entry in others)
+    series = bool(slices) and single < 2 and not mixed
+    if series:
+        images.append(folder)
+        left_out += [entry for entry in others if entry not in slices]
+    else:
+        images += others
+        left_out += [e for e in files if e not in others and not _is_side_file(e)]
+    for entry in entries:
+        if is_folder(entry) and entry.name not in _NO_FOLDERS:
+            if series:
+                left_out += find_images(entry).images
+            else:
+                _search(entry, images, left_out, empty, (*above, real))
+
+
+def _is_found(entry: Path) -> bool:
+    """Tell images, and links to nowhere that may be one or a folder of them."""
+    return is_image(entry) or (is_broken_link(entry) and not _is_side_file(entry))
+
+
+def _is_side_file(entry: Path) -> bool:
+    """Tell files that lie beside images and are none: tables, texts, headers' other halves."""
+    if is_second_of_pair(entry) or is_left_out(entry):
+        return True
+    name = entry.name.casefold()
+    return entry.suffix.casefold() in _SIDE_SUFFIXES or name.split(".")[0] in _SIDE_NAMES
 
 
 def identify(paths: Sequence[Path], folder: Path, label: str | None = None) -> list[FoundImage]:
@@ -115,6 +184,40 @@ def identify(paths: Sequence[Path], folder: Path, label: str | None = None) -> l
             )
         )
     return found
+
+
+def content_problems(folder: Path, content: FolderContent) -> list[Problem]:
+    """Warn of files that are left out, and of folders that are empty."""
+    problems = []
+    if content.left_out:
+        problems.append(
+            Problem(
+                "",
+                str(content.left_out[0].relative_to(folder)),
+                Reason.UNSUPPORTED,
+                f"{_counted(content.left_out, 'file')} left out: of no known format, or beside the "
+                "slices of a series",
+                f"convert what is an image to {SUPPORTED}, and give each a place of its own",
+                refused=False,
+            )
+        )
+    inner = [path for path in content.empty if path.parent != folder and path != folder]
+    if inner:
+        problems.append(
+            Problem(
+                "",
+                str(inner[0].relative_to(folder)),
+                Reason.MISSING,
+                f"{_counted(inner, 'folder')} empty",
+                "if the content was not fetched yet, fetch it: `datalad get -r FOLDER`",
+                refused=False,
+            )
+        )
+    return problems
+
+
+def _counted(paths: Sequence[Path], what: str) -> str:
+    return f"1 {what} is" if len(paths) == 1 else f"{len(paths)} {what}s are"
 
 
 def cohort_of(folder: Path, found: Sequence[FoundImage], problems: Sequence[Problem]) -> Cohort:

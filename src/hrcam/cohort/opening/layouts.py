@@ -8,11 +8,12 @@ from pathlib import Path
 from hrcam.cohort.naming import is_plain_text, same_when_read
 from hrcam.cohort.opening.bids import is_bids, open_bids
 from hrcam.cohort.opening.class_folders import open_class_folders
-from hrcam.cohort.opening.image_files import image_paths
+from hrcam.cohort.opening.image_files import content_problems, find_images
 from hrcam.cohort.opening.participants import image_columns, open_table
 from hrcam.cohort.opening.table import SUFFIXES, read_table
 from hrcam.cohort.opening.unlabelled import open_unlabelled
 from hrcam.cohort.problems import Problem, Reason
+from hrcam.cohort.reading.files import is_broken_link
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
@@ -60,7 +61,7 @@ def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
     path = Path(path)
     if path.is_dir():
         cohort = _open_folder(path, suffix)
-    elif not path.exists():
+    elif not path.exists() and not is_broken_link(path):
         raise InputError(f"{path} does not exist: give a folder or a table")
     elif path.suffix.casefold() in SUFFIXES:
         _refuse_suffix(suffix, path)
@@ -76,7 +77,8 @@ def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
 
 
 def _open_folder(folder: Path, suffix: str | None) -> Cohort:
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    tables = [folder / name for name in TABLES]
+    table = next((path for path in tables if path.is_file() or is_broken_link(path)), None)
     if table and image_columns(read_table(table)):
         _refuse_suffix(suffix, folder)
         return open_table(table, source=folder)
@@ -85,8 +87,10 @@ def _open_folder(folder: Path, suffix: str | None) -> Cohort:
     _refuse_suffix(suffix, folder)
     if table:
         return open_table(table, source=folder)  # which says what its table lacks
-    images = list(image_paths(folder))
-    return open_unlabelled(folder, images) or open_class_folders(folder, images)
+    content = find_images(folder)
+    images = content.images
+    cohort = open_unlabelled(folder, images) or open_class_folders(folder, images)
+    return replace(cohort, problems=(*cohort.problems, *content_problems(folder, content)))
 
 
 def _refuse_suffix(suffix: str | None, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hrcam.cohort.reading.files import FETCH, is_broken_link, link_target, pointer_kind
 from hrcam.errors import InputError
 
 SUFFIXES = (".tsv", ".csv", ".txt")
@@ -20,7 +21,6 @@ _NOT_TEXT = {
     b"\xfe\xff": "UTF-16 text",
     b"PK\x03\x04": "an Excel workbook or another zip file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"version https://git-lfs": "a Git-LFS pointer (git lfs pull fetches the file itself)",
 }
 
 
@@ -117,7 +117,15 @@ def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
+        if is_broken_link(path):
+            message = f"{path} is a link to {link_target(path)}, which is not there: {FETCH}"
+            raise InputError(message) from error
         raise InputError(f"{path} does not exist: check the path of the table") from error
+    kind = pointer_kind(content)
+    if kind is not None:
+        fetch = "`git lfs pull` fetches it" if kind == "Git LFS" else FETCH
+        name = kind.replace(" ", "-")
+        raise InputError(f"{path} is a {name} pointer, not the table that it stands for: {fetch}")
     for start, kind in _NOT_TEXT.items():
         if content.startswith(start):
             raise InputError(f"{path} is {kind}: save it as CSV in UTF-8")

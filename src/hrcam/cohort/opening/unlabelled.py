@@ -16,7 +16,7 @@ def open_unlabelled(folder: Path, images: Sequence[Path]) -> Cohort | None:
     folder
         The folder of all images.
     images
-        All that are in it or below: see `hrcam.cohort.opening.image_files.image_paths`.
+        All that are in it or below: see `hrcam.cohort.opening.image_files.find_images`.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 from hrcam.cohort.image import Image
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading.decoding import decoding
-from hrcam.cohort.reading.detection import open_file, read_bytes
+from hrcam.cohort.reading.files import open_file, read_bytes
 from hrcam.cohort.reading.shapes import spatial_shape
 
 _CHANNELS = 4

@@ -1,12 +1,12 @@
 """How the grid of one image differs from that of another."""
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import PLACED, Image
 from hrcam.cohort.reading.geometry import corner_distance, same_place
 
 
 def in_space(image: Image) -> bool:
     """Tell formats that place their voxels in the patient from pictures and arrays."""
-    return image.format in ("nifti", "dicom")
+    return image.format in PLACED
 
 
 def grid_difference(first: Image, second: Image) -> str | None:

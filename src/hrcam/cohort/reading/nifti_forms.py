@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from hrcam.cohort.problems import Caution, ImageError, Reason
 from hrcam.cohort.reading.decoding import decoding
 from hrcam.cohort.reading.geometry import (
@@ -14,6 +12,7 @@ from hrcam.cohort.reading.geometry import (
     same_place,
     shear_cautions,
 )
+from hrcam.cohort.reading.headers import check_voxel_size
 
 _UNITS = {1: "metres", 3: "micrometres"}
 
@@ -100,13 +99,7 @@ def _qform(header: Any) -> Affine:
 
 
 def _check_voxel_size(header: Any, axes: int) -> None:
-    sizes = [float(size) for size in header["pixdim"][1 : axes + 1]]
-    if not all(np.isfinite(size) and size > 0 for size in sizes):
-        raise ImageError(
-            Reason.VOXEL_SIZE,
-            f"the voxel size in the header is {' x '.join(f'{size:g}' for size in sizes)} mm",
-            "write the true voxel size into the header (pixdim)",
-        )
+    check_voxel_size([float(size) for size in header["pixdim"][1 : axes + 1]])
     unit = _UNITS.get(int(header["xyzt_units"]) & 7)
     if unit:
         raise ImageError(

@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF pictures, as grey values."""
+"""PNG, JPEG, TIFF, BMP and WebP pictures, as grey values."""
 
 import io
 from pathlib import Path
@@ -11,16 +11,17 @@ from hrcam.cohort.image import Image
 from hrcam.cohort.problems import Caution, ImageError, Reason
 from hrcam.cohort.reading.colour import luminance
 from hrcam.cohort.reading.decoding import decoding
-from hrcam.cohort.reading.detection import open_file, read_bytes
+from hrcam.cohort.reading.files import open_file, read_bytes
 from hrcam.cohort.reading.shapes import spatial_shape
 
 _DEFLATE_RATIO = 1032
+_BMP_RAW = 0
 _WHITE_IS_ZERO, _UNSIGNED = 0, 1
 _PHOTOMETRIC, _SAMPLE_FORMAT, _BITS = 262, 339, 258  # tags of TIFF
 
 
 def read_picture(path: Path) -> Image:
-    """Decode a PNG, JPEG or TIFF picture.
+    """Decode a PNG, JPEG, TIFF, BMP or WebP picture.
 
     Grey values stay as they are, up to 16 bits or float32; colours become their luminance. The
     camera's orientation (EXIF) is applied. Palettes are looked up.
@@ -56,11 +57,15 @@ def read_picture(path: Path) -> Image:
 def _open(content: bytes) -> Any:
     from PIL import Image as Pillow
 
-    return Pillow.open(io.BytesIO(content), formats=("PNG", "JPEG", "TIFF"))
+    return Pillow.open(io.BytesIO(content), formats=("PNG", "JPEG", "TIFF", "BMP", "WEBP"))
 
 
 def _is_cut(content: bytes) -> bool:
-    """Tell a PNG or JPEG without its end mark."""
+    """Tell a file that ends before its end mark, or before the size that it declares."""
+    declared = {b"BM": content[2:6], b"RI": content[4:8]}.get(content[:2])
+    if declared is not None:
+        header = 8 if content.startswith(b"RI") else 0  # a RIFF file's size is of what follows
+        return len(content) < int.from_bytes(declared, "little") + header
     end = {b"\x89P": b"IEND", b"\xff\xd8": b"\xff\xd9"}.get(content[:2], b"")
     return end not in content[-1024:]
 
@@ -87,7 +92,7 @@ def _check_contents(picture: Any, size: int) -> None:
             f"the picture is in the colour mode {picture.mode}",
             "save it in grey or RGB",
         )
-    layout = picture.tile[0].args
+    layout = picture.tile[0].args if picture.tile else ""
     layout = layout if isinstance(layout, str) else layout[0]
     if picture.mode in ("LA", "RGB", "RGBA") and ";16" in layout:
         raise ImageError(
@@ -101,7 +106,8 @@ def _most_pixels(picture: Any, size: int) -> float:
     """Return how many pixels of one bit a file of this size can hold."""
     if picture.format == "PNG":
         return 8 * _DEFLATE_RATIO * size
-    return 8 * size if picture.info.get("compression") == "raw" else float("inf")
+    raw = picture.info.get("compression") in ("raw", _BMP_RAW)
+    return 8 * size if raw else float("inf")
 
 
 def _grey(picture: Any) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:

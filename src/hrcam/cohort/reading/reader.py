@@ -7,13 +7,18 @@ import numpy as np
 from hrcam.cohort.image import Image
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading.arrays import read_array
-from hrcam.cohort.reading.detection import detect_format, is_folder
+from hrcam.cohort.reading.detection import detect_format
 from hrcam.cohort.reading.dicom import read_dicom
+from hrcam.cohort.reading.files import is_folder
+from hrcam.cohort.reading.mgh import read_mgh
 from hrcam.cohort.reading.nifti import read_nifti
+from hrcam.cohort.reading.pairs import read_pair
 from hrcam.cohort.reading.pictures import read_picture
 
 _READERS = {
     "nifti": read_nifti,
+    "analyze": read_pair,
+    "mgh": read_mgh,
     "dicom": read_dicom,
     "picture": read_picture,
     "array": read_array,
@@ -21,7 +26,7 @@ _READERS = {
 
 
 def read_image(path: Path) -> Image:
-    """Read a NIfTI, DICOM, PNG, JPEG, TIFF or .npy image; a DICOM series is its folder.
+    """Read an image of any supported format; a DICOM series is its folder.
 
     The format is told by the content. Intensities are those of the file with its scale factors
     applied; no window, no normalisation.

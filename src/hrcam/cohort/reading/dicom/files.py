@@ -7,18 +7,16 @@ from typing import Any
 
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading.decoding import decoding
-from hrcam.cohort.reading.detection import (
-    describe,
-    has_dicom_marker,
+from hrcam.cohort.reading.detection import describe, has_dicom_marker, is_image, is_left_out
+from hrcam.cohort.reading.files import (
+    is_broken_link,
     is_folder,
-    is_image,
-    is_left_out,
     open_file,
-    promised_format,
     read_bytes,
     read_head,
     unreadable,
 )
+from hrcam.cohort.reading.suffixes import names_a_slice
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -73,7 +71,9 @@ def _only_image(path: Path) -> Any:
 
 def _slice_files(folder: Path) -> Iterator[Path]:
     try:
-        entries = sorted(e for e in folder.iterdir() if not is_left_out(e) and e.is_file())
+        entries = sorted(
+            e for e in folder.iterdir() if not is_left_out(e) and (e.is_file() or is_broken_link(e))
+        )
     except OSError as error:
         raise unreadable(error) from error
     yield from (entry for entry in entries if _may_be_slice(entry))
@@ -81,12 +81,12 @@ def _slice_files(folder: Path) -> Iterator[Path]:
 
 def _may_be_slice(entry: Path) -> bool:
     """Tell what is a slice by its content or its name: IM0001, 1.2.840.7, or x.dcm."""
+    if names_a_slice(entry):
+        return True
+    if is_broken_link(entry):
+        return False
     with open_file(entry) as file:
-        if has_dicom_marker(read_bytes(file, 132)):
-            return True
-    promised = promised_format(entry)
-    unnamed = not any(letter.isalpha() for letter in entry.suffix)
-    return promised == "dicom" or (unnamed and any(letter.isdigit() for letter in entry.name))
+        return has_dicom_marker(read_bytes(file, 132))
 
 
 def _no_image(folder: Path) -> ImageError:
