@@ -1,6 +1,6 @@
 """Extract what the documentation's tables show from the folder of a benchmark.
 
-    python benchmarks/extract_results.py OUT quick --command "hrcam benchmark --out OUT"
+    python benchmarks/extract_results.py OUT NAME --command COMMAND --date DATE
 
 Writes ``docs/results/NAME.csv``, in the columns of the benchmark's ``summary.csv``, and the JSON
 beside it; then `result_tables.py` writes the tables. Unfinished units are left out.
@@ -69,28 +69,34 @@ def _predictions(one: CohortSummary) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
+def write(out: Path, path: Path, command: str, date: str) -> None:
+    """Write the rows to a CSV, and the JSON beside it; titles that it has are kept."""
+    rows, cohorts = extract(out)
+    rows.to_csv(path, index=False)
+    about_path = path.with_suffix(".json")
+    before = json.loads(about_path.read_text("utf-8")) if about_path.exists() else {}
+    manifest = json.loads((out / MANIFEST).read_text("utf-8"))
+    about = {
+        "title": before.get("title", path.stem),
+        "cohorts": {name: before.get("cohorts", {}).get(name, name) for name in cohorts},
+        "commands": [command],
+        "seeds": sorted({int(seed) for seed in manifest["seeds"]}),
+        "date": date,
+        "versions": manifest["versions"],
+    }
+    about_path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
 def main() -> None:
-    """Write the CSV and the JSON; what the JSON says of titles is kept."""
+    """Read the arguments and write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("out", type=Path, help="folder of the benchmark")
     parser.add_argument("name", help="of the files in docs/results")
     parser.add_argument("--command", required=True, help="as a reader would give it")
     parser.add_argument("--date", required=True, help="when it was measured")
     arguments = parser.parse_args()
-    rows, cohorts = extract(arguments.out)
-    rows.to_csv(RESULTS / f"{arguments.name}.csv", index=False)
-    manifest = json.loads((arguments.out / MANIFEST).read_text("utf-8"))
-    path = RESULTS / f"{arguments.name}.json"
-    before = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    about = {
-        "title": before.get("title", arguments.name),
-        "cohorts": {name: before.get("cohorts", {}).get(name, name) for name in cohorts},
-        "commands": [arguments.command],
-        "seeds": sorted({int(seed) for seed in manifest["seeds"]}),
-        "date": arguments.date,
-        "versions": manifest["versions"],
-    }
-    path.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    path = RESULTS / f"{arguments.name}.csv"
+    write(arguments.out, path, arguments.command, arguments.date)
 
 
 if __name__ == "__main__":

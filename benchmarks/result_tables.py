@@ -158,7 +158,7 @@ def maps_table(measured: Measurements, cohort: str) -> str:
             score.variant.name + (" (no model)" if key == "no model" else ""),
             _mean(score),
             _mean(measured.score(cohort, "pointing", score.variant)),
-            _ratio(score),
+            MISSING if score.variant == DEFAULT else _ratio(score),
         )
         for key, score in best.items()
     ]
