@@ -30,7 +30,7 @@ from hrcam import HRCAM
 from hrcam.levels import find_levels
 from hrcam.maps.fusion_fit import learn_fusion
 from hrcam.maps.sensitivity_fit import learn_sensitivity
-from hrcam.maps.training_passes import Watch, pool_images
+from hrcam.maps.training_passes import TrainingPasses, pool_images
 
 Run = Callable[[], object]
 
@@ -206,7 +206,7 @@ def fit_ratios(case: str, rounds: int) -> dict[str, float]:
     batches = [images, images.flip(-1)]
     explainer = HRCAM(model).fit([one for batch in batches for one in batch.split(1)], "logits")
     levels = explainer.levels
-    watch = Watch(model, batches, "logits", None, levels, 0.0)
+    passes = TrainingPasses(model, batches, "logits", None, levels, 0.0)
     forward = [plain(model, batch) for batch in batches]
     ratios: dict[str, list[float]] = {"first pass": [], "other passes": [], "gradients": []}
     for _ in range(rounds):
@@ -218,11 +218,11 @@ def fit_ratios(case: str, rounds: int) -> dict[str, float]:
         _, data = pool_images(model, batches, "logits", None, lambda _: levels)
         ratios["first pass"].append((time.perf_counter() - start) / base)
         start = time.perf_counter()
-        head, own = explainer.head, watch.own_classes(data.outcome)
-        fusion = learn_fusion(watch, head, own, True, None)
+        head, classes = explainer.head, passes.image_classes(data.outcome)
+        fusion = learn_fusion(passes, head, classes, True, None)
         ratios["other passes"].append((time.perf_counter() - start) / base)
         start = time.perf_counter()
-        learn_sensitivity(watch, head, fusion.references, own, True, 0)
+        learn_sensitivity(passes, head, fusion.references, classes, True, 0)
         ratios["gradients"].append((time.perf_counter() - start) / base)
     return {name: statistics.median(values) for name, values in ratios.items()}
 

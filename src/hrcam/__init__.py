@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Imported when first used, so that the command line answers before PyTorch is loaded.
+# Imported on first use, so that the command line starts without loading PyTorch.
 _HOMES = {
     "HRCAM": "hrcam.explainer",
     "Explanation": "hrcam.explanation",

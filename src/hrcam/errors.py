@@ -1,38 +1,38 @@
-"""What hrcam raises: each message says what was wrong, where, and what to do."""
+"""Errors and warnings. Each message says what was wrong, where, and what to do."""
 
 from importlib.util import find_spec
 
 
 class HRCAMError(Exception):
-    """Base of every error that hrcam raises on purpose."""
+    """Base of every error of hrcam."""
 
 
 class InputError(HRCAMError, ValueError):
-    """Images, labels, classes or options that cannot be used as they are."""
+    """Images, labels, classes or options that cannot be used."""
 
 
 class LevelError(HRCAMError, ValueError):
-    """A model without usable feature maps, or a level that is not where it was said to be."""
+    """A model without usable feature maps, or a level that does not exist in it."""
 
 
 class GradientError(HRCAMError, ValueError):
-    """A model that no gradient can pass, where a method needs one."""
+    """A model without gradients, where a method needs them."""
 
 
 class TrainingError(HRCAMError, RuntimeError):
-    """A training that cannot come to anything any more."""
+    """A training that has failed, such as one that diverged."""
 
 
 class FitError(HRCAMError, ValueError):
-    """Data from which no head can be learnt: empty, one class only, a class without images."""
+    """Data from which no head can be fitted: empty, one class only, a class without images."""
 
 
 class NotFittedError(HRCAMError, RuntimeError):
-    """Something was asked for that only ``fit`` can make."""
+    """An explainer is used before ``fit``."""
 
 
 class LoadError(HRCAMError, ValueError):
-    """A saved explainer that is damaged, or that does not belong to this model."""
+    """A saved explainer that is damaged, or that was fitted on another model."""
 
 
 class MissingExtraError(HRCAMError, ImportError):
@@ -66,4 +66,4 @@ def require(part: str, extra: str, *packages: str) -> None:
 
 
 class HRCAMWarning(UserWarning):
-    """Base of every warning that hrcam gives."""
+    """Base of every warning of hrcam."""

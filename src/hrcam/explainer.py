@@ -1,4 +1,4 @@
-"""HRCAM: fit one head over every resolution of a CNN, and explain with it."""
+"""HRCAM: fit a linear head over every resolution of a CNN, and explain images with it."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ from hrcam.maps.assembly import evidence_map, pattern_maps
 from hrcam.maps.fusion_fit import learn_fusion
 from hrcam.maps.reading import LevelReading, read_levels
 from hrcam.maps.sensitivity_fit import learn_sensitivity
-from hrcam.maps.training_passes import CLASSES_AT_ONCE, Watch, check_loader, pool_images
+from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses, check_loader, pool_images
 from hrcam.maps.weights import EVIDENCE, MapWeights
 from hrcam.model.call import Images
 from hrcam.model.inputs import (
@@ -87,20 +87,20 @@ class HRCAM:
 
     @property
     def references(self) -> tuple[int | None, ...]:
-        """The class that each is compared with in the pattern map; None for all others."""
-        found = self._known.fusion.references.tolist()
-        return tuple(None if one == ALL_OTHERS else one for one in found)
+        """For each class, the one it is compared with in the pattern map; None for all others."""
+        references = self._known.fusion.references.tolist()
+        return tuple(None if one == ALL_OTHERS else one for one in references)
 
     @property
     def reference(self) -> int | None:
-        """The class that ``fit`` was told to compare the others with."""
+        """The reference class that was passed to ``fit``."""
         self._known  # noqa: B018 - raises before fit
-        found: int | None = self._settings["reference"]
-        return found
+        reference: int | None = self._settings["reference"]
+        return reference
 
     @property
     def fidelity(self) -> float:
-        """On held-out folds: R² of the CNN's logits, or accuracy for labels."""
+        """On held-out folds: R² for ``target="logits"``, accuracy for ``target="labels"``."""
         return self.head.fidelity
 
     def fit(
@@ -114,62 +114,65 @@ class HRCAM:
         centre: bool = True,
         seed: int = 0,
     ) -> Self:
-        """Learn the head in one pass over the data, and the pattern maps in a few more.
+        """Learn the head and the pattern maps, in several passes over the data.
 
-        One of these is whole, one ends after some images of each class. With K > 2 classes two
-        of the short kind for each of K − 1 choose what each class is compared with. Two more are
-        of 128 and of 32 images, two at a time, the first of them with gradients; both load all
-        images up to the last of these.
+        Two passes run over all images: one for the head, one for the fusion of the levels. The
+        others are short: one over about 128 images for the fusion, one over 128 images with
+        gradients, and one over 32. With K > 2 classes, 2 (K − 1) more short passes choose the
+        reference of each class.
 
         Parameters
         ----------
         loader
-            Yields (images, labels), or images alone for ``target="logits"``; a DataLoader, or
-            anything that can be passed over twice. Batches are moved to the model's device.
+            Yields (images, labels), or images alone for ``target="logits"``: a DataLoader, or
+            any iterable that starts anew each time. Batches are moved to the model's device.
         target
-            ``"labels"``: a classifier of its own next to the CNN's (the paper). ``"logits"``:
-            the head stands in for the CNN itself, needs no labels, and the explanation is of
-            the deployed model.
+            ``"labels"``: the head is a classifier of its own, next to the CNN's (as in the
+            paper). ``"logits"``: the head approximates the CNN's logits, needs no labels, and
+            explains the deployed model.
         groups
-            One name per image, in the loader's order, of what must not be split between folds
-            and is resampled together: the subject.
+            One name per image, in the loader's order, usually the subject. Images of one group
+            stay in one fold and are resampled together.
         bootstrap
-            Number of refits on resampled subjects; gives ``Explanation.std``.
+            Number of refits on resampled groups (images without groups); gives
+            ``Explanation.std``.
         reference
-            Of more than two classes the one that the pattern maps compare the others with, as
-            controls; it is itself compared with all others. None to choose, for each class, the
-            one that its images stand out from most.
+            With more than two classes, the class that the others are compared with in the
+            pattern maps, such as the controls. It is itself compared with all others. None
+            chooses for each class the one that its images stand out from most.
         centre
-            Subtract from each class's weights the mean over the classes, which a softmax does
-            not see. False for outputs that do not compete: several labels, several values.
+            Centre weights and bias over the classes; a softmax does not change. Pass False for
+            outputs that do not compete, such as multiple labels or regression values.
         seed
-            Of folds and resampling.
+            Of the folds, the resampling, and the images and positions that are drawn.
 
         Raises
         ------
         FitError
             If no head can be learnt from the data: no batch, one class, a class without images.
         InputError
-            If images, labels or groups cannot be used.
+            If images, labels, groups or options cannot be used.
         LevelError
             If the model has no feature maps.
 
         Warns
         -----
         HRCAMWarning
-            Where the maps will mean little: a head that hardly predicts, a class that the CNN
-            never predicts. Where they will be poorer: a model that no gradient passes.
+            If the head predicts poorly, if the CNN never predicts a class, or if the model has
+            no gradients.
         """
         if target not in get_args(Target):
             raise InputError(f"target is {target!r}: it must be 'labels' or 'logits'")
         if not isinstance(bootstrap, int) or bootstrap < 0 or bootstrap == 1:
             raise InputError(
-                f"bootstrap is {bootstrap!r}: it is a number of refits, 0 or 2 and more"
+                f"bootstrap is {bootstrap!r}: it must be a number of refits, 0 or at least 2"
             )
         if not isinstance(seed, int) or seed < 0:
-            raise InputError(f"seed is {seed!r}: it is a whole number, 0 or more")
+            raise InputError(f"seed is {seed!r}: it must be a whole number, 0 or more")
         if reference is not None and not centre:
-            raise InputError("a reference is one of classes that compete: leave centre at True")
+            raise InputError(
+                "a reference needs classes that compete: leave centre at True, or leave it out"
+            )
         check_loader(loader, groups is not None)
         levels, data = pool_images(
             self.model,
@@ -190,12 +193,14 @@ class HRCAM:
             bootstrap=bootstrap,
             seed=seed,
         )
-        # The median parts the images of a model with one output in two halves.
+        # The median splits the images of a model with one output into two halves.
         threshold = float(np.median(data.outcome))
-        watch = Watch(self.model, loader, target, self._output, levels, threshold)
-        own = watch.own_classes(data.outcome)
-        fusion = learn_fusion(watch, head, own, centre, reference)
-        sensitivity = learn_sensitivity(watch, head, fusion.references, own, centre, seed)
+        passes = TrainingPasses(self.model, loader, target, self._output, levels, threshold)
+        image_classes = passes.image_classes(data.outcome)
+        fusion = learn_fusion(passes, head, image_classes, centre, reference)
+        sensitivity = learn_sensitivity(
+            passes, head, fusion.references, image_classes, centre, seed
+        )
         self._adopt(Fitted(head, fusion, sensitivity))
         self._settings = {
             "seed": seed,
@@ -218,13 +223,14 @@ class HRCAM:
         Parameters
         ----------
         images
-            What the model takes: a tensor (B, C, *spatial), or a tuple or mapping with one.
+            A batch that the model takes: a tensor (B, C, *spatial), or a tuple or mapping with
+            one.
         classes
-            None for each image's predicted class (the head's, or the CNN's own where the head
-            was fitted to its logits), one class for all, or one per image; class indices as in
-            the labels, or in the CNN's output. A model with a single output has the one class 0,
-            whatever the output's sign. With more than 16 classes, None takes a second forward
-            pass.
+            One class for all images, or one per image, as an index into the labels or into the
+            CNN's output. None takes each image's predicted class: the CNN's for
+            ``target="logits"``, the head's for ``target="labels"``; with more than 16 classes
+            this needs a second forward pass. A model with a single output has the one class 0,
+            whatever the sign of the output.
 
         Returns
         -------
@@ -258,7 +264,7 @@ class HRCAM:
         with torch.no_grad():
             found = self._read(images, self._map_weights, chosen)
             explained = found.predicted if chosen is None else chosen.to(image.device)
-            # A half-precision context of the caller is for the model, not for the sums.
+            # The caller's autocast is meant for the model; the sums need single precision.
             with torch.autocast(image.device.type, enabled=False):
                 patterns = pattern_maps(found.maps, found.readouts, fitted.fusion, explained, image)
                 return Explanation(
@@ -267,8 +273,8 @@ class HRCAM:
                     classes=explained,
                     bias=torch.tensor(head.bias).to(found.logits)[explained],
                     evidence=evidence_map(found.maps, grid),
-                    pattern=patterns.pattern,
-                    fused=patterns.fused,
+                    pattern=patterns.refined,
+                    pattern_as_read=patterns.as_read,
                     std=patterns.std,
                     level_evidence={
                         level.name: level_maps[:, EVIDENCE].clone()
@@ -279,14 +285,14 @@ class HRCAM:
     def save(self, path: str | Path) -> None:
         """Write what ``fit`` learnt to a folder, as safetensors and JSON.
 
-        The model's own weights are not in it, only their norms, by which ``load`` knows them.
+        The folder does not contain the model's weights, only checksums to recognise them.
         """
         settings = {**self._settings, "output": self._output}
         save_fitted(Path(path), self.model, self._known, settings)
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> Self:
-        """Read a saved explainer onto the model that it was fitted on.
+        """Load a saved explainer for the model that it was fitted on.
 
         Raises
         ------
@@ -304,7 +310,7 @@ class HRCAM:
     def _known(self) -> Fitted:
         if self._fitted is None:
             raise NotFittedError(
-                "nothing is known of the model yet: call fit, or HRCAM.load, first"
+                "the explainer is not fitted yet: call fit, or load one with HRCAM.load"
             )
         return self._fitted
 

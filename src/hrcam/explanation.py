@@ -1,4 +1,4 @@
-"""Explanation: the maps of a batch, and what they add up to."""
+"""Explanation: the maps of a batch of images."""
 
 from dataclasses import dataclass
 
@@ -14,28 +14,28 @@ class Explanation:
     Attributes
     ----------
     logits
-        The head's logits, shape (B, K), centred over the classes unless ``fit`` was told not to.
+        The head's logits, shape (B, K), centred over the classes if ``fit`` had ``centre=True``.
     model_logits
-        The model's own outputs as they are, (B, K), where the head was fitted to them; else None.
+        The model's own outputs, (B, K), if the head was fitted to them; else None.
     classes
         The class that each map explains, shape (B,).
     bias
         The head's bias for that class, shape (B,).
     evidence
-        What the decision is made of, in logit units, signed, shape (B, *spatial); its mean over
-        the image plus ``bias`` is the logit of the class.
+        The contribution of each position to the decision, in logit units, signed, shape
+        (B, *spatial). Its mean over the image plus ``bias`` is the logit of the class.
     pattern
-        Where the image is unlike images of the class that it is compared with, in what tells the
-        two apart, shape (B, *spatial): the map to look at for localisation. Its size says where,
-        in standard deviations of those images, at the same place and anywhere, and less where the
-        decision depends less on the image; its sign says whether that speaks for the class or
-        against it. It is spread along the image, between places that look alike.
-    fused
-        ``pattern`` before it was spread: what the network alone says, (B, *spatial).
+        The map for localisation, shape (B, *spatial): where the image deviates from images of
+        the reference class, in features that go with the class. Its size is the deviation in
+        standard deviations of the reference images, weighted by how much the decision depends
+        on the position; a positive sign speaks for the class, a negative one against it. It is
+        refined by edge-aware smoothing along the image.
+    pattern_as_read
+        ``pattern`` as read from the network, before refinement, (B, *spatial).
     std
-        Standard deviation of ``pattern`` over resampled images, or subjects, (B, *spatial), where
-        ``fit`` was asked for a bootstrap, or rather an upper bound of it; else None. The fusion
-        of levels, and what classes are compared with, are held fixed.
+        Upper bound of the standard deviation of ``pattern`` over resampled images or groups,
+        (B, *spatial), if ``fit`` had a bootstrap; else None. The fusion of the levels and the
+        reference classes are held fixed.
     level_evidence
         Each level's share of the evidence at its own resolution, (B, *S_l).
     """
@@ -46,7 +46,7 @@ class Explanation:
     bias: torch.Tensor
     evidence: torch.Tensor
     pattern: torch.Tensor
-    fused: torch.Tensor
+    pattern_as_read: torch.Tensor
     std: torch.Tensor | None
     level_evidence: dict[str, torch.Tensor]
 

@@ -1,4 +1,4 @@
-"""The project's own small CNN, for cohorts of a few hundred to a few thousand images."""
+"""A small CNN, for cohorts of a few hundred to a few thousand images."""
 
 import torch
 from torch import nn
@@ -9,16 +9,16 @@ _POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 class SmallCNN(nn.Module):
-    """Blocks of two convolutions, max pooling between, then global mean and one linear layer.
+    """Blocks of two convolutions with max pooling in between, global mean, and one linear layer.
 
     Parameters
     ----------
     dimensions
         Number of spatial axes, 1 to 3.
     in_channels, classes
-        Channels of the image, and number of logits.
+        Number of image channels, and of logits.
     widths
-        Channels of each block; there is one resolution per block.
+        Channels of each block. Each block after the first halves the resolution.
     """
 
     def __init__(

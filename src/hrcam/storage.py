@@ -1,4 +1,4 @@
-"""Save and load what ``fit`` learnt: numbers as safetensors, everything else as JSON."""
+"""Save and load what ``fit`` learnt: arrays as safetensors, everything else as JSON."""
 
 import hashlib
 import json
@@ -19,30 +19,30 @@ from hrcam.errors import LoadError
 from hrcam.head.covariance import ALL_OTHERS, LogitCovariance
 from hrcam.head.fit import Head, Target
 from hrcam.levels import Level, Levels
-from hrcam.levels.geometry import Lattice
-from hrcam.maps.fusion import VIEWS, LevelFusion
+from hrcam.levels.geometry import FeatureGrid
+from hrcam.maps.fusion import BASELINES, LevelFusion
 from hrcam.maps.sensitivity import Sensitivity
 
-FORMAT = 6
+FORMAT = 7
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
-_FUSION = ("references", "spread", "views", "extent")
-# Half precision changes a tensor's norm by less than this; other weights change it by more.
+_FUSION = ("references", "std", "used_baselines", "extent")
+# Relative tolerance for norms and projections, so that a model in half precision is recognised.
 _SAME_NORM = 5e-3
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """All that maps are made with, besides the model.
+    """What ``fit`` learns.
 
     Attributes
     ----------
     head
-        Over the pooled features of all levels.
+        The linear head over the pooled features of all levels.
     fusion
-        How the level maps become one.
+        How the level maps are fused.
     sensitivity
-        Where the decision depends on the image.
+        How much the decision depends on each position.
     """
 
     head: Head
@@ -51,12 +51,12 @@ class Fitted:
 
     @property
     def levels(self) -> Levels:
-        """Where feature maps are read, from the coarsest to the finest."""
+        """The levels, from the coarsest to the finest."""
         return self.fusion.levels
 
 
 def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str, Any]) -> None:
-    """Write a folder with ``head.safetensors`` and ``hrcam.json``, each of them atomically."""
+    """Write ``head.safetensors`` and ``hrcam.json`` into a folder, each of them atomically."""
     head, fusion = fitted.head, fitted.fusion
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     arrays["sensitivity"] = np.ascontiguousarray(fitted.sensitivity.weights)
@@ -77,22 +77,22 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
         f"covariance_{name}": np.stack([getattr(one, name) for one in covariances])
         for name in ("features", "logits")
     }
-    # Means at single positions need no more digits than the maps have.
+    # The maps are in single precision, so the means at single positions can be too.
     arrays |= {f"level_mean_{index}": mean.astype("f4") for index, mean in enumerate(fusion.mean)}
     numbers = save(arrays)
-    # Each file is written whole or not at all; the digest tells if the two belong together.
+    # Each file is written atomically; the digest tells whether the two belong together.
     description["sha256"] = hashlib.sha256(numbers).hexdigest()
     write_atomically(path / _NUMBERS, numbers)
     write_atomically(path / _DESCRIPTION, encode_json(description))
 
 
 def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
-    """Read what ``save_fitted`` wrote.
+    """Read a folder written by ``save_fitted``.
 
     Raises
     ------
     LoadError
-        If the folder is missing or damaged, of a newer format, or saved with another model.
+        If the folder is missing or damaged, of another format, or saved with another model.
     """
     try:
         description = json.loads((path / _DESCRIPTION).read_text(encoding="utf-8"))
@@ -107,8 +107,8 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
         raise LoadError(f"{path} is damaged: {_DESCRIPTION} is not what save writes")
     if description.get("format") != FORMAT:
         raise LoadError(
-            f"{path} has the format {description.get('format')}, and hrcam {__version__} reads "
-            f"format {FORMAT}: use the version that wrote it, or fit again"
+            f"{path} has format {description.get('format')}, and hrcam {__version__} reads format "
+            f"{FORMAT}: fit again, or use the version that wrote it"
         )
     if description.get("sha256") != hashlib.sha256(numbers).hexdigest():
         raise LoadError(
@@ -138,24 +138,24 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
         saved_model, settings = dict(description["model"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
-    if head.target not in get_args(Target) or not _fit(fitted):
-        raise LoadError(f"{path} is damaged: its levels and its head do not fit each other")
+    if head.target not in get_args(Target) or not _consistent(fitted):
+        raise LoadError(f"{path} is damaged: the shapes of its arrays do not match")
     _check_model(model, saved_model, levels)
     return fitted, settings
 
 
 def _level(saved: dict[str, Any]) -> Level:
-    lattice = saved["lattice"]
-    if lattice is not None:
-        lattice = Lattice(tuple(lattice["first"]), tuple(lattice["step"]))
-        if not len(lattice.first) == len(lattice.step) == len(saved["size"]):
-            raise ValueError("a lattice of other axes than its level")
+    feature_grid = saved["feature_grid"]
+    if feature_grid is not None:
+        feature_grid = FeatureGrid(tuple(feature_grid["first"]), tuple(feature_grid["step"]))
+        if not len(feature_grid.first) == len(feature_grid.step) == len(saved["size"]):
+            raise ValueError("the feature grid of a level has another number of axes than its size")
     sizes = {name: tuple(saved[name]) for name in ("size", "stride")}
-    return Level(**{**saved, **sizes, "lattice": lattice})
+    return Level(**{**saved, **sizes, "feature_grid": feature_grid})
 
 
-def _fit(fitted: Fitted) -> bool:
-    """Whether arrays that were read have the shapes of each other."""
+def _consistent(fitted: Fitted) -> bool:
+    """Whether the shapes of all loaded arrays are consistent."""
     head, fusion, levels = fitted.head, fitted.fusion, fitted.levels
     classes, features = len(head.bias), sum(level.channels for level in levels)
     covariances = (head.covariance, *head.resampled)
@@ -168,8 +168,8 @@ def _fit(fitted: Fitted) -> bool:
         and fitted.sensitivity.offsets.shape == (len(levels),)
         and all(array.shape == (classes,) for array in (fusion.references, fusion.extent))
         and bool(np.all((fusion.references >= ALL_OTHERS) & (fusion.references < classes)))
-        and fusion.spread.shape == (classes, len(levels), len(VIEWS))
-        and fusion.views.shape == (classes, len(VIEWS))
+        and fusion.std.shape == (classes, len(levels), len(BASELINES))
+        and fusion.used_baselines.shape == (classes, len(BASELINES))
         and all(mean.shape[0] == classes for mean in fusion.mean)
     )
 
@@ -177,7 +177,7 @@ def _fit(fitted: Fitted) -> bool:
 def _norms(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Return shape, norm and one projection of each parameter and floating-point buffer.
 
-    Wide layers have nearly one norm at every initialisation; their projections differ.
+    Norms of wide layers are nearly the same at every initialisation; their projections differ.
     """
     return {
         name: {
@@ -198,11 +198,11 @@ def _projection(tensor: torch.Tensor) -> float:
 
 def _check_model(model: nn.Module, saved: dict[str, Any], levels: Levels) -> None:
     modules = dict(model.named_modules(remove_duplicate=False))
-    lacking = [level.module for level in levels if level.module not in modules]
-    if lacking:
+    missing = [level.module for level in levels if level.module not in modules]
+    if missing:
         raise LoadError(
-            f"the model has no module {lacking[0]!r}, which the explainer reads "
-            f"({len(lacking)} of {len(levels)} levels are missing): load it onto the "
+            f"the model has no module {missing[0]!r}, which the explainer reads "
+            f"({len(missing)} of {len(levels)} levels are missing): load it for the "
             "architecture that it was fitted on"
         )
     found = _norms(model)

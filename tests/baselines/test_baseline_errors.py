@@ -98,7 +98,7 @@ def test_a_level_behind_a_detached_one(small_images):
 
 
 def test_logits_without_a_gradient(small_images):
-    with pytest.raises(GradientError, match=r"carry no gradient.*take a method without"):
+    with pytest.raises(GradientError, match=r"carry no gradient.*use a method without"):
         GradCAM(TwoOutputs(detach=True), levels=["side"]).explain(small_images())
 
 
@@ -111,7 +111,7 @@ def test_weights_made_in_inference_mode(small_net, small_images):
 
 
 def test_cam_without_a_pooled_linear_head(known_gradients, image, small_images):
-    with pytest.raises(LevelError, match=r"CAM is not defined .* take Grad-CAM"):
+    with pytest.raises(LevelError, match=r"CAM is not defined .* use Grad-CAM"):
         CAM(known_gradients).explain(image)
     maximum = nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4, 2)

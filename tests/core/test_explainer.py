@@ -12,7 +12,7 @@ from torch import nn
 from hrcam import HRCAM, Explanation
 from hrcam.levels.capture import capture
 from hrcam.levels.operators import upsample
-from hrcam.maps.refine import diffuse
+from hrcam.maps.refine import refine
 from hrcam.model.call import Images, call_model, logits_of
 from hrcam.model.tensors import map_tensors
 
@@ -241,20 +241,20 @@ def test_std_is_the_naive_one_over_the_refits():
         refit = copy.copy(case.hr)
         head = replace(case.hr.head, covariance=covariance, resampled=())
         refit._adopt(replace(case.hr._known, head=head))
-        maps.append(refit.explain(case.images).fused)
+        maps.append(refit.explain(case.images).pattern_as_read)
     grid = tuple(case.images.shape[2:])
     reach = case.hr._known.fusion.reach(case.explanation.classes, grid)
-    expected = diffuse(torch.stack(maps).std(0)[:, None], case.images, reach)[:, 0]
+    expected = refine(torch.stack(maps).std(0)[:, None], case.images, reach)[:, 0]
     close(case.explanation.std, expected)
 
 
 def test_the_pattern_is_the_fused_map_spread_along_the_image():
     """In size and in sign: what speaks for a class and what speaks against it do not cancel."""
     case = fitted(ARCHITECTURES["plain"], "labels")
-    fused, pattern = case.explanation.fused, case.explanation.pattern
+    fused, pattern = case.explanation.pattern_as_read, case.explanation.pattern
     reach = case.hr._known.fusion.reach(case.explanation.classes, tuple(case.images.shape[2:]))
     size, direction = (
-        diffuse(one[:, None], case.images, reach)[:, 0] for one in (fused.abs(), fused)
+        refine(one[:, None], case.images, reach)[:, 0] for one in (fused.abs(), fused)
     )
     close(pattern.abs(), size)
     clear = direction.abs() > 1e-5

@@ -10,10 +10,10 @@ from torch import nn
 from hrcam import HRCAM
 from hrcam.errors import HRCAMWarning
 from hrcam.levels import Level
-from hrcam.levels.geometry import Lattice
+from hrcam.levels.geometry import FeatureGrid
 from hrcam.levels.operators import upsample
 from hrcam.maps.sensitivity import Sensitivity, sensitivity_map
-from hrcam.maps.sensitivity_fit import _choose
+from hrcam.maps.sensitivity_fit import _draw_images
 
 SIZE = 20
 
@@ -56,9 +56,9 @@ def images_of(number: int, seed: int = 0) -> torch.Tensor:
 def sensitivity_of(hr: HRCAM, images: torch.Tensor) -> torch.Tensor:
     """S where the fused map has a size: it is F S, and F alone is that of a neutral explainer."""
     neutral = HRCAM(hr.model)
-    everywhere = Sensitivity.everywhere(len(hr.levels), len(hr.head.mean))
-    neutral._adopt(replace(hr._known, sensitivity=everywhere))
-    return hr.explain(images, 0).fused / neutral.explain(images, 0).fused
+    uniform = Sensitivity.uniform(len(hr.levels), len(hr.head.mean))
+    neutral._adopt(replace(hr._known, sensitivity=uniform))
+    return hr.explain(images, 0).pattern_as_read / neutral.explain(images, 0).pattern_as_read
 
 
 def test_a_gradient_that_is_linear_in_the_features_is_found():
@@ -129,7 +129,10 @@ def test_models_that_drop_the_axis_of_a_batch_of_one(sizes):
     squeezed = HRCAM(_as(Squeezed(), model)).fit(images_of(12).split(list(sizes)), "logits")
     plain = HRCAM(model).fit([images_of(12)], "logits")
     torch.testing.assert_close(
-        squeezed.explain(images).fused, plain.explain(images).fused, rtol=1e-3, atol=1e-4
+        squeezed.explain(images).pattern_as_read,
+        plain.explain(images).pattern_as_read,
+        rtol=1e-3,
+        atol=1e-4,
     )
 
 
@@ -147,7 +150,9 @@ def test_no_gradient_leaves_the_fused_map_and_says_so():
         without = HRCAM(_as(Detached(), model)).fit([images], "logits")
     expected = HRCAM(model).fit([images], "logits").explain(images)
     explanation = without.explain(images)
-    torch.testing.assert_close(explanation.fused, expected.fused, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        explanation.pattern_as_read, expected.pattern_as_read, rtol=1e-4, atol=1e-6
+    )
     torch.testing.assert_close(explanation.evidence, expected.evidence)
 
 
@@ -186,10 +191,10 @@ def test_the_same_seed_gives_the_same_and_another_nearly_the_same():
 
 
 def test_images_are_shared_between_the_classes():
-    own = np.repeat([0, 1, 2], [500, 20, 300])
-    chosen = _choose(own, np.random.default_rng(0))
-    assert np.bincount(own[chosen]).tolist() == [42, 20, 42]
-    many = _choose(np.arange(1000), np.random.default_rng(0))
+    image_classes = np.repeat([0, 1, 2], [500, 20, 300])
+    chosen = _draw_images(image_classes, np.random.default_rng(0))
+    assert np.bincount(image_classes[chosen]).tolist() == [42, 20, 42]
+    many = _draw_images(np.arange(1000), np.random.default_rng(0))
     assert len(set(many)) == 128
 
 
@@ -245,15 +250,15 @@ def test_a_level_that_the_logits_do_not_depend_on_counts_for_nothing(part):
 
 
 def test_map_is_the_largest_readout_of_the_sums_over_levels_and_stays_positive():
-    lattice = Lattice((0.0, 0.0), (2.0, 2.0))
+    feature_grid = FeatureGrid((0.0, 0.0), (2.0, 2.0))
     levels = [
         Level("a", "a", 1, (4, 6), (1.0, 1.0)),
-        Level("b", "b", 1, (2, 3), (2.0, 2.0), lattice=lattice),
+        Level("b", "b", 1, (2, 3), (2.0, 2.0), feature_grid=feature_grid),
     ]
     torch.manual_seed(0)
     shares = [torch.randn(2, 2, 4, 6), torch.randn(2, 2, 2, 3)]
     before = [share.clone() for share in shares]
-    readouts = shares[0] + upsample(shares[1], (4, 6), lattice)
+    readouts = shares[0] + upsample(shares[1], (4, 6), feature_grid)
     found = sensitivity_map(shares, levels, (4, 6))
     torch.testing.assert_close(shares, before, rtol=0, atol=0)
     torch.testing.assert_close(found, readouts.amax(1).clamp_min(0.001))

@@ -178,8 +178,10 @@ def test_a_head_that_does_not_come_out_again_proves_nothing(learnt):
     generator = np.random.default_rng(3)
     known = other._known
     means = (one + 100 * generator.standard_normal(one.shape) for one in known.fusion.mean)
-    views = np.array([[True, False]] * 2)
-    other._adopt(replace(known, fusion=replace(known.fusion, mean=tuple(means), views=views)))
+    used = np.array([[True, False]] * 2)
+    other._adopt(
+        replace(known, fusion=replace(known.fusion, mean=tuple(means), used_baselines=used))
+    )
     checks = check_maps(other, specimens)
     check = named(checks, "randomisation")
     assert check.passed is None

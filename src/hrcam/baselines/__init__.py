@@ -1,8 +1,12 @@
-"""The rivals of HR-CAM: one interface, on the same levels.
+"""Other CAM methods, to compare HR-CAM with: one interface, on the same levels.
 
-Every method maps a batch of images to one map per level at the size of the image
-(``by_level``), and to one map in all (``explain``): the level's own, or several levels fused by
-the mean, the maximum or the product of their min-max normalised maps.
+Every method returns one map per level at the size of the image (``by_level``), or one map in all
+(``explain``): that of a single level, or several levels fused by the mean, the maximum or the
+product of their min-max normalised maps.
+
+``interface`` defines `Baseline`, ``level_fusion`` fuses levels; the methods are in ``cam``,
+``gradient_methods`` (on ``gradient``), ``score`` and ``eigen``. To add a method, subclass
+`Baseline` or `GradientMethod`, and list it in `METHODS`.
 
 Examples
 --------
@@ -32,7 +36,7 @@ METHODS: dict[str, type[Baseline]] = {
         EigenCAM,
     )
 }
-"""Every method, by the name that its paper gives it."""
+"""Every method, by its name in the literature."""
 
 __all__ = [
     "CAM",

@@ -8,8 +8,13 @@ from typing import ClassVar, TypeGuard
 import torch
 from torch import nn
 
-from hrcam.baselines.channels import weighted_sum
-from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
+from hrcam.baselines.interface import (
+    Baseline,
+    Classes,
+    explained_classes,
+    finite_logits,
+    weighted_sum,
+)
 from hrcam.errors import LevelError
 from hrcam.levels import Level, Levels
 from hrcam.levels.capture import capture
@@ -19,10 +24,9 @@ from hrcam.model.call import Images
 class CAM(Baseline):
     """CAM (Zhou et al., CVPR 2016): M_c = Σ_k w_ck A_k, signed, in logit units.
 
-    It is defined only where global average pooling and one linear layer (or a 1×1 convolution
-    as the classifier) lead from a level to the logits, and only at that level, which
-    ``levels="auto"`` finds. As in the paper there is no ReLU and no bias: the map's mean over
-    the level's own positions plus the bias is the logit.
+    CAM is defined only at a level from which global average pooling and one linear layer (or 1×1
+    convolution) lead to the logits; ``levels="auto"`` finds it. As in the paper there is no ReLU
+    and no bias: the map's mean over the level's positions plus the bias is the logit.
 
     Parameters
     ----------
@@ -45,7 +49,7 @@ class CAM(Baseline):
         return found
 
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
-        # A copy, since the model may write into the map later.
+        # A copy, since the model may overwrite the map in place.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
         logits = finite_logits(output, self._output)
         chosen = explained_classes(logits, classes)
@@ -63,13 +67,13 @@ def _undefined(levels: Sequence[Level]) -> LevelError:
     return LevelError(
         f"CAM is not defined for this model at {names}: it needs global average pooling of a "
         "level followed by one linear layer, and no layer of the model gives its logits that "
-        "way; take Grad-CAM, which is defined for every model"
+        "way; use Grad-CAM, which is defined for every model"
     )
 
 
 @dataclass(frozen=True)
 class _Pooled:
-    """Global average of a level, (B, C_l), and the rounding error of one of its numbers."""
+    """Global average of a level, (B, C_l), and the machine epsilon of the level's type."""
 
     means: torch.Tensor
     epsilon: float
@@ -82,10 +86,10 @@ def _pool(feature_map: torch.Tensor) -> _Pooled:
 
 
 def _class_weights(model: nn.Module, pooled: _Pooled, logits: torch.Tensor) -> torch.Tensor | None:
-    """Return the weights (K, C_l) of the layer that makes these logits of the pooled level.
+    """Return the weights (K, C_l) of the linear layer from the pooled level to the logits.
 
-    The layer is known by its numbers, not by its place: it is the last one that gives the
-    logits, within rounding.
+    The layer is recognised by its output: it is the last one that gives the logits, up to
+    rounding. None if there is no such layer.
     """
     means = pooled.means
     tolerance = 1e-4 + 4 * max(pooled.epsilon, torch.finfo(logits.dtype).eps)

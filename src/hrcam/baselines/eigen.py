@@ -13,7 +13,7 @@ from hrcam.model.tensors import at_least_single
 class EigenCAM(Baseline):
     """Eigen-CAM (Muhammad and Yeasin, IJCNN 2020): activations along their main direction.
 
-    It does not depend on the class: ``classes`` is checked, and every class has one map.
+    The map does not depend on the class; ``classes`` is only checked.
 
     Parameters
     ----------
@@ -34,10 +34,9 @@ class EigenCAM(Baseline):
 def project_on_first(feature_map: torch.Tensor) -> torch.Tensor:
     """Return O v: the activations O (positions × channels) along their first singular vector.
 
-    O = U Σ Vᵀ and v is the first column of V; O is not centred, as in the paper. The sign of a
-    singular vector is arbitrary: it is taken so that the map's inner product with the sum of
-    the activations over the channels, σ₁² Σ_k v_k, is not negative. Activations behind a ReLU
-    then give a map without negative values.
+    O = U Σ Vᵀ, and v is the first column of V. As in the paper, O is not centred. The sign of v is
+    arbitrary; it is chosen so that the inner product of the map with the sum of the activations
+    over the channels, σ₁² Σ_k v_k, is not negative. After a ReLU the map is then not negative.
 
     Parameters
     ----------
@@ -49,11 +48,11 @@ def project_on_first(feature_map: torch.Tensor) -> torch.Tensor:
     Tensor of shape (B, *S_l), in at least single precision, in units of the activations.
     """
     channels = at_least_single(feature_map.flatten(2))  # Oᵀ
-    # Eigenvectors of the smaller of OᵀO and OOᵀ: no singular vector but the first is needed.
+    # Only the first singular vector is needed: take it from the smaller of OᵀO and OOᵀ.
     few_channels = channels.shape[1] <= channels.shape[2]
     gram = channels @ channels.mT if few_channels else channels.mT @ channels
     if not bool(torch.isfinite(gram).all()):
-        # It has no eigenvectors; the caller of every method reports such maps.
+        # There are no eigenvectors; ``maps_on_grid`` reports maps that are not finite.
         return torch.full_like(channels[:, 0], torch.nan).view(-1, *feature_map.shape[2:])
     values, vectors = torch.linalg.eigh(gram)
     first = vectors[..., -1]

@@ -1,4 +1,4 @@
-"""What all gradient methods share: one forward pass, and one call for all gradients."""
+"""Gradient methods: activations and gradients of all levels from one forward and backward pass."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ from hrcam.model.inputs import check_images, grid_of
 
 
 class GradientMethod(Baseline):
-    """A method made of the activations of a level and the gradient of the logit there."""
+    """A method that combines a level's activations with the gradient of the logit there."""
 
     @staticmethod
     @abstractmethod
@@ -54,12 +54,12 @@ def gradient_maps(
     classes: Classes = None,
     output: str | int | None = None,
 ) -> dict[str, dict[str, torch.Tensor]]:
-    """Return the maps of several methods from one forward pass and one call for gradients.
+    """Return the maps of several methods from a single forward and backward pass.
 
     Parameters
     ----------
     methods
-        Gradient methods, as classes.
+        Classes of gradient methods.
     model
         Any module from images to logits; left exactly as it was.
     images, classes
@@ -71,7 +71,7 @@ def gradient_maps(
 
     Returns
     -------
-    What ``by_level`` of each method returns, by the method's name.
+    The result of ``by_level`` for each method, by the method's name.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def activations_and_gradients(
     classes: Classes,
     output: str | int | None,
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return each level's activations, and the gradient there of each image's own logit.
+    """Return each level's activations, and the gradient there of the logit of each image's class.
 
     Parameters
     ----------
@@ -108,8 +108,8 @@ def activations_and_gradients(
     Raises
     ------
     GradientError
-        If no gradient can pass the model: its weights were made in inference mode, it detaches
-        its logits.
+        If the model has no gradient: its weights were made in inference mode, or it detaches its
+        logits.
     InputError
         If the classes cannot be used.
     LevelError
@@ -118,24 +118,24 @@ def activations_and_gradients(
 
     def chosen_logits(returned: Any, _maps: list[torch.Tensor]) -> torch.Tensor:
         logits = finite_logits(returned, output)
-        # A copy, since the caller's own may have been made in inference mode.
+        # A copy, since the caller's tensor may have been made in inference mode.
         chosen = explained_classes(logits, classes).clone()
-        # Images do not mix in evaluation mode, so the sum's gradient is each logit's own.
+        # In evaluation mode images do not interact: the gradient of the sum is that of each logit.
         return logits[torch.arange(len(logits), device=logits.device), chosen].sum()
 
     try:
         found = level_gradients(model, images, levels, chosen_logits)
     except GradientError as error:
         raise GradientError(
-            f"{error}; or take a method without gradients, e.g. Eigen-CAM"
+            f"{error}; or use a method without gradients, e.g. Eigen-CAM"
         ) from error
     captured = []
     for level, (activations, gradient) in zip(levels, found, strict=True):
         if gradient is None:
             raise LevelError(
                 f"the logits do not depend on the level {level.name!r}: name levels between the "
-                "images and the logits, or pass output= if the logits are another item of what "
-                "the model returns"
+                "images and the logits, or pass output= if the logits are another item of the "
+                "model's output"
             )
         captured.append((activations, gradient))
     return captured

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import torch
 
-from hrcam.baselines.channels import weighted_sum
 from hrcam.baselines.gradient import GradientMethod
+from hrcam.baselines.interface import weighted_sum
 
 
 class GradCAM(GradientMethod):
@@ -43,8 +43,8 @@ class GradCAMPlusPlus(GradientMethod):
         """Return ReLU(Σ_k w_k A_k) with w_k = Σ_i α_k(i) ReLU(G_k(i)) (equations 5 and 19).
 
         α_k(i) = G_k(i)² / (2 G_k(i)² + Σ_j A_k(j) · G_k(i)³), and 0 where the denominator is.
-        The paper's score is exp(logit), whose gradient is exp(logit) G: a positive factor of
-        the whole map, left out since it overflows.
+        The paper's score is exp(logit), with gradient exp(logit) G. The factor exp(logit) scales
+        the whole map, and is left out since it overflows.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class GradCAMPlusPlus(GradientMethod):
         Tensor of shape (B, *S_l), not negative.
         """
         positive = gradients.flatten(2).relu()
-        # G² is cancelled: cubes of small gradients underflow. Where G is 0, so is the term.
+        # G² is cancelled, since cubes of small gradients underflow. Where G is 0, so is the term.
         denominator = 2 + activations.flatten(2).sum(2, keepdim=True) * positive
         terms = torch.where(denominator == 0, 0, positive / denominator)
         return weighted_sum(activations, terms.sum(2)).relu()
@@ -92,7 +92,7 @@ class HiResCAM(GradientMethod):
     def weigh(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """Return Σ_k G_k · A_k, position by position.
 
-        No ReLU: what the paper proves, that the map's sum is the logit less the bias where one
+        There is no ReLU: the paper's proof, that the map sums to the logit minus the bias if one
         linear layer follows, holds for the signed map only.
 
         Parameters

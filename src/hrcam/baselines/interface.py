@@ -1,4 +1,4 @@
-"""Baseline: what every rival method takes and returns."""
+"""Baseline: the interface of every method, and helpers for them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from torch import nn
 from hrcam.baselines.level_fusion import Fusion, check_fusion, fuse_levels
 from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.levels import Level, Levels, find_levels
-from hrcam.levels.operators import upsample
+from hrcam.levels.operators import contract, upsample
 from hrcam.model.call import Images, logits_of
 from hrcam.model.inputs import check_classes, check_images, grid_of
 
 Classes = int | Sequence[int] | torch.Tensor | None
-"""None for each image's predicted class, one class for all images, or one per image."""
+"""One class for all images, or one per image; None for each image's predicted class."""
 
 _DIVERGED = "the model diverged, or half precision overflowed (bfloat16 has more range)"
 
 
 class Baseline(ABC):
-    """A method that maps each level's features to one map per image.
+    """A CAM method: one map per image from each level's features.
 
-    Nothing is fitted. The model is left exactly as it was by every call, also when it raises.
+    Nothing is fitted. Every call leaves the model exactly as it was, also when it raises.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Baseline(ABC):
     """
 
     name: ClassVar[str]
-    """What the method's paper calls it."""
+    """Name of the method in the literature."""
 
     def __init__(
         self,
@@ -56,11 +56,11 @@ class Baseline(ABC):
         Raises
         ------
         NotFittedError
-            Before the first batch, on which they are found.
+            Before the first batch, on which the levels are found.
         """
         if self._levels is None:
             raise NotFittedError(
-                "the levels are found on the first batch: call explain or by_level first"
+                "the levels are not known before the first batch: call explain or by_level first"
             )
         return self._levels
 
@@ -70,23 +70,24 @@ class Baseline(ABC):
         Parameters
         ----------
         images
-            What the model takes: a tensor (B, C, *spatial), or a tuple or mapping with one.
+            A batch that the model takes: a tensor (B, C, *spatial), or a tuple or mapping with
+            one.
         classes
-            None for each image's predicted class, one class for all, or one per image. A model
-            with a single logit has the one class 0.
+            One class for all images, or one per image; None for each image's predicted class. A
+            model with a single logit has the one class 0.
 
         Returns
         -------
-        One tensor of shape (B, *spatial) per level, in at least single precision, by the
-        level's name, from the coarsest level to the finest. Their unit is the method's.
+        The map of each level by its name, from the coarsest level to the finest, each of shape
+        (B, *spatial) in at least single precision. The unit depends on the method.
 
         Raises
         ------
         InputError
             If the images or the classes cannot be used.
         LevelError
-            If the model has no such feature maps, if the method is not defined at a level, or
-            if the logits or a map hold NaN or infinite values.
+            If the model has no such levels, if the method is not defined at a level, or if the
+            logits or a map hold NaN or infinite values.
         """
         check_images(images, self.model)
         self._find(images)
@@ -96,14 +97,15 @@ class Baseline(ABC):
     def explain(
         self, images: Images, classes: Classes = None, fuse: Fusion | None = None
     ) -> torch.Tensor:
-        """Return one map per image: that of the only level, or several levels fused.
+        """Return one map per image: that of a single level, or several levels fused.
 
         Parameters
         ----------
         images, classes
             As in ``by_level``.
         fuse
-            How to fuse the levels' min-max normalised maps; None for one level's map as it is.
+            How to fuse the levels' min-max normalised maps; None for the map of a single level,
+            not normalised.
 
         Returns
         -------
@@ -112,7 +114,7 @@ class Baseline(ABC):
         Raises
         ------
         InputError
-            As in ``by_level``, and if there are several levels and no ``fuse``.
+            As in ``by_level``; also if there are several levels and ``fuse`` is None.
         LevelError
             As in ``by_level``.
         """
@@ -143,14 +145,14 @@ class Baseline(ABC):
 
 
 def finite_logits(output: Any, key: str | int | None) -> torch.Tensor:
-    """Return the logits in what the model returned, (B, K).
+    """Return the logits in the model's output, (B, K).
 
     Raises
     ------
     InputError
-        If there are none.
+        If there are no logits.
     LevelError
-        If they hold NaN or infinite values, which no map can explain.
+        If they hold NaN or infinite values.
     """
     logits = logits_of(output, key)
     if not bool(torch.isfinite(logits).all()):
@@ -171,6 +173,25 @@ def explained_classes(logits: torch.Tensor, classes: Classes) -> torch.Tensor:
     return check_classes(classes, *logits.shape).to(logits.device)
 
 
+def weighted_sum(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return Σ_k w_k A_k for each image.
+
+    Parameters
+    ----------
+    activations
+        A, shape (B, C_l, *S_l), any floating-point type.
+    weights
+        w, shape (B, C_l).
+
+    Returns
+    -------
+    Tensor of shape (B, *S_l), in at least single precision.
+    """
+    # The caller's autocast is meant for the model; the sum needs single precision.
+    with torch.autocast(activations.device.type, enabled=False):
+        return contract(activations, weights[:, None], weights.new_zeros(1))[:, 0]
+
+
 def maps_on_grid(
     maps: Sequence[torch.Tensor], levels: Sequence[Level], grid: tuple[int, ...]
 ) -> dict[str, torch.Tensor]:
@@ -189,12 +210,12 @@ def maps_on_grid(
 
 
 def check_finite(level: Level, maps: torch.Tensor) -> None:
-    """Refuse maps or activations of a level that hold NaN or infinite values.
+    """Check that the maps or activations of a level are finite.
 
     Raises
     ------
     LevelError
-        If they do.
+        If they hold NaN or infinite values.
     """
     if not bool(torch.isfinite(maps).all()):
         raise LevelError(

@@ -1,4 +1,4 @@
-"""One map from the maps of several levels: mean, maximum or product of the normalised maps.
+"""Fuse the maps of several levels: mean, maximum or product of the normalised maps.
 
 LayerCAM (Jiang et al., IEEE TIP 2021) takes the maximum of the levels' normalised maps, and
 RefineCAM their product.
@@ -23,7 +23,7 @@ _FUSIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 def normalise(maps: torch.Tensor) -> torch.Tensor:
     """Scale each image's map to [0, 1] by its own minimum and maximum.
 
-    A constant map says nothing about where, and becomes zero everywhere.
+    A constant map becomes zero everywhere.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def normalise(maps: torch.Tensor) -> torch.Tensor:
 
 
 def check_fusion(fusion: str) -> None:
-    """Refuse a fusion that does not exist.
+    """Check that a fusion exists.
 
     Raises
     ------

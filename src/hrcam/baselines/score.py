@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighted by what the model says of the image seen through them."""
+"""Score-CAM: channels weighted by the model's score for the image masked with them."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from hrcam.baselines.channels import weighted_sum
 from hrcam.baselines.interface import (
     Baseline,
     Classes,
     check_finite,
     explained_classes,
     finite_logits,
+    weighted_sum,
 )
 from hrcam.baselines.level_fusion import normalise
 from hrcam.errors import InputError
@@ -29,17 +29,16 @@ class ScoreCAM(Baseline):
 
     α_k = p_c(X ∘ s(U A_k)) − p_c(X_b), the paper's increase of confidence (definition 3): U
     upsamples to the image, s is min-max normalisation, X_b an image of zeros, and p_c the
-    softmax score of the class; of a model with a single logit, its sigmoid. The softmax over
-    the channels' α in the paper's algorithm 1 is left out: it makes hundreds of α, which lie
-    within ±1, all but equal.
+    softmax score of the class, or the sigmoid for a single logit. The softmax over the channels'
+    α in the paper's algorithm 1 is left out: it would make hundreds of α within ±1 nearly equal.
 
-    One forward pass per channel of each level: by far the most expensive of the baselines.
+    It takes one forward pass per channel of each level, by far the most of all methods here.
 
     Parameters
     ----------
     model, levels, output
-        As in ``Baseline``. Where the model takes several tensors, all those on the grid of the
-        image are masked.
+        As in ``Baseline``. If the model takes several tensors, all those on the grid of the image
+        are masked.
     batch_size
         Number of masked images that run at once.
 
@@ -64,11 +63,11 @@ class ScoreCAM(Baseline):
         self._batch_size = batch_size
 
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
-        # Copies, since the model may write into its maps later.
+        # Copies, since the model may overwrite its maps in place.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
         chosen = explained_classes(finite_logits(output, self._output), classes)
         image = image_of(images)
-        # A constant map is a mask of zeros, which leaves nothing of the image: X_b.
+        # A constant map becomes a mask of zeros, which gives X_b.
         black = image.new_zeros(len(image), 1, *(1 for _ in grid_of(images)))
         unseen = self._confidence(images, chosen, black)
         weighted = []
@@ -81,7 +80,7 @@ class ScoreCAM(Baseline):
     def _confidence(
         self, images: Images, chosen: torch.Tensor, activations: torch.Tensor
     ) -> torch.Tensor:
-        """Return the score of each image's class, seen through each channel, (B, C_l)."""
+        """Return the score of each image's class, masked with each channel, (B, C_l)."""
         number, channels = activations.shape[:2]
         single = activations.flatten(0, 1)
         scores = []
@@ -95,7 +94,7 @@ class ScoreCAM(Baseline):
     def _scores(
         self, images: Images, rows: torch.Tensor, masks: torch.Tensor, chosen: torch.Tensor
     ) -> torch.Tensor:
-        """Return the score of the images ``rows``, each behind its own mask, shape (n,)."""
+        """Return the scores of the images ``rows``, each with its own mask, shape (n,)."""
         image = image_of(images)
 
         def masked(tensor: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Covariances of features and logits, from which the pattern of any contrast of classes follows."""
+"""Covariances of features and logits, and the patterns of classes that follow from them."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ import numpy.typing as npt
 
 from hrcam.head.linear_models import Array
 
-# A logit that varies less than this does not vary.
+# A logit with a standard deviation below this is constant.
 _CONSTANT = 1e-12
 
 References = npt.NDArray[np.int64]
-"""For each class the one that it is compared with, shape (K,); `ALL_OTHERS` for no single one."""
+"""The class that each class is compared with, shape (K,), or `ALL_OTHERS`."""
 
 ALL_OTHERS = -1
 
 
 def contrasts(references: References) -> Array:
-    """Return what makes y_c of the logits, row by row, shape (K, K).
+    """Return the matrix of the contrasts y = contrast · logits, shape (K, K).
 
-    y_c is logit_c minus the logit of its reference, or logit_c itself for `ALL_OTHERS`.
+    y_c is logit_c minus the logit of its reference, or logit_c alone for `ALL_OTHERS`.
     """
     contrast = np.eye(len(references))
     rows = np.flatnonzero(references != ALL_OTHERS)
@@ -29,7 +29,7 @@ def contrasts(references: References) -> Array:
 
 @dataclass(frozen=True)
 class LogitCovariance:
-    """How features and logits go together over the training images.
+    """Covariances of features and logits over the training images.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class LogitCovariance:
     def pattern(self, references: References) -> Array:
         """Return r_ck = cov(z_k, y_c) / sd(y_c), the correlation of each feature with each class.
 
-        It is the pattern of a linear model (Haufe et al., NeuroImage 2014, eq. 6); y_c as in
+        This is the pattern of a linear model (Haufe et al., NeuroImage 2014, eq. 6), with y_c from
         `contrasts`.
 
         Parameters
@@ -55,18 +55,18 @@ class LogitCovariance:
 
         Returns
         -------
-        Array of shape (K, D); zero where y_c does not vary.
+        Array of shape (K, D); zero where y_c is constant.
         """
         contrast = contrasts(references)
         variance = np.einsum("cd,de,ce->c", contrast, self.logits, contrast)
-        spread = np.sqrt(np.maximum(variance, 0))
-        varies = spread > _CONSTANT
-        scale = np.where(varies, spread, 1.0)[:, None]
+        std = np.sqrt(np.maximum(variance, 0))
+        varies = std > _CONSTANT
+        scale = np.where(varies, std, 1.0)[:, None]
         pattern: Array = np.where(varies[:, None], contrast @ self.features / scale, 0.0)
         return pattern
 
 
 def covariance_of(z: Array, outputs: Array) -> LogitCovariance:
-    """Measure the covariances of features z, shape (N, D), and logits, shape (N, K)."""
+    """Return the covariances of features z, shape (N, D), and logits, shape (N, K)."""
     centred = outputs - outputs.mean(0)
     return LogitCovariance(centred.T @ (z - z.mean(0)) / len(z), centred.T @ centred / len(z))

@@ -1,4 +1,4 @@
-"""One linear head over the pooled features of all levels, and what its patterns come from."""
+"""Fit one linear head over the pooled features of all levels."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,18 +19,18 @@ from hrcam.head.linear_models import (
 
 Target = Literal["labels", "logits"]
 
-# A channel that varies less than this share of the median channel is constant: dividing by its
-# spread would turn rounding into evidence.
+# A channel is constant if its standard deviation is below this share of the median channel's, or
+# below that share of its own mean (single precision has seven digits). Dividing by it would turn
+# rounding errors into evidence.
 _CONSTANT = 1e-6
-# So often a resample is drawn anew for lack of a class.
-_DRAWS = 1000
-# So is one that varies less than this share of its own mean: single precision has seven digits.
 _ROUNDING = 1e-5
+# Attempts to draw a resample with every class.
+_DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class Head:
-    """logit_c = w_c · z + b_c with z = (g − μ) / σ, and how features and logits go together.
+    """logit_c = w_c · z + b_c with z = (g − μ) / σ, and the covariances of z with the logits.
 
     Attributes
     ----------
@@ -39,13 +39,13 @@ class Head:
     weights, bias
         w, shape (K, D), and b, shape (K,).
     covariance
-        Of the features with the logits.
+        Covariances of features and logits.
     resampled
-        The same of the heads refitted on resampled subjects; there may be none.
+        The same for each refit on resampled images or groups; may be empty.
     target
         What the head was fitted to.
     penalty
-        Chosen by cross-validation.
+        L2 penalty chosen by cross-validation, as in `LinearModel`.
     fidelity
         On held-out folds: accuracy for labels, R² for logits.
     """
@@ -75,29 +75,29 @@ def fit_head(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Head:
-    """Standardise the pooled features, fit the head, and see how they go with its logits.
+    """Standardise the pooled features, fit the head, and measure the covariances.
 
     Parameters
     ----------
     pooled
-        g, shape (N, D): the pooled features of all levels, side by side.
+        g, the pooled features of all levels, shape (N, D).
     outcome
         Class indices, shape (N,), for labels; the CNN's outputs, shape (N, K), for logits.
     target
-        Which of the two.
+        Whether the outcome is labels or logits.
     centre
         Fix the gauge: subtract the mean over the classes from weights, bias and logits.
     groups
-        Codes of what must not be split, shape (N,), or None.
+        Group of each image, shape (N,), or None. Groups are not split between folds.
     bootstrap
-        Number of refits on resampled images, or on resampled groups.
+        Number of refits on resampled groups (images without groups).
     seed
-        Of folds and resampling.
+        Of the folds and the resampling.
     """
-    mean, spread = pooled.mean(0), pooled.std(0)
-    typical = np.median(spread[spread > 0]) if np.any(spread > 0) else 0.0
-    constant = spread <= np.maximum(_CONSTANT * typical, _ROUNDING * np.abs(mean))
-    scale = np.where(constant, 1.0, spread)
+    mean, std = pooled.mean(0), pooled.std(0)
+    typical = np.median(std[std > 0]) if np.any(std > 0) else 0.0
+    constant = std <= np.maximum(_CONSTANT * typical, _ROUNDING * np.abs(mean))
+    scale = np.where(constant, 1.0, std)
     z = np.where(constant, 0.0, (pooled - mean) / scale)
     if target == "labels":
         labels = outcome.astype(np.int64)
@@ -111,14 +111,14 @@ def fit_head(
     for _ in range(bootstrap):
         rows = _resample(outcome, target, groups, generator)
         if target == "labels":
-            # Started from the full fit, a refit takes a few steps.
+            # A warm start from the full fit saves most iterations.
             weights, bias = softmax_solution(
                 z[rows], labels[rows], model.penalty, (model.weights, model.bias)
             )
             refit = _centred(LinearModel(weights, bias, model.penalty, np.nan), centre)
             resampled.append(covariance_of(z[rows], z[rows] @ refit.weights.T))
         else:
-            # The pattern is that of the CNN's own logits, which no refit changes.
+            # The pattern is that of the CNN's own logits, which a refit does not change.
             resampled.append(covariance_of(z[rows], outputs[rows]))
     return Head(
         mean, scale, model.weights, model.bias, covariance_of(z, outputs), tuple(resampled),
@@ -127,7 +127,7 @@ def fit_head(
 
 
 def centred_over_classes(values: Array) -> Array:
-    """Subtract the mean over the classes (the last axis); a single output stays as it is."""
+    """Subtract the mean over the classes (the last axis), unless there is a single output."""
     if values.shape[-1] == 1:
         return values
     centred: Array = values - values.mean(-1, keepdims=True)
@@ -148,7 +148,7 @@ def _centred(model: LinearModel, centre: bool) -> LinearModel:
 def _resample(
     outcome: Array, target: Target, groups: Groups, generator: np.random.Generator
 ) -> npt.NDArray[Any]:
-    """Draw images, or whole groups, with replacement, until every class is there."""
+    """Draw images, or whole groups, with replacement, until every class is present."""
     units = np.arange(len(outcome)) if groups is None else groups
     names = np.unique(units)
     members = {name: np.flatnonzero(units == name) for name in names} if groups is not None else {}
@@ -158,6 +158,6 @@ def _resample(
         if target == "logits" or len(np.unique(outcome[rows])) == len(np.unique(outcome)):
             return rows
     raise FitError(
-        f"of {_DRAWS} resamples none held every class: with so few images of some classes leave "
-        "bootstrap at 0"
+        f"none of {_DRAWS} resamples held every class, since some classes have very few images: "
+        "leave bootstrap at 0"
     )

@@ -1,4 +1,4 @@
-"""The two linear models of the head, each with its penalty chosen by cross-validation."""
+"""The two linear models of the head, with an L2 penalty chosen by cross-validation."""
 
 import warnings
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 Groups = npt.NDArray[Any] | None
 
 FOLDS = 5
-# Inverse penalties C of the softmax head, and penalties of least squares, strongest first.
+# Inverse penalties C of the softmax head, and penalties α of least squares, strongest first.
 INVERSE_PENALTIES = tuple(10.0**power for power in range(-4, 3))
 RIDGE_PENALTIES = tuple(10.0**power for power in range(5, -7, -1))
 
@@ -32,7 +32,7 @@ class LinearModel:
     weights, bias
         Shapes (K, D) and (K,).
     penalty
-        The penalty that cross-validation chose: C for softmax, α for least squares.
+        Chosen by cross-validation: C for softmax, α for least squares.
     fidelity
         On held-out folds: accuracy for softmax, R² for least squares.
     """
@@ -46,9 +46,9 @@ class LinearModel:
 def fit_softmax(z: Array, labels: npt.NDArray[np.int64], groups: Groups, seed: int) -> LinearModel:
     """Fit a multinomial softmax head with an L2 penalty.
 
-    The penalty is the strongest whose held-out log loss is within one standard error of the
-    best (Breiman's rule): pooled features are so collinear that weaker ones say the same with
-    larger weights of opposite signs.
+    The penalty is the strongest whose held-out log loss is within one standard error of the best
+    (the one-standard-error rule of Breiman et al.). Pooled features are collinear, and weaker
+    penalties only add large weights of opposite signs.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fit_softmax(z: Array, labels: npt.NDArray[np.int64], groups: Groups, seed: i
     labels
         Class indices 0 to K − 1, shape (N,).
     groups
-        Codes of what must not be split between folds, shape (N,), or None.
+        Group of each image, shape (N,), or None. Groups are not split between folds.
     seed
         Of the folds.
 
@@ -103,10 +103,10 @@ def softmax_solution(
         model.intercept_ = bias[1:] - bias[:1] if two else bias.copy()
         model.classes_ = np.arange(labels.max() + 1)
     with warnings.catch_warnings():
-        # The last digits of nearly separable folds change neither choice nor maps.
+        # On nearly separable folds the solver may stop early: the choice and the maps stay.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(z, labels)
-    if two:  # scikit-learn keeps one vector for two classes: half of it to each
+    if two:  # scikit-learn has one vector for two classes: give each class half of it
         return np.vstack([-model.coef_, model.coef_]) / 2, np.hstack(
             [-model.intercept_, model.intercept_]
         ) / 2
@@ -114,7 +114,7 @@ def softmax_solution(
 
 
 def fit_least_squares(z: Array, logits: Array, groups: Groups, seed: int) -> LinearModel:
-    """Fit the CNN's own logits by least squares with an L2 penalty.
+    """Fit the CNN's logits by least squares with an L2 penalty.
 
     Parameters
     ----------
@@ -123,13 +123,18 @@ def fit_least_squares(z: Array, logits: Array, groups: Groups, seed: int) -> Lin
     logits
         The CNN's outputs, shape (N, K).
     groups
-        Codes of what must not be split between folds, shape (N,), or None.
+        Group of each image, shape (N,), or None. Groups are not split between folds.
     seed
         Of the folds.
 
     Returns
     -------
-    The model; its fidelity is the R² on held-out folds, over all outputs together.
+    The model. Its fidelity is the R² on held-out folds, over all outputs together.
+
+    Raises
+    ------
+    FitError
+        If there is a single image or group.
     """
     units = len(z) if groups is None else len(np.unique(groups))
     if units < 2:
@@ -162,10 +167,10 @@ def least_squares_solution(z: Array, logits: Array, penalty: float) -> tuple[Arr
 
 
 def _row_space(z: Array) -> tuple[Array, Array]:
-    """Return an orthonormal basis (R, D) of the rows of z, and z in it, (N, R).
+    """Return an orthonormal basis (R, D) of the rows of z, and z in that basis, (N, R).
 
-    An L2 penalty does not see rotations and its solutions lie in the span of the rows: with
-    fewer images than channels the fit in the basis is the same and much cheaper.
+    An L2 penalty is invariant to rotations, and the solution lies in the span of the rows. So with
+    fewer images than features, the fit in the basis is the same and much cheaper.
     """
     if z.shape[0] >= z.shape[1]:
         return np.eye(z.shape[1]), z
@@ -190,7 +195,7 @@ def _splits(
     usable = [(train, test) for train, test in splits if len(np.unique(labels[train])) == classes]
     if not usable:
         raise FitError(
-            "in every fold a class is missing from the training part, since a group holds nearly "
-            "all of its images: more groups per class are needed to cross-validate"
+            "in every fold a class is missing from the training part, since one group holds nearly "
+            "all of its images: cross-validation needs more groups per class"
         )
     return usable

@@ -1,4 +1,4 @@
-"""Say so where a fitted head is too poor for its maps to mean anything."""
+"""Warn of a head that is too poor for its maps to mean anything."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from hrcam.errors import HRCAMWarning
 from hrcam.head.fit import Head
 from hrcam.head.linear_models import Array
 
-# Below this R² the head is of something else than the CNN.
+# Below this R² the head does not represent the CNN.
 _LOW_FIDELITY = 0.5
 
-_ADVICE = "fit on more images, of every class, or do not show these maps"
+_ADVICE = "fit on more images of every class, or do not use these maps"
 
 
 class AbsentClassesWarning(HRCAMWarning):
-    """Classes that the CNN never names: their patterns cannot be told from those of others.
+    """Classes that the CNN never predicts, so that nothing can be compared with them.
 
     Attributes
     ----------
@@ -33,38 +33,38 @@ class AbsentClassesWarning(HRCAMWarning):
         several = [names[index] for index in self.classes[:5]]
         listed = ", ".join(several) + (", …" if len(self.classes) > 5 else "")
         return (
-            f"the CNN names none of the images as of class {listed}: the pattern of such a class "
-            f"cannot be told from that of others; {_ADVICE}"
+            f"the CNN predicts class {listed} for none of the images: the maps of such a class "
+            f"cannot be told from those of other classes; {_ADVICE}"
         )
 
 
 def warn_of_poor_fit(head: Head, outcome: Array) -> None:
-    """Warn of a head that does not predict, and of classes that nothing can be compared with.
+    """Warn of a head that predicts poorly, and of classes that the CNN never predicts.
 
     Parameters
     ----------
     head
-        As fitted.
+        The fitted head.
     outcome
         Labels, shape (N,), or the CNN's outputs, shape (N, K).
 
     Warns
     -----
     HRCAMWarning
-        With what to do about it.
+        With advice on what to do.
     """
     if head.target == "labels":
         majority = float(np.bincount(outcome.astype(np.int64)).max() / len(outcome))
         if head.fidelity <= majority:
             _warn(
-                f"the head tells the classes no better than always naming the largest one does "
-                f"(accuracy {head.fidelity:.2f} on held-out folds, largest class {majority:.2f})"
+                f"the head predicts no better than the most frequent class alone (accuracy "
+                f"{head.fidelity:.2f} on held-out folds, most frequent class {majority:.2f})"
             )
         return
     if not head.fidelity >= _LOW_FIDELITY:
         _warn(
             f"the head predicts the CNN's outputs with R² = {head.fidelity:.2f} on held-out folds: "
-            "the maps are of something else than the CNN"
+            "the maps do not explain the CNN"
         )
     if outcome.shape[1] > 1:
         absent = sorted(set(range(outcome.shape[1])) - set(outcome.argmax(1).tolist()))
@@ -74,5 +74,5 @@ def warn_of_poor_fit(head: Head, outcome: Array) -> None:
 
 def _warn(what: str | HRCAMWarning) -> None:
     warning = what if isinstance(what, HRCAMWarning) else HRCAMWarning(f"{what}; {_ADVICE}")
-    # The caller of fit is two frames above the one that called here.
+    # The warning points at the caller of ``fit``.
     warnings.warn(warning, stacklevel=4)

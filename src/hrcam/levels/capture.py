@@ -1,4 +1,4 @@
-"""Run a model and reduce each level's feature map the moment it exists."""
+"""Run a model and reduce each level's feature map inside its hook."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import LevelError
-from hrcam.levels.find import Level
+from hrcam.levels.level import Level
 from hrcam.model.call import Images, call_model
 from hrcam.model.hooks import evaluation_mode, observed
 from hrcam.model.tensors import map_tensors, tensors_in
@@ -22,36 +22,36 @@ def capture(
     levels: Sequence[Level],
     reduce: Callable[[int, torch.Tensor], T],
 ) -> tuple[Any, list[T]]:
-    """Run the model once in evaluation mode, handing each level's map to ``reduce``.
+    """Run the model once in evaluation mode, and pass each level's map to ``reduce``.
 
-    ``reduce(index, feature_map)`` is called inside the hook, so that no feature map outlives
-    its layer and nothing that the model writes in place later can change what was read.
+    ``reduce(index, feature_map)`` runs inside the hook. So no feature map outlives its layer, and
+    later in-place operations of the model do not change what was read.
 
     Parameters
     ----------
     model
-        Left exactly as it was, also when it raises.
+        Any module; left exactly as it was, also when it raises.
     images
         A batch that the model takes.
     levels
         Where to read.
     reduce
-        What to keep of a map of shape (B, C_l, *S_l).
+        Returns what to keep of a map of shape (B, C_l, *S_l).
 
     Returns
     -------
-    The model's output, and what ``reduce`` returned for each level.
+    The model's output, and the result of ``reduce`` for each level.
 
     Raises
     ------
     LevelError
-        If a level is not reached, or has other channels than it had.
+        If a level is not reached, or has another number of channels.
     """
     kept: dict[int, T] = {}
 
     def read(index: int, feature_map: torch.Tensor) -> None:
-        # Half-precision contexts of the caller end here: sums over a map need more digits.
-        # Subclasses end here too: a level's map does not have the geometry of the image.
+        # The caller's autocast is meant for the model: sums over a map need single precision.
+        # Tensor subclasses (MONAI's MetaTensor) carry the image's geometry, not the level's.
         plain = feature_map.detach().as_subclass(torch.Tensor)
         with torch.autocast(feature_map.device.type, enabled=False):
             kept[index] = reduce(index, plain)
@@ -65,9 +65,9 @@ def capture_for_gradients(
 ) -> tuple[Any, list[torch.Tensor]]:
     """Run the model once in evaluation mode with gradients, and keep each level's map.
 
-    The maps are part of the graph of the output. The model goes on with a copy of each, so
-    that what it writes in place later changes neither a map nor its gradient. It works with
-    frozen parameters, under ``no_grad`` and in inference mode; no parameter is touched.
+    The maps are part of the output's graph. The model continues with a copy of each, so later
+    in-place operations change neither a map nor its gradient. It works with frozen parameters,
+    under ``no_grad`` and in inference mode, and changes no parameter.
 
     Returns
     -------
@@ -81,8 +81,8 @@ def capture_for_gradients(
 
     def leaf(tensor: torch.Tensor) -> torch.Tensor:
         copy = tensor.detach().clone()
-        # Behind a leaf that needs gradients every map has them; the second copy is no leaf,
-        # so that a model may write into its input.
+        # If the input requires gradients, so does every map. The second copy is not a leaf, so
+        # that the model may write into its input.
         return copy.requires_grad_().clone() if copy.is_floating_point() else copy
 
     with torch.inference_mode(False), torch.enable_grad():
@@ -106,14 +106,14 @@ def reading(
     levels: Sequence[Level],
     read: Callable[[int, torch.Tensor], torch.Tensor | None],
 ) -> Iterator[None]:
-    """Hand each level's map to ``read(index, feature_map)`` while the model runs once inside.
+    """Pass each level's map to ``read(index, feature_map)`` while the model runs once inside.
 
-    What ``read`` returns, unless None, takes the map's place for the rest of the model.
+    If ``read`` returns a tensor, the model continues with it instead of the map.
 
     Raises
     ------
     LevelError
-        If a level is not there, is not reached, or has other channels than it had.
+        If a level does not exist, is not reached, or has another number of channels.
     """
     wanted: dict[str, list[int]] = {}
     for index, level in enumerate(levels):
@@ -148,8 +148,9 @@ def reading(
     for index, level in enumerate(levels):
         if index not in reached:
             raise LevelError(
-                f"the level {level.name!r} was not reached: this time the model did not run "
-                f"{level.module!r} {level.run + 1} times; name levels that it always runs"
+                f"the level {level.name!r} was not reached: the model did not run "
+                f"{level.module!r} {level.run + 1} times on this batch; name levels that it "
+                "always runs"
             )
 
 
@@ -163,6 +164,6 @@ def _checked(level: Level, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
         raise LevelError(
             f"the level {level.name!r} had {level.channels} channels and {len(level.size)} "
             f"spatial axes, and now gives {'nothing' if shape is None else shape}: "
-            "the model is not the one that was fitted, or the images have other axes"
+            "pass the model that was fitted, and images with as many axes"
         )
     return tensors[level.item]

@@ -1,4 +1,4 @@
-"""One run of a model that notes every map passing by between its input and its output."""
+"""A dry run of a model, which records every feature map between its input and its output."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import InputError
-from hrcam.levels.geometry import Lattice, LatticeTracer
+from hrcam.levels.geometry import FeatureGrid, FeatureGridTracer
 from hrcam.model.call import Images, call_model, logits_of
 from hrcam.model.hooks import evaluation_mode, observed
 from hrcam.model.inputs import image_of
@@ -17,8 +17,24 @@ from hrcam.model.tensors import map_tensors, tensors_in
 
 
 @dataclass(frozen=True)
-class SeenMap:
-    """A feature map that passed by in the dry run."""
+class RecordedMap:
+    """A feature map of the dry run.
+
+    Attributes
+    ----------
+    module, at_input, run, item
+        As in `hrcam.levels.level.Level`.
+    items
+        Number of tensors that the module takes or returns.
+    shape
+        (1, C_l, *S_l).
+    node, tensor
+        Node of the autograd graph, and ``id`` of the tensor.
+    after_kernel
+        Whether a convolution ran before.
+    feature_grid
+        Where its positions are centred in the image; None if unknown.
+    """
 
     module: str
     at_input: bool
@@ -29,7 +45,7 @@ class SeenMap:
     node: Any
     tensor: int
     after_kernel: bool
-    lattice: Lattice | None
+    feature_grid: FeatureGrid | None
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -39,15 +55,16 @@ class SeenMap:
 
 def dry_run(
     model: nn.Module, images: Images, output: str | int | None = None
-) -> tuple[torch.Tensor, list[SeenMap]]:
-    """Run the first image once, and return what passed by between it and the output.
+) -> tuple[torch.Tensor, list[RecordedMap]]:
+    """Run the first image once, and return the feature maps between it and the output.
 
-    The run has a graph, to tell what the output depends on, but keeps no activation for it.
+    The run builds an autograd graph, which tells what the output depends on, but stores no
+    activations for it.
 
     Parameters
     ----------
     model
-        Left as it was.
+        Any module; left as it was.
     images
         A batch that the model takes.
     output
@@ -55,24 +72,24 @@ def dry_run(
 
     Returns
     -------
-    The image tensor, and the maps with its spatial axes, in the order of their making.
+    The image tensor, and the maps with as many spatial axes, in the order of execution.
     """
     image = image_of(images)
     spatial = image.ndim - 2
-    seen: list[SeenMap] = []
-    keep: list[torch.Tensor] = []  # while a tensor lives, its id() is its own
+    seen: list[RecordedMap] = []
+    keep: list[torch.Tensor] = []  # the id() of a live tensor is unique
     kernel_seen = False
     probe: torch.Tensor | None = None
 
     def first_image(tensor: torch.Tensor) -> torch.Tensor:
         nonlocal probe
-        # Subclasses, as MONAI's loaders give, are new tensors to the tracer after each layer.
+        # Tensor subclasses (MONAI's MetaTensor) cannot be traced.
         first = tensor.detach().as_subclass(torch.Tensor)
         if tensor.ndim > 0 and tensor.shape[0] == image.shape[0]:
             first = first[:1]
         first = first.clone()
         if tensor is image and first.is_floating_point():
-            # A clone, not a leaf: models may write into their input.
+            # Not a leaf, so that the model may write into its input.
             first = first.requires_grad_().clone()
             probe = first
         if tensor is image:
@@ -92,19 +109,19 @@ def dry_run(
                 continue
             keep.append(tensor)
             seen.append(
-                SeenMap(module, at_input, run, item, len(tensors), tuple(tensor.shape),
+                RecordedMap(module, at_input, run, item, len(tensors), tuple(tensor.shape),
                       tensor.grad_fn, id(tensor), kernel_seen, tracer.of(tensor))
             )  # fmt: skip
 
     modules = {name: module for name, module in model.named_modules() if name}
     nothing = torch.empty(0)
-    tracer = LatticeTracer()
-    # Tensors made in inference mode cannot enter a graph, so paths cannot be followed there.
+    tracer = FeatureGridTracer()
+    # Parameters made in inference mode cannot enter a graph.
     traceable = not any(parameter.is_inference() for parameter in model.parameters())
     with (
         torch.inference_mode(False),
         torch.set_grad_enabled(traceable),
-        # Only the graph's shape is wanted: it keeps no activation alive.
+        # Only the structure of the graph is needed: store no activations.
         torch.autograd.graph.saved_tensors_hooks(lambda _tensor: nothing, lambda nothing: nothing),
         evaluation_mode(model),
         observed(modules, modules, observe),
@@ -112,7 +129,7 @@ def dry_run(
     ):
         first = map_tensors(images, first_image)
         returned = call_model(model, first)
-        with suppress(InputError):  # without logits, all that is returned counts
+        with suppress(InputError):  # without logits, follow every returned tensor
             returned = logits_of(returned, output)
     roots = [tensor.grad_fn for tensor in tensors_in(returned) if tensor.grad_fn is not None]
     if probe is None or probe.grad_fn is None or not roots:
@@ -123,7 +140,7 @@ def dry_run(
 
 
 def _between(start: Any, ends: Iterable[Any]) -> set[Any]:
-    """Return the graph's nodes from which ``start`` is reached, among those behind ``ends``."""
+    """Return the nodes of the graph on a path from ``start`` to any of ``ends``."""
     users: dict[Any, list[Any]] = {}
     waiting = list(ends)
     known = set(waiting)

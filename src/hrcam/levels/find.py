@@ -1,9 +1,8 @@
-"""Levels: the last feature map of each resolution between a model's input and its output."""
+"""Find the levels: the last feature map of each resolution between a model's input and output."""
 
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -11,99 +10,14 @@ import torch
 from torch import nn
 
 from hrcam.errors import LevelError
-from hrcam.levels.dry_run import SeenMap, dry_run
-from hrcam.levels.geometry import Lattice
+from hrcam.levels.dry_run import RecordedMap, dry_run
+from hrcam.levels.level import Level, Levels
 from hrcam.model.call import Images
 from hrcam.model.inputs import check_images
 
-# Maps whose sizes differ by less than this on every axis are of one resolution: convolutions
-# without padding lose a few voxels each, a stride of two halves the size.
+# Sizes within this ratio on every axis are one resolution: convolutions without padding lose a
+# few voxels, a stride of two halves the size.
 SAME_RESOLUTION = 1.5
-_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Level:
-    """One place in a model where a feature map is read.
-
-    Attributes
-    ----------
-    name
-        The module's name; with ``:input`` behind it where the map is what the module takes
-        (a concatenation, say, that no module returns); ``#2`` for the second run of a module
-        that runs several times; ``[1]`` for the second tensor of several.
-    module
-        The module's name alone.
-    channels
-        Number of feature channels, C_l.
-    size
-        Spatial size of the map in the dry run.
-    stride
-        Size of the image over the size of the map, per axis.
-    at_input, run, item
-        Whether the module takes the map, in which of its runs, and as which of several tensors.
-    lattice
-        Where its positions are centred in the image; None where that is not known.
-    """
-
-    name: str
-    module: str
-    channels: int
-    size: tuple[int, ...]
-    stride: tuple[float, ...]
-    at_input: bool = False
-    run: int = 0
-    item: int = 0
-    lattice: Lattice | None = None
-
-    def lattice_on(self, size: Sequence[int], grid: Sequence[int]) -> Lattice | None:
-        """Return where the positions of a map of this level are centred in an image.
-
-        Parameters
-        ----------
-        size
-            Of the map.
-        grid
-            Of the image.
-
-        Returns
-        -------
-        The lattice of the dry run, or None where it is not known or does not hold: in layers that
-        have one size whatever that of the image is.
-        """
-        if self.lattice is None:
-            return None
-        axes = zip(self.size, self.stride, self.lattice.step, size, grid, strict=True)
-        # Sizes are rounded where a step does not divide the difference.
-        holds = all(
-            abs(now - then - (whole - then * stride) / step) < 1 - _ROUNDING
-            for then, stride, step, now, whole in axes
-        )
-        return self.lattice if holds else None
-
-
-class Levels(list[Level]):
-    """Levels from the coarsest to the finest; prints as a table."""
-
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [("level", "channels", "size", "stride")]
-        rows += [
-            (
-                level.name,
-                str(level.channels),
-                " × ".join(map(str, level.size)),
-                " × ".join(f"{stride:.3g}" for stride in level.stride),
-            )
-            for level in self
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        rows.insert(1, tuple("─" * width for width in widths))
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-
-    __repr__ = __str__  # what notebooks show
 
 
 def find_levels(
@@ -114,18 +28,18 @@ def find_levels(
 ) -> Levels:
     """Find the last feature map of each resolution, by one dry run on the first image.
 
-    A map counts if it has the spatial axes of the image and more than one position, if it was
-    computed from the image by at least one convolution, and if the output depends on it. Maps
-    of nearly one size (convolutions without padding) count as one resolution.
+    A map counts if it has as many spatial axes as the image and more than one position, if at
+    least one convolution ran before it, and if the output depends on it. Maps of nearly the same
+    size (convolutions without padding) count as one resolution.
 
     Parameters
     ----------
     model
-        Any module from images to an output; it is left as it was.
+        Any module from images to an output; left as it was.
     images
         A batch that the model takes; its first image is used.
     names
-        Names of modules (or of levels, as printed) to read instead.
+        Names of modules, or of levels as printed, to read instead.
     output
         Key or index of the logits, where the model returns several things.
 
@@ -153,8 +67,8 @@ def find_levels(
     return Levels(sorted(levels, key=lambda level: prod(level.size)))
 
 
-def _last_of_each_resolution(image: torch.Tensor, seen: list[SeenMap]) -> list[SeenMap]:
-    # Copies padded for the next layer's kernel do not lie on the image's grid.
+def _last_of_each_resolution(image: torch.Tensor, seen: list[RecordedMap]) -> list[RecordedMap]:
+    # Padded copies of a map are not levels.
     maps = [
         one
         for one in seen
@@ -167,18 +81,18 @@ def _last_of_each_resolution(image: torch.Tensor, seen: list[SeenMap]) -> list[S
         raise LevelError(
             f"the model has no feature map with {image.ndim - 2} spatial axes between its input "
             "and its output, and HR-CAM needs a convolutional network; "
-            + (f"seen, of that many axes:\n{shown}" if shown else "no such tensor was seen at all")
+            + (f"maps found:\n{shown}" if shown else "no such tensor was found at all")
         )
-    # Of the sizes of one resolution the most frequent stands for it, the later one where they tie.
+    # The most frequent size represents a resolution; of equally frequent ones, the later.
     count = Counter(one.size for one in maps)
     order = {one.size: index for index, one in enumerate(maps)}
     resolutions: list[tuple[int, ...]] = []
     for size in sorted(count, key=lambda size: (count[size], order[size]), reverse=True):
         if not any(_same_resolution(size, other) for other in resolutions):
             resolutions.append(size)
-    # A map that is only handed on keeps the name of who made it; a parent that returns what its
-    # last child did names it better than the child.
-    makers: dict[tuple[int, Any], SeenMap] = {}
+    # A map that later modules only pass on is named after the module that computed it, or after
+    # the outermost parent that returns it.
+    makers: dict[tuple[int, Any], RecordedMap] = {}
     for one in maps:
         maker = makers.setdefault((one.tensor, one.node), one)
         if maker.module.startswith(f"{one.module}.") and not one.at_input:
@@ -191,7 +105,7 @@ def _same_resolution(size: Sequence[int], other: Sequence[int]) -> bool:
     return all(max(a, b) < SAME_RESOLUTION * min(a, b) for a, b in zip(size, other, strict=True))
 
 
-def _channels_last(one: SeenMap, sizes: set[tuple[int, ...]], grid: tuple[int, ...]) -> bool:
+def _channels_last(one: RecordedMap, sizes: set[tuple[int, ...]], grid: tuple[int, ...]) -> bool:
     """Whether a map's shape reads as (B, *spatial, C), as inside a ConvNeXt block.
 
     It does if its middle axes are a resolution that other maps have, and keep the image's
@@ -206,7 +120,7 @@ def _distortion(size: Sequence[int], grid: Sequence[int]) -> float:
     return max(strides) / min(strides)
 
 
-def _runs(seen: Iterable[SeenMap]) -> dict[tuple[str, bool], int]:
+def _runs(seen: Iterable[RecordedMap]) -> dict[tuple[str, bool], int]:
     runs: dict[tuple[str, bool], int] = {}
     for one in seen:
         key = (one.module, one.at_input)
@@ -214,7 +128,7 @@ def _runs(seen: Iterable[SeenMap]) -> dict[tuple[str, bool], int]:
     return runs
 
 
-def _name(one: SeenMap, runs: dict[tuple[str, bool], int]) -> str:
+def _name(one: RecordedMap, runs: dict[tuple[str, bool], int]) -> str:
     name = one.module + (":input" if one.at_input else "")
     if runs[one.module, one.at_input] > 1:
         name += f"#{one.run + 1}"
@@ -223,7 +137,7 @@ def _name(one: SeenMap, runs: dict[tuple[str, bool], int]) -> str:
     return name
 
 
-def _level(one: SeenMap, image: torch.Tensor, runs: dict[tuple[str, bool], int]) -> Level:
+def _level(one: RecordedMap, image: torch.Tensor, runs: dict[tuple[str, bool], int]) -> Level:
     stride = tuple(whole / part for whole, part in zip(image.shape[2:], one.size, strict=True))
     name = _name(one, runs)
     return Level(
@@ -235,11 +149,11 @@ def _level(one: SeenMap, image: torch.Tensor, runs: dict[tuple[str, bool], int])
         one.at_input,
         one.run,
         one.item,
-        one.lattice,
+        one.feature_grid,
     )
 
 
-def _named(model: nn.Module, name: str, seen: list[SeenMap]) -> SeenMap:
+def _named(model: nn.Module, name: str, seen: list[RecordedMap]) -> RecordedMap:
     runs = _runs(seen)
     exact = [one for one in seen if _name(one, runs) == name]
     last = [one for one in seen if one.module == name and not one.at_input]

@@ -1,12 +1,11 @@
-"""Where the positions of a feature map lie in the image, by the arithmetic of the layers before it.
+"""Feature grids: where the positions of a feature map lie in the image.
 
-A convolution with a kernel of 3, a stride of 2 and padding on both sides is centred on every other
-voxel, not between two of them: the coarse levels of a ResNet, merely scaled up, are drawn several
-voxels beside what they saw. A layer that pads at the end alone is off the other way, one that
-pools pairs of voxels not at all. So positions are followed through kernels, strides and padding
-(Araujo, Norris and Sim, Computing receptive fields, Distill 2019, eq. 3 and 4).
+A convolution with kernel 3, stride 2 and padding 1 is centred on every other voxel, not between
+two voxels. Coarse levels of a ResNet that are only scaled up are therefore several voxels off. So
+positions are traced through the kernels, strides and paddings of the layers (Araujo, Norris and
+Sim, Computing receptive fields of CNNs, Distill 2019, eq. 3 and 4).
 
-An operation that keeps the size is taken to keep the positions, unless it is known to move them.
+An operation that keeps the size is assumed to keep the positions, unless it has a rule here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,15 +22,15 @@ from hrcam.model.tensors import tensors_in
 
 
 @dataclass(frozen=True)
-class Lattice:
-    """Centres of the positions of a map, along each axis.
+class FeatureGrid:
+    """The centres of a feature map's positions in the image, along each axis.
 
     Attributes
     ----------
     first
-        Of the first position, in voxels of the image, whose first voxel is at 0.
+        Centre of the first position, in voxels; the image's first voxel is at 0.
     step
-        From one position to the next.
+        Distance from one position to the next, in voxels.
     """
 
     first: tuple[float, ...]
@@ -39,28 +38,28 @@ class Lattice:
 
     def windows(
         self, kernel: Sequence[int], stride: Sequence[int], before: Sequence[int]
-    ) -> "Lattice":
-        """Return that of windows over this one, with padding in front of the first position."""
+    ) -> "FeatureGrid":
+        """Return the grid of windows over this one, with padding before the first position."""
         centres = [(size - 1) / 2 - pad for size, pad in zip(kernel, before, strict=True)]
         return self.moved(centres, stride)
 
-    def moved(self, shifts: Sequence[float], ratios: Sequence[float]) -> "Lattice":
-        """Return that which begins some steps further on, and whose steps are so many of these."""
+    def moved(self, shifts: Sequence[float], ratios: Sequence[float]) -> "FeatureGrid":
+        """Return a grid that starts ``shifts`` steps later, with steps ``ratios`` times as long."""
         axes = zip(self.first, self.step, shifts, strict=True)
-        return Lattice(
+        return FeatureGrid(
             tuple(first + shift * step for first, step, shift in axes),
             tuple(step * ratio for step, ratio in zip(self.step, ratios, strict=True)),
         )
 
 
 Options = Mapping[str, Any]
-Rule = Callable[[Lattice, torch.Tensor, torch.Tensor, Options], Lattice | None]
+Rule = Callable[[FeatureGrid, torch.Tensor, torch.Tensor, Options], FeatureGrid | None]
 
 
-class LatticeTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows positions through every operation while it is active.
+class FeatureGridTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Trace the feature grids through every operation while active.
 
-    What comes out of an operation that changes the size and has no rule has no lattice.
+    The result of an operation that changes the size and has no rule gets no feature grid.
     """
 
     supports_higher_order_operators = True
@@ -71,20 +70,20 @@ class LatticeTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._axes = 0
 
     def begin(self, image: torch.Tensor) -> None:
-        """Take a tensor (B, C, *spatial) as the image."""
+        """Start from a tensor (B, C, *spatial): the image."""
         self._axes = image.ndim - 2
-        lattice = Lattice((0.0,) * self._axes, (1.0,) * self._axes)
-        self._known[image] = _Traced(lattice, lattice.step)
+        feature_grid = FeatureGrid((0.0,) * self._axes, (1.0,) * self._axes)
+        self._known[image] = _Traced(feature_grid, feature_grid.step)
 
-    def of(self, tensor: torch.Tensor) -> Lattice | None:
-        """Return the lattice of a tensor (B, C, *spatial), or None where it is not known."""
+    def of(self, tensor: torch.Tensor) -> FeatureGrid | None:
+        """Return the feature grid of a tensor (B, C, *spatial), or None if it is unknown."""
         found: _Traced | None = self._known.get(tensor)  # type: ignore[no-untyped-call]
-        return None if found is None else found.lattice
+        return None if found is None else found.feature_grid
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run an operation, and note where the positions of what it returns lie."""
+        """Run an operation, and record the feature grid of its result."""
         result = func(*args, **(kwargs or {}))
         sources = [one for one in tensors_in(args) if one in self._known]
         if sources and self._axes and hasattr(func, "overloadpacket"):
@@ -106,147 +105,148 @@ class LatticeTracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return _agreed(alike)
         source = sources[0]
         before = self._known[source]
-        lattice = _RULES[name](before.lattice, source, result, options)
-        if lattice is None:
+        feature_grid = _RULES[name](before.feature_grid, source, result, options)
+        if feature_grid is None:
             return None
-        coarsest = map(max, before.coarsest, lattice.step)
-        return _Traced(lattice, tuple(coarsest))
+        coarsest = map(max, before.coarsest, feature_grid.step)
+        return _Traced(feature_grid, tuple(coarsest))
 
 
 @dataclass(frozen=True)
 class _Traced:
-    """A lattice, and the largest step on the way to it."""
+    """A feature grid, and the largest step on the path from the image to it."""
 
-    lattice: Lattice
+    feature_grid: FeatureGrid
     coarsest: tuple[float, ...]
 
 
 def _agreed(found: Sequence[_Traced]) -> _Traced | None:
-    """Return the lattice of what is added or concatenated.
+    """Return the feature grid of a sum or concatenation of several maps.
 
-    Where a path through coarser maps comes back to a finer one, that which stayed fine says where
-    things are. Of equal ones the mean counts, as where a map is taken apart into every other voxel.
+    If a path through coarser maps is upsampled and joins a path that stayed fine, the fine path
+    counts. Paths of equal steps count by their mean, as for a map that is split into every other
+    voxel.
     """
     if not found:
         return None
     fine = min(one.coarsest for one in found)
-    finest = [one.lattice for one in found if one.coarsest == fine]
+    finest = [one.feature_grid for one in found if one.coarsest == fine]
     if any(one.step != finest[0].step for one in finest):
         return None
     firsts = zip(*(one.first for one in finest), strict=True)
     first = tuple(sum(along) / len(finest) for along in firsts)
-    return _Traced(Lattice(first, finest[0].step), fine)
+    return _Traced(FeatureGrid(first, finest[0].step), fine)
 
 
 def _size(tensor: torch.Tensor, axes: int) -> tuple[int, ...]:
-    """Return the last axes of a tensor, which are those of space, whatever is in front."""
+    """Return the size of the last axes of a tensor, the spatial ones."""
     return tuple(tensor.shape[-axes:]) if tensor.ndim > axes else ()
 
 
 def _convolution(
-    lattice: Lattice, _source: torch.Tensor, _result: torch.Tensor, options: Options
-) -> Lattice | None:
-    axes = len(lattice.step)
+    feature_grid: FeatureGrid, _source: torch.Tensor, _result: torch.Tensor, options: Options
+) -> FeatureGrid | None:
+    axes = len(feature_grid.step)
     stride, padding = _each(options["stride"], axes), _each(options["padding"], axes)
     kernel = _span(options["weight"].shape[2:], _each(options["dilation"], axes))
     if len(kernel) != axes:
         return None
     if not options["transposed"]:
-        return lattice.windows(kernel, stride, padding)
-    # Each position writes a window, in finer steps, of which the padding is cut off.
+        return feature_grid.windows(kernel, stride, padding)
+    # Each position writes a window on the finer grid, and the padding is cut off.
     fine = [1 / by for by in stride]
     cut = [
         (pad - (width - 1) / 2) * by for pad, width, by in zip(padding, kernel, fine, strict=True)
     ]
-    return lattice.moved(cut, fine)
+    return feature_grid.moved(cut, fine)
 
 
 def _pooling(
-    lattice: Lattice, _source: torch.Tensor, _result: torch.Tensor, options: Options
-) -> Lattice:
-    axes = len(lattice.step)
+    feature_grid: FeatureGrid, _source: torch.Tensor, _result: torch.Tensor, options: Options
+) -> FeatureGrid:
+    axes = len(feature_grid.step)
     size = _each(options["kernel_size"], axes)
     kernel = _span(size, _each(options.get("dilation", 1), axes))
     stride = _each(options.get("stride") or size, axes)
-    return lattice.windows(kernel, stride, _each(options.get("padding", 0), axes))
+    return feature_grid.windows(kernel, stride, _each(options.get("padding", 0), axes))
 
 
 def _padding(
-    lattice: Lattice, _source: torch.Tensor, _result: torch.Tensor, options: Options
-) -> Lattice:
-    # Pairs, the last axis first; axes without a pair are not padded, those in front are not space.
+    feature_grid: FeatureGrid, _source: torch.Tensor, _result: torch.Tensor, options: Options
+) -> FeatureGrid:
+    # Pairs, the last axis first. Axes without a pair are not padded; extra pairs are not spatial.
     pairs = options.get("pad", options.get("padding", ()))
-    before = [*pairs[::2], *[0] * len(lattice.step)][: len(lattice.step)][::-1]
+    before = [*pairs[::2], *[0] * len(feature_grid.step)][: len(feature_grid.step)][::-1]
     ones = [1] * len(before)
-    return lattice.windows(ones, ones, before)
+    return feature_grid.windows(ones, ones, before)
 
 
 def _slice(
-    lattice: Lattice, source: torch.Tensor, _result: torch.Tensor, options: Options
-) -> Lattice:
+    feature_grid: FeatureGrid, source: torch.Tensor, _result: torch.Tensor, options: Options
+) -> FeatureGrid:
     dimension = options.get("dim", 0) % source.ndim
     begin, by = options.get("start") or 0, options.get("step", 1)
-    axis = dimension - (source.ndim - len(lattice.step))
+    axis = dimension - (source.ndim - len(feature_grid.step))
     if axis < 0:
-        return lattice
-    shifts, ratios = [0.0] * len(lattice.step), [1.0] * len(lattice.step)
+        return feature_grid
+    shifts, ratios = [0.0] * len(feature_grid.step), [1.0] * len(feature_grid.step)
     shifts[axis] = begin if begin >= 0 else max(0, begin + source.shape[dimension])
     ratios[axis] = by
-    return lattice.moved(shifts, ratios)
+    return feature_grid.moved(shifts, ratios)
 
 
 def _reordered(
-    lattice: Lattice, source: torch.Tensor, _result: torch.Tensor, options: Options
-) -> Lattice | None:
-    kept = source.ndim - len(lattice.step)
+    feature_grid: FeatureGrid, source: torch.Tensor, _result: torch.Tensor, options: Options
+) -> FeatureGrid | None:
+    kept = source.ndim - len(feature_grid.step)
     if "dims" in options:
         order = [dimension % source.ndim for dimension in options["dims"]]
     else:
         order = list(range(source.ndim))
         one, other = options.get("dim0", 0) % source.ndim, options.get("dim1", 1) % source.ndim
         order[one], order[other] = order[other], order[one]
-    return lattice if order[kept:] == list(range(kept, source.ndim)) else None
+    return feature_grid if order[kept:] == list(range(kept, source.ndim)) else None
 
 
 def _unplaced(
-    _lattice: Lattice, _source: torch.Tensor, _result: torch.Tensor, _options: Options
+    _lattice: FeatureGrid, _source: torch.Tensor, _result: torch.Tensor, _options: Options
 ) -> None:
     return None
 
 
 def _scaled(
-    lattice: Lattice, source: torch.Tensor, result: torch.Tensor, options: Options
-) -> Lattice:
-    """Interpolate, or pool into a number of windows."""
-    old, new = (_size(one, len(lattice.step)) for one in (source, result))
+    feature_grid: FeatureGrid, source: torch.Tensor, result: torch.Tensor, options: Options
+) -> FeatureGrid:
+    """Interpolate, or pool adaptively."""
+    old, new = (_size(one, len(feature_grid.step)) for one in (source, result))
     if options.get("align_corners"):
         ratios = [(a - 1) / max(1, b - 1) for a, b in zip(old, new, strict=True)]
-        return lattice.moved([0.0] * len(ratios), ratios)
+        return feature_grid.moved([0.0] * len(ratios), ratios)
     ratios = [a / b for a, b in zip(old, new, strict=True)]
-    return lattice.moved([(ratio - 1) / 2 for ratio in ratios], ratios)
+    return feature_grid.moved([(ratio - 1) / 2 for ratio in ratios], ratios)
 
 
 def _nearest(begin: Fraction) -> Rule:
-    """Return the rule of reading the position at or before each place, or its middle."""
+    """Return the rule of nearest interpolation: place i reads position ⌊(i + begin) · ratio⌋."""
 
     def rule(
-        lattice: Lattice, source: torch.Tensor, result: torch.Tensor, _options: Options
-    ) -> Lattice:
-        old, new = (_size(one, len(lattice.step)) for one in (source, result))
+        feature_grid: FeatureGrid, source: torch.Tensor, result: torch.Tensor, _options: Options
+    ) -> FeatureGrid:
+        old, new = (_size(one, len(feature_grid.step)) for one in (source, result))
         ratios = [Fraction(a, b) for a, b in zip(old, new, strict=True)]
-        # After as many places as the denominator it is the same again.
+        # The offsets repeat with the period of the denominator: take their mean.
         behind = [
             sum(floor((place + begin) * one) - place * one for place in range(one.denominator))
             / one.denominator
             for one in ratios
         ]
-        return lattice.moved([float(one) for one in behind], [float(one) for one in ratios])
+        return feature_grid.moved([float(one) for one in behind], [float(one) for one in ratios])
 
     return rule
 
 
 def _each(values: int | Sequence[int], axes: int) -> Sequence[int]:
-    """Return one value for each axis of space, which are the last ones."""
+    """Return one value for each spatial axis."""
     values = [values] if isinstance(values, int) else values
     return [*values] * axes if len(values) == 1 else values[-axes:]
 

@@ -1,4 +1,4 @@
-"""The gradient of a score in the levels' feature maps, whatever state the model is in."""
+"""The gradient of a score with respect to the levels' feature maps."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from torch import nn
 
 from hrcam.errors import GradientError
 from hrcam.levels.capture import capture_for_gradients
-from hrcam.levels.find import Level
+from hrcam.levels.level import Level
 from hrcam.model.call import Images
 from hrcam.model.tensors import at_least_single
 
@@ -20,37 +20,36 @@ def level_gradients(
     levels: Sequence[Level],
     score: Callable[[Any, list[torch.Tensor]], torch.Tensor],
 ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Return each level's feature map, and the gradient of a score there.
+    """Return each level's feature map, and the gradient of a score with respect to it.
 
     Parameters
     ----------
     model
-        Any module; left exactly as it was. No parameter is touched.
+        Any module, in any state; left exactly as it was.
     images
         A batch that the model takes.
     levels
         Where to read.
     score
-        Makes one number of the model's output and the levels' maps.
+        Returns one number, given the model's output and the levels' maps.
 
     Returns
     -------
-    For each level the map (B, C_l, *S_l) and the gradient in it, of the same shape, in at least
-    single precision; None for a gradient that the score does not have, as it does not depend on
-    the level.
+    For each level the map (B, C_l, *S_l) and its gradient, of the same shape, in at least single
+    precision. The gradient is None if the score does not depend on the level.
 
     Raises
     ------
     GradientError
-        If no gradient can pass the model.
+        If the model has no gradient.
     LevelError
-        If a level is not reached, or has other channels than it had.
+        If a level is not reached, or has another number of channels.
     """
     if any(
         tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
     ):
         raise GradientError(
-            "the model's weights were made in inference mode, where no gradient can pass: build "
+            "the model's weights were made in inference mode, and have no gradient: build "
             "or load the model outside of torch.inference_mode()"
         )
     output, maps = capture_for_gradients(model, images, levels)
@@ -61,14 +60,14 @@ def level_gradients(
             raise GradientError(
                 "the logits carry no gradient: the model detaches them, or runs under no_grad"
             )
-        # What the model itself raises in its forward pass is handed on as it is.
+        # Errors of the backward pass become a GradientError; those of the forward pass do not.
         try:
             found = torch.autograd.grad(value, connected, allow_unused=True) if connected else ()
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError as error:
             raise GradientError(
-                f"no gradient passes the model ({str(error).splitlines()[0]})"
+                f"no gradient could be computed through the model ({str(error).splitlines()[0]})"
             ) from error
     gradients = (None if one is None else at_least_single(one) for one in found)
     return [

@@ -1,4 +1,4 @@
-"""The three linear operators on a feature map: pool, contract, interpolate."""
+"""The three linear operators on a feature map: interpolate, pool, contract."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,22 +7,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from hrcam.levels.geometry import Lattice
+from hrcam.levels.geometry import FeatureGrid
 
 
 def interpolation_matrix(
     size: int, grid: int, first: float | None = None, step: float | None = None
 ) -> npt.NDArray[np.float64]:
-    """Return U along one axis: linear interpolation, and beyond the outermost positions theirs.
+    """Return U along one axis: linear interpolation, with constant extrapolation.
 
     Parameters
     ----------
     size, grid
-        Number of positions of the map and of the grid.
+        Number of positions of the map, and of the image.
     first, step
-        Where the map's positions are centred, as in `hrcam.levels.geometry.Lattice`. None for
-        half-pixel centres (``align_corners=False``), which keep each coarse position over the
-        middle of its share of the grid, at any ratio of the sizes.
+        Centre of the map's first position and distance between positions, as in
+        `hrcam.levels.geometry.FeatureGrid`. None for half-pixel centres
+        (``align_corners=False``), which place each position in the middle of its share of the
+        image.
 
     Returns
     -------
@@ -42,11 +43,11 @@ def interpolation_matrix(
 
 @lru_cache(maxsize=256)
 def mean_weights(size: int, grid: int) -> npt.NDArray[np.float64]:
-    """Return what each position of one axis contributes to the mean of its interpolation.
+    """Return the weight of each position of one axis in the mean of its interpolation.
 
-    The mean over the grid of U f is linear in f: these are its weights, the column means of
-    the interpolation matrix (its adjoint applied to a constant). They sum to 1. At integer
-    ratios all are equal; at others they are not, and a plain mean would be off by up to 1e-3.
+    The mean over the grid of U f is linear in f. Its weights are the column means of the
+    interpolation matrix (its adjoint applied to a constant), and sum to 1. They are equal at
+    integer ratios only; at others, the plain mean is off by up to 1e-3.
 
     Returns
     -------
@@ -58,13 +59,13 @@ def mean_weights(size: int, grid: int) -> npt.NDArray[np.float64]:
 
 
 def upsample(
-    maps: torch.Tensor, grid: tuple[int, ...], lattice: Lattice | None = None
+    maps: torch.Tensor, grid: tuple[int, ...], feature_grid: FeatureGrid | None = None
 ) -> torch.Tensor:
-    """Interpolate maps of shape (B, C, *S_l) to the grid.
+    """Interpolate maps of shape (B, C, *S_l) to the grid of the image.
 
-    One axis after the other, each a small matrix product. Without a lattice these are the
-    numbers of PyTorch's ``interpolate`` with ``align_corners=False``, several times as fast for
-    the few channels that are left after the contraction.
+    Each axis is a small matrix product. Without a feature grid the result is that of PyTorch's
+    ``interpolate`` with ``align_corners=False``, several times faster for the few channels left
+    after the contraction.
 
     Parameters
     ----------
@@ -72,46 +73,48 @@ def upsample(
         Shape (B, C, *S_l).
     grid
         Spatial size of the image.
-    lattice
-        Where the positions of the maps are centred; None for half-pixel centres.
+    feature_grid
+        Where the positions of the maps are centred in the image; None for half-pixel centres.
     """
-    return _interpolate(maps, grid, lattice, None)
+    return _interpolate(maps, grid, feature_grid, None)
 
 
-def sample(
+def upsample_at(
     maps: torch.Tensor,
     grid: tuple[int, ...],
     rows: Sequence[torch.Tensor],
-    lattice: Lattice | None = None,
+    feature_grid: FeatureGrid | None = None,
 ) -> torch.Tensor:
-    """Return what ``upsample`` would at some places of the grid, without making the rest.
+    """Return ``upsample(maps, grid)`` at some rows of each axis, without computing the rest.
 
     Parameters
     ----------
-    maps, grid, lattice
+    maps, grid, feature_grid
         As for ``upsample``.
     rows
-        Indices along each axis, on the maps' device; all their combinations are taken.
+        Indices along each axis, on the maps' device. All their combinations are returned.
 
     Returns
     -------
     Tensor of shape (B, C, *numbers of rows).
     """
-    return _interpolate(maps, grid, lattice, rows)
+    return _interpolate(maps, grid, feature_grid, rows)
 
 
 def _interpolate(
     maps: torch.Tensor,
     grid: tuple[int, ...],
-    lattice: Lattice | None,
+    feature_grid: FeatureGrid | None,
     rows: Sequence[torch.Tensor] | None,
 ) -> torch.Tensor:
-    # A half-precision context of the caller is for the model, not for the maps.
+    # The caller's autocast is meant for the model, not for the maps.
     with torch.autocast(maps.device.type, enabled=False):
-        # The last axis first, while there is least of it; the first last, as one large product.
+        # The last axis first, while the tensor is smallest; the first axis is one large product.
         for axis in range(len(grid) - 1, -1, -1):
             size = maps.shape[2 + axis]
-            place = () if lattice is None else (lattice.first[axis], lattice.step[axis])
+            place = (
+                () if feature_grid is None else (feature_grid.first[axis], feature_grid.step[axis])
+            )
             some = None if rows is None else rows[axis]
             if size != grid[axis] or place not in ((), (0, 1)):
                 matrix = _matrix_on(maps.device, maps.dtype, size, grid[axis], *place)
@@ -125,7 +128,7 @@ def _interpolate(
 def _matrix_on(
     device: torch.device, dtype: torch.dtype, size: int, grid: int, *place: float
 ) -> torch.Tensor:
-    # Kept there, as a GPU waits for every copy; and of use outside the caller's inference mode.
+    # Cached on the device, since a GPU waits for each copy; usable outside of inference mode.
     with torch.inference_mode(False):
         matrix = interpolation_matrix(size, grid, *place)
         return torch.tensor(matrix, dtype=dtype, device=device)
@@ -142,12 +145,12 @@ def _along(maps: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:
     return product.reshape(*before, len(matrix), *after)
 
 
-# Half-precision maps are converted this many channels at a time, to keep memory flat.
+# Half-precision maps are converted this many channels at a time, to save memory.
 _CHANNELS_AT_ONCE = 32
 
 
 def pool(feature_map: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
-    """Return g_l, the mean over the grid of U_l f_l, without forming U_l f_l.
+    """Return g_l, the mean over the grid of U_l f_l, without computing U_l f_l.
 
     Parameters
     ----------
@@ -173,16 +176,13 @@ def pool(feature_map: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
     return pooled
 
 
-_CHANNELS_AT_ONCE = 32
-
-
 def contract(
     feature_map: torch.Tensor, weights: torch.Tensor, offset: torch.Tensor
 ) -> torch.Tensor:
     """Return Σ_k weights_k f_k + offset: a 1×1 convolution, before any interpolation.
 
-    Interpolation is linear and keeps constants, so contracting first and upsampling the few
-    sums gives what upsampling every channel would.
+    Interpolation is linear and keeps constants, so upsampling the sums gives the same as summing
+    the upsampled channels.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def contract(
     images, channels, *size = feature_map.shape
     positions = feature_map.flatten(2)
     offset = offset[..., None]
-    # Batched, since a product with one matrix for all images would copy the feature map.
+    # A batched product: one matrix for all images would copy the feature map.
     weights = weights.expand(images, -1, -1)
     if torch.finfo(feature_map.dtype).bits >= 32:
         summed = torch.bmm(weights.to(positions.dtype), positions).add_(offset)

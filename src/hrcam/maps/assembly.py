@@ -1,7 +1,7 @@
-"""From the levels' contracted maps to the maps at the size of the image.
+"""Assemble the evidence and pattern maps from the levels' contracted maps.
 
-Level maps have the shape (B, 2 + R, *S_l), their channels in the order of ``MapWeights``. Each is
-upsampled when it is added, so that few maps at a time are at full size.
+Level maps have shape (B, 2 + R, *S_l), with channels in the order of ``MapWeights``. Each is
+upsampled only when it is added, so that few maps are at full size at a time.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import torch
 
 from hrcam.levels.operators import upsample
 from hrcam.maps.fusion import LevelFusion
-from hrcam.maps.refine import diffuse
+from hrcam.maps.refine import refine
 from hrcam.maps.sensitivity import sensitivity_map
 from hrcam.maps.weights import EVIDENCE, PATTERN, RESAMPLED
 
@@ -27,23 +27,23 @@ def evidence_map(levels: Sequence[torch.Tensor], grid: Grid) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class PatternMaps:
-    """What becomes of the levels' patterns, (B, *spatial) each.
+    """The pattern of B images, as read and refined, (B, *spatial) each.
 
     Attributes
     ----------
-    fused
-        Of all levels, where the decision depends on the image: F S, before it is spread along it.
-    pattern
-        Spread along the image: in size the spread size of ``fused``, in sign the spread ``fused``.
-        What speaks for a class and what speaks against it do not cancel where they touch.
+    as_read
+        The fused level maps times the sensitivity, F S.
+    refined
+        Its size is the refined size of ``as_read`` and its sign that of the refined ``as_read``,
+        so that what speaks for and against a class does not cancel where they touch.
     std
-        Standard deviation of ``fused`` over the refits, spread likewise; None where there are
-        fewer than two. Of a mean the standard deviation is at most the mean of the standard
-        deviations, so this is an upper bound.
+        Standard deviation of ``as_read`` over the refits, refined likewise; None with fewer than
+        two refits. It is an upper bound: the standard deviation of a mean is at most the mean of
+        the standard deviations.
     """
 
-    fused: torch.Tensor
-    pattern: torch.Tensor
+    as_read: torch.Tensor
+    refined: torch.Tensor
     std: torch.Tensor | None
 
 
@@ -54,25 +54,36 @@ def pattern_maps(
     classes: torch.Tensor,
     images: torch.Tensor,
 ) -> PatternMaps:
-    """Fuse the levels' patterns of images (B, C, *spatial), and spread the result along them.
+    """Fuse the levels' patterns, weight them by the sensitivity, and refine the result.
 
-    ``readouts`` are each level's parts of the sensitivity, as for ``sensitivity_map``.
+    Parameters
+    ----------
+    levels
+        Each level's maps, shape (B, 2 + R, *S_l).
+    readouts
+        Each level's part of the sensitivity, as for ``sensitivity_map``.
+    fusion
+        The fusion of the levels.
+    classes
+        The class of each image, shape (B,).
+    images
+        Shape (B, C, *spatial).
     """
     grid = tuple(images.shape[2:])
-    sensitive = sensitivity_map(readouts, fusion.levels, grid)
-    fused = fusion.combine((level[:, PATTERN] for level in levels), classes, grid)
-    deviation = _deviation(levels, fusion, classes, fused)
-    fused = fused * sensitive
-    if deviation is not None:
-        deviation = deviation * sensitive
-    maps = [fused.abs(), fused, *([] if deviation is None else [deviation])]
-    size, direction, *std = diffuse(
+    sensitivity = sensitivity_map(readouts, fusion.levels, grid)
+    fused = fusion.fuse((level[:, PATTERN] for level in levels), classes, grid)
+    std = _std_over_refits(levels, fusion, classes, fused)
+    as_read = fused * sensitivity
+    if std is not None:
+        std = std * sensitivity
+    maps = [as_read.abs(), as_read, *([] if std is None else [std])]
+    size, direction, *refined_std = refine(
         torch.stack(maps, dim=1), images, fusion.reach(classes, grid)
     ).unbind(1)
-    return PatternMaps(fused, size.copysign(direction), std[0] if std else None)
+    return PatternMaps(as_read, size.copysign(direction), refined_std[0] if refined_std else None)
 
 
-def _deviation(
+def _std_over_refits(
     levels: Sequence[torch.Tensor],
     fusion: LevelFusion,
     classes: torch.Tensor,
@@ -85,8 +96,8 @@ def _deviation(
     grid = tuple(fused.shape[1:])
     total, squares = torch.zeros_like(fused), torch.zeros_like(fused)
     for channel in range(RESAMPLED, end):
-        refit = fusion.combine([level[:, channel] for level in levels], classes, grid)
-        # About the full fit's, so that squares are of small numbers.
+        refit = fusion.fuse([level[:, channel] for level in levels], classes, grid)
+        # Differences from the full fit are small, so their squares keep their digits.
         difference = refit - fused
         total += difference
         squares += difference.square()

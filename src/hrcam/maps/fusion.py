@@ -1,6 +1,6 @@
-"""How the level maps become one pattern map: the one place for the fusion rule.
+"""Fuse the level pattern maps of a class into one map: the fusion rule.
 
-What it needs of the training images is learnt in ``comparison``.
+Its parameters are learnt in ``fusion_fit``.
 """
 
 from collections.abc import Iterable
@@ -17,48 +17,48 @@ from hrcam.levels import Levels
 from hrcam.levels.operators import upsample
 from hrcam.maps.moments import FLAT
 
-# The image is followed over this part of the width of what usually lights up.
+# Reach of the refinement, as a share of the usual width of a region above half the maximum.
 _REACH = 1 / 4
 
-VIEWS = ("place", "anywhere")
-"""What a place is compared with, in images of the reference: the same place, or all places."""
+BASELINES = ("local", "global")
+"""What a position is compared with on images of the reference: that position, or all positions."""
 
 
 @dataclass(frozen=True)
 class LevelFusion:
-    """What makes one pattern map of a class's level maps.
+    """Parameters of the fusion of L level maps of each of K classes.
 
     Attributes
     ----------
     levels
         Where the maps are read.
     references
-        The class that each is compared with, shape (K,).
+        The class that each class is compared with, shape (K,).
     mean
         ν, the mean at each position on images of the reference, (K, *S_l) for each level.
-    spread
+    std
         s, the standard deviation about ν and about its mean over all positions, shape (K, L, 2).
-    views
-        Which of `VIEWS` count, bool, shape (K, 2); one of them at least.
+    used_baselines
+        Which of `BASELINES` each class uses, bool, shape (K, 2); at least one of them.
     extent
-        Share of the image where the fused map of a class is usually above half its maximum,
+        Share of the image in which the fused map of a class usually exceeds half its maximum,
         shape (K,).
     """
 
     levels: Levels
     references: References
     mean: tuple[Array, ...]
-    spread: Array
-    views: npt.NDArray[np.bool_]
+    std: Array
+    used_baselines: npt.NDArray[np.bool_]
     extent: Array
 
     def standardise(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Return z = (m − ν) / s of one level, by both views: (B, 2, *S_l).
+        """Return z = (m − ν) / s of one level by each of `BASELINES`, (B, 2, *S_l).
 
         Parameters
         ----------
         level
-            Its index.
+            Index of the level.
         maps
             Shape (B, *S_l).
         classes
@@ -66,18 +66,18 @@ class LevelFusion:
         """
         chosen = classes.cpu().numpy()
         mean = torch.from_numpy(self.mean[level][chosen]).to(maps)
-        spread = torch.from_numpy(np.maximum(self.spread[chosen, level], FLAT)).to(maps)
-        z = maps[:, None].repeat(1, len(VIEWS), *[1] * (maps.ndim - 1))
+        std = torch.from_numpy(np.maximum(self.std[chosen, level], FLAT)).to(maps)
+        z = maps[:, None].repeat(1, len(BASELINES), *[1] * (maps.ndim - 1))
         z[:, 0] -= upsample(mean[:, None], tuple(maps.shape[1:]))[:, 0]
         z[:, 1] -= mean.flatten(1).mean(1).reshape(-1, *[1] * (maps.ndim - 1))
-        return z.div_(spread.reshape(-1, len(VIEWS), *[1] * (maps.ndim - 1)))
+        return z.div_(std.reshape(-1, len(BASELINES), *[1] * (maps.ndim - 1)))
 
-    def surprise(
+    def log_deviation(
         self, maps: Iterable[torch.Tensor], classes: torch.Tensor, grid: tuple[int, ...]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean over the levels of U_l log(1 + |z_l|), by both views, and its sign.
+        """Return the mean over the levels of U_l log(1 + |z_l|), and its signed version.
 
-        Levels that are flat do not count.
+        Flat levels are left out of the mean.
 
         Parameters
         ----------
@@ -90,61 +90,61 @@ class LevelFusion:
 
         Returns
         -------
-        surprise
-            By each of `VIEWS`, shape (B, 2, *grid).
+        log_deviation
+            By each of `BASELINES`, shape (B, 2, *grid).
         direction
-            The same with the signs of z, summed over the views that count, shape (B, *grid).
+            The same terms with the signs of z, summed over the used baselines, (B, *grid).
         """
-        terms = (self._drawn(level, one, classes, grid) for level, one in enumerate(maps))
+        terms = (self._upsampled_terms(level, one, classes, grid) for level, one in enumerate(maps))
         total = reduce(torch.Tensor.add_, terms)
-        return total[:, : len(VIEWS)], total[:, len(VIEWS)]
+        return total[:, : len(BASELINES)], total[:, len(BASELINES)]
 
-    def combine(
+    def fuse(
         self, maps: Iterable[torch.Tensor], classes: torch.Tensor, grid: tuple[int, ...]
     ) -> torch.Tensor:
-        """Return F: |F| = exp(surprise) − 1, by the view that finds the place less surprising.
+        """Return F, where |F| = exp(d) − 1 and d is the smallest log deviation by a used baseline.
 
-        By one view, 1 + |F| is the geometric mean of the 1 + |z_l|: large where several levels
-        agree, while no level's few extreme values outvote the others. The sign is that of the
-        direction: towards the class, or towards its reference.
+        By one baseline, 1 + |F| is the geometric mean of 1 + |z_l|: it is large where several
+        levels agree, and no single level's extreme values dominate. The sign is that of the
+        direction: positive for the class, negative for its reference.
 
         Parameters
         ----------
         maps, classes, grid
-            As for `surprise`.
+            As for `log_deviation`.
 
         Returns
         -------
         Tensor of shape (B, *grid).
         """
-        surprise, direction = self.surprise(maps, classes, grid)
-        counts = torch.from_numpy(self.views[classes.cpu().numpy()]).to(surprise.device)
-        counts = counts.reshape(*counts.shape, *[1] * len(grid))
-        least = surprise.masked_fill(~counts, torch.inf).amin(1)
+        log_deviation, direction = self.log_deviation(maps, classes, grid)
+        used = torch.from_numpy(self.used_baselines[classes.cpu().numpy()]).to(log_deviation.device)
+        used = used.reshape(*used.shape, *[1] * len(grid))
+        least = log_deviation.masked_fill(~used, torch.inf).amin(1)
         return least.expm1_().copysign_(direction)
 
-    def _drawn(
-        self, level: int, maps: torch.Tensor, classes: torch.Tensor, grid: tuple[int, ...]
-    ) -> torch.Tensor:
-        lattice = self.levels[level].lattice_on(maps.shape[1:], grid)
-        return upsample(self._terms(level, maps, classes), grid, lattice)
-
-    def _terms(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        chosen = classes.cpu().numpy()
-        varies = self.spread[chosen].min(2) > FLAT
-        share = varies[:, level] / np.maximum(varies.sum(1), 1)
-        z = self.standardise(level, maps, classes)
-        counts = torch.from_numpy(self.views[chosen]).to(z)
-        terms = z.new_zeros(len(z), len(VIEWS) + 1, *maps.shape[1:])
-        column = (-1, *[1] * (maps.ndim - 1))
-        # One view at a time: volumes are large.
-        for view in range(len(VIEWS)):
-            size = torch.abs(z[:, view], out=terms[:, view]).log1p_()
-            terms[:, -1].addcmul_(size.copysign(z[:, view]), counts[:, view].reshape(column))
-        return terms.mul_(torch.from_numpy(share).to(z).reshape(-1, *[1] * maps.ndim))
-
     def reach(self, classes: torch.Tensor, grid: tuple[int, ...]) -> list[int]:
-        """Return over how many voxels the map of each class follows the image, for ``diffuse``."""
+        """Return the reach of ``refine`` for the map of each class, in voxels."""
         extent = self.extent[classes.cpu().numpy()]
         width = (extent * float(np.prod(grid))) ** (1 / len(grid))
         return [int(size) for size in _REACH * width + 1e-6]  # roots are not exact
+
+    def _upsampled_terms(
+        self, level: int, maps: torch.Tensor, classes: torch.Tensor, grid: tuple[int, ...]
+    ) -> torch.Tensor:
+        feature_grid = self.levels[level].feature_grid_on(maps.shape[1:], grid)
+        return upsample(self._terms(level, maps, classes), grid, feature_grid)
+
+    def _terms(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        chosen = classes.cpu().numpy()
+        varies = self.std[chosen].min(2) > FLAT
+        share = varies[:, level] / np.maximum(varies.sum(1), 1)
+        z = self.standardise(level, maps, classes)
+        used = torch.from_numpy(self.used_baselines[chosen]).to(z)
+        terms = z.new_zeros(len(z), len(BASELINES) + 1, *maps.shape[1:])
+        column = (-1, *[1] * (maps.ndim - 1))
+        # One baseline at a time, to save memory on volumes.
+        for baseline in range(len(BASELINES)):
+            size = torch.abs(z[:, baseline], out=terms[:, baseline]).log1p_()
+            terms[:, -1].addcmul_(size.copysign(z[:, baseline]), used[:, baseline].reshape(column))
+        return terms.mul_(torch.from_numpy(share).to(z).reshape(-1, *[1] * maps.ndim))

@@ -1,4 +1,4 @@
-"""What the levels' own pattern maps are on images of the class that another is compared with."""
+"""Mean and standard deviation of the level pattern maps on images of the reference class."""
 
 from collections.abc import Sequence
 
@@ -9,41 +9,43 @@ from hrcam.head.covariance import ALL_OTHERS, References
 from hrcam.head.linear_models import Array
 from hrcam.levels.operators import upsample
 
-# The mean at one position is worth this many images of the mean over all positions.
+# Shrinkage of the mean at each position towards the mean over positions, in images.
 _PRIOR = 10
-# A level whose map varies less than this is constant.
+# A level map whose standard deviation is below this is constant.
 FLAT = 1e-12
 
-OWN, REFERENCE, NEITHER = 0, 1, 2
+IN_CLASS, IN_REFERENCE, IN_NEITHER = 0, 1, 2
 
 
-def roles(classes: torch.Tensor, members: torch.Tensor, references: References) -> torch.Tensor:
-    """Say what images are to classes: of the class, of its reference, or neither.
+def memberships(
+    classes: torch.Tensor, image_classes: torch.Tensor, references: References
+) -> torch.Tensor:
+    """Tell for each class whether an image is of the class, of its reference, or of neither.
 
     Parameters
     ----------
     classes
         Shape (B, M).
-    members
-        Each image's own class, shape (B,), or −1 for none.
+    image_classes
+        The class of each image, shape (B,), or −1 for none.
     references
         As in `hrcam.head.covariance`.
 
     Returns
     -------
-    `OWN`, `REFERENCE` or `NEITHER`, shape (B, M).
+    `IN_CLASS`, `IN_REFERENCE` or `IN_NEITHER`, shape (B, M).
     """
-    wanted = torch.from_numpy(references)[classes]
-    own = classes == members[:, None]
-    compared = (wanted == ALL_OTHERS) | (wanted == members[:, None])
-    other = torch.where(compared, REFERENCE, NEITHER)
-    return torch.where(own, OWN, other)
+    reference = torch.from_numpy(references)[classes]
+    in_class = classes == image_classes[:, None]
+    in_reference = (reference == ALL_OTHERS) | (reference == image_classes[:, None])
+    others = torch.where(in_reference, IN_REFERENCE, IN_NEITHER)
+    return torch.where(in_class, IN_CLASS, others)
 
 
 class LevelMoments:
-    """Mean at each position, and spread, of the level maps on images of the reference.
+    """Running mean at each position, and standard deviation, of the level maps of the reference.
 
-    The resolution of a level is that of its first map; maps of other sizes are interpolated.
+    A level's maps are interpolated to the size of its first map.
     """
 
     def __init__(self, references: References, levels: int) -> None:
@@ -54,20 +56,20 @@ class LevelMoments:
         self._counts = torch.zeros(slots, dtype=torch.float64)
 
     def add(
-        self, maps: Sequence[torch.Tensor], classes: torch.Tensor, members: torch.Tensor
+        self, maps: Sequence[torch.Tensor], classes: torch.Tensor, image_classes: torch.Tensor
     ) -> None:
-        """Take in the level maps of a batch.
+        """Add the level maps of a batch.
 
         Parameters
         ----------
         maps
             For each level, the maps of M classes, shape (B, M, *S_l).
         classes
-            Which classes these are, shape (B, M).
-        members
-            Each image's own class, shape (B,), or −1 for none.
+            The classes that are mapped, shape (B, M).
+        image_classes
+            The class of each image, shape (B,), or −1 for none.
         """
-        slots = (classes * 3 + roles(classes, members, self._references)).flatten()
+        slots = (classes * 3 + memberships(classes, image_classes, self._references)).flatten()
         self._counts.index_add_(0, slots, torch.ones(len(slots), dtype=self._counts.dtype))
         for level, one in enumerate(maps):
             sums = self._sums[level]
@@ -82,12 +84,12 @@ class LevelMoments:
     def mean(self) -> list[Array]:
         """Return ν, the mean at each position, (K, *S_l) for each level.
 
-        Where there are few images, it is drawn towards the mean over all positions. Without
-        images of the reference it is that of the class's own, here and in ``spread``.
+        With few images it is shrunk towards the mean over all positions. Without images of the
+        reference, the images of the class itself are used, here and in ``std``.
         """
         return [moments[0] for moments in self._moments()]
 
-    def spread(self) -> Array:
+    def std(self) -> Array:
         """Return s, the standard deviations over positions and images, (K, L, 2).
 
         The first is about ν, the second about its mean over all positions.
@@ -106,18 +108,21 @@ class LevelMoments:
             divisor = np.maximum(counts, 1)
             mean = self._of_reference(sums) / divisor.reshape(column)
             overall = mean.mean(axes, keepdims=True)
-            drawn = overall + trust.reshape(column) * (mean - overall)
+            shrunk = overall + trust.reshape(column) * (mean - overall)
             second = self._of_reference(squares) / divisor
             about = [
-                second - (2 * mean * centre - centre**2).mean(axes) for centre in (drawn, overall)
+                second - (2 * mean * centre - centre**2).mean(axes) for centre in (shrunk, overall)
             ]
-            result.append((drawn, np.sqrt(np.maximum(np.stack(about, axis=1), 0))))
+            result.append((shrunk, np.sqrt(np.maximum(np.stack(about, axis=1), 0))))
         return result
 
     def _of_reference(self, totals: torch.Tensor) -> Array:
-        by_role = totals.numpy().reshape(len(self._references), 3, *totals.shape[1:])
-        alone = self._counts.numpy().reshape(-1, 3)[:, REFERENCE] == 0
+        """Return the totals of the reference's images; of the class's own where there are none."""
+        by_membership = totals.numpy().reshape(len(self._references), 3, *totals.shape[1:])
+        empty = self._counts.numpy().reshape(-1, 3)[:, IN_REFERENCE] == 0
         chosen: Array = np.where(
-            alone.reshape(-1, *[1] * (totals.ndim - 1)), by_role[:, OWN], by_role[:, REFERENCE]
+            empty.reshape(-1, *[1] * (totals.ndim - 1)),
+            by_membership[:, IN_CLASS],
+            by_membership[:, IN_REFERENCE],
         )
         return chosen

@@ -1,4 +1,4 @@
-"""One forward pass of a fitted model: its logits, and the level maps of one class of each image."""
+"""One forward pass with a fitted head: the logits, and the level maps of one class per image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,21 +19,23 @@ from hrcam.model.inputs import grid_of, image_of
 
 @dataclass(frozen=True)
 class LevelReading:
-    """What is read of B images.
+    """Logits and level maps of B images.
 
     Attributes
     ----------
     logits
         The head's, (B, K).
     model_logits
-        The model's own, (B, K), where the head was fitted to them.
+        The model's own, (B, K), if the head was fitted to them; else None.
     predicted
-        The class that is predicted, by the model itself if there are its logits, (B,).
+        The predicted class, (B,): the model's if the head was fitted to its logits, else the
+        head's.
     maps
-        Each level's maps, (B, J, *S_l), of the class that is mapped, in the order of
-        ``MapWeights``; empty where none was asked for.
+        Each level's maps of the mapped class, (B, J, *S_l), in the order of ``MapWeights``; empty
+        without weights.
     readouts
-        Each level's part of the L readouts of the sensitivity, (B, L, *S_l); empty likewise.
+        Each level's share of the L readouts of the sensitivity, (B, L, *S_l); empty without
+        weights.
     """
 
     logits: torch.Tensor
@@ -53,16 +55,18 @@ def read_levels(
     classes: torch.Tensor | None,
     output: str | int | None,
 ) -> LevelReading:
-    """Run the model once, and pool and contract each level the moment that it returns.
+    """Run the model once, and pool and contract each level inside its hook.
 
     Parameters
     ----------
-    model, images, levels, head
-        Fitted to one another.
+    model, images
+        The model, and a batch that it takes.
+    levels, head
+        Where the head was fitted, and the head.
     weights
-        What to contract with; None for logits alone.
+        Of the contraction; None for the logits alone.
     classes
-        The class to map of each image, (B,); None for the predicted one.
+        The class to map for each image, (B,); None for the predicted one.
     output
         Key or index of the logits, where the model returns several things.
 

@@ -1,4 +1,7 @@
-"""Where the model's decision depends on the image, read from its feature maps."""
+"""Sensitivity: how much the decision depends on each position, read from the feature maps.
+
+Its readouts are learnt in ``sensitivity_fit``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +15,21 @@ from hrcam.head.linear_models import Array
 from hrcam.levels import Level
 from hrcam.levels.operators import upsample
 
-# Sums may fall below zero, where the size of a gradient does not.
+# The size of a gradient is not negative; a linear readout of it may be.
 _LEAST = 0.001
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """S(p) = max_j ( Σ_l V_l( Σ_k v_jlk f_lk )(p) + v_j0 ): where any level's gradient is large.
+    """S(p) = max_j ( Σ_l V_l( Σ_k v_jlk f_lk )(p) + v_j0 ), the largest predicted gradient size.
 
-    Each level j has a readout of all levels: the size of the gradient there, as features foretell
-    it. S is 1 at the most sensitive place of a training image, on the mean over images. It is
-    learnt in ``sensitivity_fit``.
+    For each level j, a linear readout of all levels predicts the size of the gradient there. The
+    maximum of S over an image is 1 on the mean over the training images.
 
     Attributes
     ----------
     weights
-        v of all levels side by side, shape (L, D).
+        v over the features of all levels, shape (L, D).
     offsets
         v_j0, shape (L,).
     """
@@ -36,22 +38,22 @@ class Sensitivity:
     offsets: Array
 
     @classmethod
-    def everywhere(cls, levels: int, features: int) -> Self:
-        """Return that of a model of which nothing is known: 1 at all places."""
+    def uniform(cls, levels: int, features: int) -> Self:
+        """Return a sensitivity of 1 at all positions, for a model without gradients."""
         return cls(np.zeros((levels, features)), np.ones(levels))
 
 
 def sensitivity_map(
     shares: Sequence[torch.Tensor], levels: Sequence[Level], grid: tuple[int, ...]
 ) -> torch.Tensor:
-    """Add up the levels' shares of each readout in the image, and take the largest at each place.
+    """Sum each readout over the levels, and take the largest at each position.
 
     Parameters
     ----------
     shares
-        Σ_k v_jlk f_lk, and of v_j0 a part, at each level's own resolution, shape (B, L, *S_l).
+        Σ_k v_jlk f_lk plus the level's share of v_j0, at its own resolution, (B, L, *S_l).
     levels
-        Where they were read.
+        Where the features were read.
     grid
         Spatial size of the images.
 
@@ -59,16 +61,17 @@ def sensitivity_map(
     -------
     Tensor of shape (B, *grid), positive.
     """
-    lattices = [
-        level.lattice_on(share.shape[2:], grid) for share, level in zip(shares, levels, strict=True)
+    feature_grids = [
+        level.feature_grid_on(share.shape[2:], grid)
+        for share, level in zip(shares, levels, strict=True)
     ]
-    # One readout at a time: volumes are large.
+    # One readout at a time, to save memory on volumes.
     readouts = (
         reduce(
             torch.add,
             (
-                upsample(share[:, readout, None], grid, lattice)
-                for share, lattice in zip(shares, lattices, strict=True)
+                upsample(share[:, readout, None], grid, feature_grid)
+                for share, feature_grid in zip(shares, feature_grids, strict=True)
             ),
         )
         for readout in range(len(levels))

@@ -1,9 +1,8 @@
-"""Learn to read from the feature maps where the model's decision depends on the image.
+"""Learn to predict the size of the decision's gradient from the feature maps.
 
-The gradient of a decision says where it would change with the image, in this image. But it takes a
-backward pass, and is noisy from place to place. What the features of a place have to do with it
-is not: so its size is regressed on them, over some training images, and what they foretell is
-used in its stead.
+The gradient tells where the decision depends on the image, but it takes a backward pass and is
+noisy from position to position. A linear prediction of its size from the features is smooth, and
+``explain`` needs a forward pass only.
 """
 
 import warnings
@@ -21,143 +20,143 @@ from hrcam.head.covariance import References, contrasts
 from hrcam.head.fit import Head, centred_over_classes
 from hrcam.head.linear_models import Array
 from hrcam.levels.capture import capture
-from hrcam.levels.geometry import Lattice
+from hrcam.levels.geometry import FeatureGrid
 from hrcam.levels.gradients import level_gradients
-from hrcam.levels.operators import contract, pool, sample
+from hrcam.levels.operators import contract, pool, upsample_at
 from hrcam.maps.sensitivity import Sensitivity, sensitivity_map
-from hrcam.maps.training_passes import ChosenImages, Watch
+from hrcam.maps.training_passes import SelectedBatch, TrainingPasses
 from hrcam.maps.weights import MapWeights
 from hrcam.model.call import logits_of
 from hrcam.model.inputs import grid_of, image_of
 
-# Gradients are taken of this many images, shared between the classes.
+# Number of images whose gradients are taken, divided equally among the classes.
 _IMAGES = 128
-# Of so many of them, one says what the largest sensitivity of an image is.
-_PEAK_OF = 4
-# At about this many places of each, a few along each axis.
-_PLACES = 4096
-# The penalty, as a share of each feature's variance over places.
+# One in this many of them is used to measure the mean peak of the sensitivity.
+_PEAK_STEP = 4
+# Positions sampled in each image, on a grid of rows drawn along each axis.
+_POSITIONS = 4096
+# L2 penalty, as a share of each feature's variance over positions.
 _PENALTY = 1e-3
-# Of the gradient of the level that has the most: one below it is rounding.
+# As a share of the largest level's gradient: smaller gradients are rounding errors.
 _ROUNDING = 1e-5
-# In half precision what a voxel adds to a mean would vanish unscaled, and other gradients would
-# overflow scaled.
+# Loss scales, tried in turn: half-precision gradients of a mean underflow without one, and others
+# overflow with one.
 _SCALES = (4096.0, 1.0)
 
 
 def learn_sensitivity(
-    watch: Watch,
+    passes: TrainingPasses,
     head: Head,
     references: References,
-    own: npt.NDArray[np.int64],
+    image_classes: npt.NDArray[np.int64],
     centre: bool,
     seed: int,
 ) -> Sensitivity:
-    """Regress the size of the gradient on the feature maps, over places and training images.
+    """Regress the size of the gradient on the feature maps, over positions and training images.
 
-    What is regressed is n_j(p) = V_j Σ_k |∂y / ∂f_jk|(p), for each level j in units of its mean
-    over places and images. y is the logit of the image's own class minus that of its reference,
-    or the logit alone for `hrcam.head.covariance.ALL_OTHERS`, centred over the classes if they
-    compete.
-    By least squares with a small L2 penalty, at some places of each image, drawn anew for each.
+    The target is n_j(p) = V_j Σ_k |∂y / ∂f_jk|(p) for each level j, in units of its mean over
+    positions and images. y is the logit of the image's class minus that of its reference, or the
+    logit alone for `hrcam.head.covariance.ALL_OTHERS`, centred over the classes if they compete.
+    The fit is least squares with a small L2 penalty, at positions drawn for each image.
 
     Parameters
     ----------
-    watch
-        The training images.
+    passes
+        Passes over the training images.
     head
-        Whose logits they are for ``target="labels"``; else they are the model's own.
+        The fitted head. With ``target="labels"`` the logits are the head's, else the model's.
     references
-        What each class is compared with, shape (K,).
-    own
+        The class that each class is compared with, shape (K,).
+    image_classes
         The class of each image, shape (N,), or −1 for none.
     centre
         Whether the logits compete: as for ``fit``.
     seed
-        Of images and places.
+        Seed of the drawn images and positions.
 
     Warns
     -----
     HRCAMWarning
-        If no gradient passes the model. The map is then the same without.
+        If the model has no gradient. The sensitivity is then 1 everywhere.
     """
     generator = np.random.default_rng(seed)
     contrast = contrasts(references)
-    decisions = _Decisions(watch, head, centred_over_classes(contrast) if centre else contrast)
-    moments = _Moments(len(head.mean), np.array([np.prod(one.size) for one in watch.levels]))
-    chosen = _choose(own, generator)
+    decisions = _Decisions(passes, head, centred_over_classes(contrast) if centre else contrast)
+    moments = _Moments(len(head.mean), np.array([np.prod(one.size) for one in passes.levels]))
+    indices = _draw_images(image_classes, generator)
     try:
-        for few in watch.chosen_images(chosen, "gradients"):
-            for features, sizes in decisions.at_places(few, generator):
+        for batch in passes.selected_batches(indices, "gradients"):
+            for features, sizes in decisions.at_positions(batch, generator):
                 moments.add(features, sizes)
         found = moments.solve(head.mean)
     except (GradientError, torch.cuda.OutOfMemoryError) as error:
         warnings.warn(
             HRCAMWarning(
-                f"{error}: the pattern is made without knowing where the decision depends on the "
-                "image, and localises less well"
+                f"{error}: the pattern is made without the sensitivity, and localises less well"
             ),
             stacklevel=3,
         )
-        return Sensitivity.everywhere(len(watch.levels), len(head.mean))
-    weights = MapWeights(head, watch.levels, references, found)
-    peak = _mean_peak(watch, weights, chosen[::_PEAK_OF])
+        return Sensitivity.uniform(len(passes.levels), len(head.mean))
+    weights = MapWeights(head, passes.levels, references, found)
+    peak = _mean_peak(passes, weights, indices[::_PEAK_STEP])
     return Sensitivity(found.weights / peak, found.offsets / peak)
 
 
-def _choose(own: npt.NDArray[np.int64], generator: np.random.Generator) -> list[int]:
-    """Draw images class by class, as many as there are, up to an equal share."""
-    classes = generator.permutation(np.unique(own))[:_IMAGES]
+def _draw_images(image_classes: npt.NDArray[np.int64], generator: np.random.Generator) -> list[int]:
+    """Draw the indices of up to `_IMAGES` images, at most an equal share of each class."""
+    classes = generator.permutation(np.unique(image_classes))[:_IMAGES]
     share = _IMAGES // len(classes)
-    drawn = [generator.permutation(np.flatnonzero(own == name))[:share] for name in classes]
-    chosen: list[int] = np.concatenate(drawn).tolist()
-    return chosen
+    drawn = [
+        generator.permutation(np.flatnonzero(image_classes == name))[:share] for name in classes
+    ]
+    indices: list[int] = np.concatenate(drawn).tolist()
+    return indices
 
 
 @dataclass(frozen=True)
 class _Decisions:
-    """The logits y of which gradients are taken, each image's of its own class.
+    """The decision y of each image, and the size of its gradients.
 
     Attributes
     ----------
-    watch, head
+    passes, head
         As for ``learn_sensitivity``.
     contrast
-        What makes y of the logits, by class, (K, K).
+        y of each class as a linear combination of the logits, (K, K).
     """
 
-    watch: Watch
+    passes: TrainingPasses
     head: Head
     contrast: Array
 
-    def at_places(
-        self, few: ChosenImages, generator: np.random.Generator
+    def at_positions(
+        self, batch: SelectedBatch, generator: np.random.Generator
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield each image's features less their mean, (P, D), and sizes of gradients, (P, L)."""
-        grid, device = grid_of(few.images), image_of(few.images).device
-        along = round(_PLACES ** (1 / len(grid)))
-        features, sizes = self._level_sizes(few)
-        lattices = [
-            level.lattice_on(one.shape[2:], grid)
-            for level, one in zip(self.watch.levels, features, strict=True)
+        """Yield each image's centred features (P, D) and gradient sizes (P, L) at P positions."""
+        grid, device = grid_of(batch.images), image_of(batch.images).device
+        along = round(_POSITIONS ** (1 / len(grid)))
+        features, sizes = self._level_sizes(batch)
+        feature_grids = [
+            level.feature_grid_on(one.shape[2:], grid)
+            for level, one in zip(self.passes.levels, features, strict=True)
         ]
         mean = torch.from_numpy(self.head.mean).to(features[0])
-        for image in range(few.count):
+        for image in range(batch.count):
             rows = [
                 torch.from_numpy(np.sort(generator.permutation(size)[:along])).to(device)
                 for size in grid
             ]
             here = slice(image, image + 1)
             yield (
-                _sampled([one[here] for one in features], grid, rows, lattices) - mean,
-                _sampled([one[here] for one in sizes], grid, rows, lattices),
+                _sampled([one[here] for one in features], grid, rows, feature_grids) - mean,
+                _sampled([one[here] for one in sizes], grid, rows, feature_grids),
             )
 
-    def _level_sizes(self, few: ChosenImages) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Return each level's feature map, and the size of the gradient there, (B, 1, *S_l)."""
+    def _level_sizes(self, batch: SelectedBatch) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return each level's feature map, and the size of its gradient, (B, 1, *S_l)."""
         for scale in _SCALES:
-            score = partial(self._sum, few, scale)
-            found = level_gradients(self.watch.model, few.images, self.watch.levels, score)
+            score = partial(self._sum, batch, scale)
+            found = level_gradients(self.passes.model, batch.images, self.passes.levels, score)
             sizes = [
                 torch.zeros_like(feature_map[:, :1])
                 if gradient is None
@@ -169,54 +168,57 @@ class _Decisions:
         raise GradientError("the gradient of the logits holds NaN or infinite values")
 
     def _sum(
-        self, few: ChosenImages, scale: float, output: Any, maps: list[torch.Tensor]
+        self, batch: SelectedBatch, scale: float, output: Any, maps: list[torch.Tensor]
     ) -> torch.Tensor:
-        """Return the sum of the images' y, as a part of the graph."""
-        if few.labels is None:
-            logits = logits_of(output, self.watch.output)
-            own = self.watch.own_class(logits.detach())[: few.count]
+        """Return the sum of y over the images, with its graph."""
+        if batch.labels is None:
+            logits = logits_of(output, self.passes.output)
+            image_classes = self.passes.classes_of_logits(logits.detach())[: batch.count]
         else:
-            pooled = torch.cat([pool(level, grid_of(few.images)) for level in maps], dim=1)
+            pooled = torch.cat([pool(level, grid_of(batch.images)) for level in maps], dim=1)
             # Constants do not change a gradient: the bias and the means are left out.
             logits = pooled @ torch.from_numpy((self.head.weights / self.head.scale).T).to(pooled)
-            own = few.labels
-        rows = torch.from_numpy(self.contrast[own.clamp_min(0).numpy()]).to(logits)
-        # Images do not mix in evaluation mode, so the sum's gradient is each one's own.
-        return (logits[: few.count] * rows).sum() * scale
+            image_classes = batch.labels
+        rows = torch.from_numpy(self.contrast[image_classes.clamp_min(0).numpy()]).to(logits)
+        # In evaluation mode images do not interact: the gradient of the sum is that of each y.
+        return (logits[: batch.count] * rows).sum() * scale
 
 
 def _sampled(
     maps: list[torch.Tensor],
     grid: tuple[int, ...],
     rows: list[torch.Tensor],
-    lattices: list[Lattice | None],
+    feature_grids: list[FeatureGrid | None],
 ) -> torch.Tensor:
-    """Return all levels' maps of one image at P places of its grid, (P, ΣC_l)."""
-    parts = [sample(one, grid, rows, lattice) for one, lattice in zip(maps, lattices, strict=True)]
+    """Return all levels' maps of one image at P positions of its grid, (P, ΣC_l)."""
+    parts = [
+        upsample_at(one, grid, rows, feature_grid)
+        for one, feature_grid in zip(maps, feature_grids, strict=True)
+    ]
     return torch.cat([part[0].flatten(1) for part in parts]).T
 
 
 @torch.no_grad()
-def _mean_peak(watch: Watch, weights: MapWeights, chosen: list[int]) -> float:
-    """Return the largest sensitivity of an image, the mean over those that were chosen."""
+def _mean_peak(passes: TrainingPasses, weights: MapWeights, indices: list[int]) -> float:
+    """Return the maximum of the sensitivity over an image, averaged over the given images."""
 
     def share(level: int, feature_map: torch.Tensor) -> torch.Tensor:
         return contract(feature_map, *weights.readouts(level))
 
     peaks: list[float] = []
-    for few in watch.chosen_images(chosen, "sensitivity"):
-        weights.to(image_of(few.images).device)
-        _, readouts = capture(watch.model, few.images, watch.levels, share)
-        shares = [level[: few.count] for level in readouts]
-        found = sensitivity_map(shares, watch.levels, grid_of(few.images))
+    for batch in passes.selected_batches(indices, "sensitivity"):
+        weights.to(image_of(batch.images).device)
+        _, readouts = capture(passes.model, batch.images, passes.levels, share)
+        shares = [level[: batch.count] for level in readouts]
+        found = sensitivity_map(shares, passes.levels, grid_of(batch.images))
         peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
 
 
 class _Moments:
-    """Sums over places from which the regression follows.
+    """Sums over positions that determine the regression.
 
-    ``positions`` is how many each level has.
+    ``positions`` is the number of positions of each level.
     """
 
     def __init__(self, features: int, positions: npt.NDArray[np.int64]) -> None:
@@ -228,27 +230,27 @@ class _Moments:
         self._products = np.zeros((features, len(positions)))
 
     def add(self, features: torch.Tensor, sizes: torch.Tensor) -> None:
-        """Take in features (P, D) and sizes of gradients (P, L)."""
+        """Add features (P, D) and gradient sizes (P, L)."""
         self._number += len(features)
         self._features += _double(features.sum(0))
         self._sizes += _double(sizes.sum(0))
-        # A half-precision context of the caller is for the model, not for the sums.
+        # The caller's autocast is meant for the model; the sums need single precision.
         with torch.autocast(features.device.type, enabled=False):
             self._squares += _double(features.T @ features)
             self._products += _double(features.T @ sizes)
 
     def solve(self, mean: Array) -> Sensitivity:
-        """Return a readout of each level; ``mean`` was subtracted from the features.
+        """Return the readouts; ``mean`` was subtracted from the features.
 
-        Each is of mean 1 over places, or 0 for a level that the logits do not depend on.
+        Each has mean 1 over positions, or is 0 for a level that the logits do not depend on.
         """
-        # A fine level's gradient is shared between more positions.
+        # A level's total gradient: the finer the level, the more positions share it.
         total = self._sizes * self._positions
         known = total > _ROUNDING * total.max()
         if not known.any():
             raise GradientError("the logits do not depend on any level")
         features = self._features / self._number
-        # In units of the level's mean size.
+        # Sizes are in units of the level's mean size.
         units = np.divide(1, self._sizes, out=np.zeros_like(self._sizes), where=known)
         products = self._products * units - np.outer(features, known)
         squares = self._squares / self._number - np.outer(features, features)
@@ -259,5 +261,5 @@ class _Moments:
 
 
 def _double(tensor: torch.Tensor) -> Array:
-    # On the CPU, as not every device has double precision.
+    # On the CPU, since not every device has double precision.
     return tensor.cpu().double().numpy()

@@ -1,4 +1,4 @@
-"""Passes over the training data: pool every level, or watch the levels' own maps."""
+"""Passes over the training data: pool the levels, map them, and select images."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
@@ -23,20 +23,17 @@ from hrcam.model.call import Images, logits_of
 from hrcam.model.inputs import check_images, grid_of, image_of, to_device_of
 from hrcam.model.tensors import map_tensors
 
-# Up to this many classes are mapped together; more cost less one by one, their class known.
+# Up to this many classes, every image is mapped for all of them in one pass.
 CLASSES_AT_ONCE = 16
-# Of more classes than that, an image's own is compared with this many others.
+# With more classes, an image is mapped for its own class and this many others.
 _OTHER_CLASSES = 2
-# So many images take a backward pass together.
-_AT_ONCE = 2
-
-Watched = tuple[list[torch.Tensor], torch.Tensor, torch.Tensor, tuple[int, ...]]
-"""A batch's level maps (B, M, *S_l), their classes (B, M), own class (B,) or −1, and grid."""
+# Images in one backward pass.
+_BACKWARD_BATCH = 2
 
 
 @dataclass(frozen=True)
 class PooledData:
-    """What is kept of the training images.
+    """Pooled features and outcomes of N training images.
 
     Attributes
     ----------
@@ -51,12 +48,12 @@ class PooledData:
 
 
 def check_loader(loader: Iterable[Any], grouped: bool) -> None:
-    """Refuse loaders that cannot be passed over twice, or whose order groups cannot follow.
+    """Check that a loader can be passed over several times, and keeps its order with groups.
 
     Raises
     ------
     InputError
-        If the loader is an iterator, or if there are groups and it shuffles.
+        If the loader is an iterator, or if it shuffles and there are groups.
     """
     if isinstance(loader, Iterator):  # iter(loader) would start the workers of a DataLoader
         raise InputError(
@@ -82,7 +79,12 @@ def pool_images(
 ) -> tuple[Levels, PooledData]:
     """Pass once over the data and keep the pooled features of every level.
 
-    ``find`` names the levels from the first batch.
+    Parameters
+    ----------
+    model, loader, target, output
+        As for ``HRCAM`` and ``fit``.
+    find
+        Returns the levels, given the images of the first batch.
 
     Raises
     ------
@@ -121,17 +123,39 @@ def pool_images(
 
 
 @dataclass(frozen=True)
-class ChosenImages:
-    """A small batch of some images.
+class MappedBatch:
+    """Level pattern maps of a batch of B training images, for M classes each.
+
+    Attributes
+    ----------
+    maps
+        For each level, shape (B, M, *S_l).
+    classes
+        The classes that are mapped, shape (B, M).
+    image_classes
+        The class of each image, shape (B,), or −1 for none.
+    grid
+        Spatial size of the images.
+    """
+
+    maps: list[torch.Tensor]
+    classes: torch.Tensor
+    image_classes: torch.Tensor
+    grid: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SelectedBatch:
+    """A small batch of selected training images.
 
     Attributes
     ----------
     images
         On the model's device.
     labels
-        Class indices of the first ``count``, or None for ``target="logits"``.
+        Class indices of the first ``count`` images, or None for ``target="logits"``.
     count
-        How many of the batch are meant: the first ones.
+        Number of selected images. They come first; a further image may fill the batch.
     """
 
     images: Images
@@ -140,12 +164,13 @@ class ChosenImages:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How the levels' own pattern maps of the training images are watched, pass by pass.
+class TrainingPasses:
+    """Passes over the training images with the levels known: pattern maps, selected images.
 
-    An image is of the class of its label, or of the CNN's largest output; with one output it is
-    of the class if that exceeds ``threshold``. With many classes an image's own is compared with
-    two others, and one that is only known from the CNN's output takes a forward pass more.
+    The class of an image is its label, or the CNN's largest output. With a single output, it is
+    class 0 if the output exceeds ``threshold``, and none (−1) otherwise. With more than
+    `CLASSES_AT_ONCE` classes, an image is mapped for its own class and two others; without labels
+    that takes a second forward pass.
 
     Attributes
     ----------
@@ -164,73 +189,86 @@ class Watch:
     levels: Levels
     threshold: float
 
-    def own_classes(self, outcome: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    def image_classes(self, outcome: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
         """Return the class of each image, shape (N,), or −1, from labels or the CNN's outputs."""
         if self.target == "labels":
             return outcome.astype(np.int64)
-        return self.own_class(torch.from_numpy(outcome)).numpy()
+        return self.classes_of_logits(torch.from_numpy(outcome)).numpy()
 
     @torch.no_grad()
-    def level_maps(self, weights: MapWeights, stage: str) -> Iterator[Watched]:
-        """Pass over the data, and yield each batch's pattern maps level by level."""
+    def mapped_batches(self, weights: MapWeights, stage: str) -> Iterator[MappedBatch]:
+        """Pass over the data, and yield the level pattern maps of each batch.
+
+        Parameters
+        ----------
+        weights
+            What to contract each level with.
+        stage
+            Label of the progress bar.
+        """
         every_class = torch.arange(weights.classes)[None]
         read = partial(_contract_level, weights)
         for images, labels in _images(self.model, self.loader, self.target == "labels", stage):
             weights.to(image_of(images).device)
-            own = None if labels is None else labels.reshape(-1).long()
+            image_classes = None if labels is None else labels.reshape(-1).long()
             wanted = None
             if weights.classes > CLASSES_AT_ONCE:
-                if own is None:
+                if image_classes is None:
                     result, _ = capture(self.model, images, (), _nothing)
-                    own = self.own_class(logits_of(result, self.output))
-                wanted = (own[:, None] + torch.arange(1 + _OTHER_CLASSES)) % weights.classes
+                    image_classes = self.classes_of_logits(logits_of(result, self.output))
+                offsets = torch.arange(1 + _OTHER_CLASSES)
+                wanted = (image_classes[:, None] + offsets) % weights.classes
             result, maps = capture(self.model, images, self.levels, partial(read, wanted))
-            if own is None:
-                own = self.own_class(logits_of(result, self.output))
-            compared = every_class.expand(len(own), -1) if wanted is None else wanted
-            yield maps, compared, own, grid_of(images)
+            if image_classes is None:
+                image_classes = self.classes_of_logits(logits_of(result, self.output))
+            classes = every_class.expand(len(image_classes), -1) if wanted is None else wanted
+            yield MappedBatch(maps, classes, image_classes, grid_of(images))
 
-    def chosen_images(self, chosen: Collection[int], stage: str) -> Iterator[ChosenImages]:
-        """Pass over the data until the last of some images, and yield these, few at a time.
+    def selected_batches(self, indices: Collection[int], stage: str) -> Iterator[SelectedBatch]:
+        """Yield the images with the given indices in batches of at most two.
+
+        The pass over the data ends after the last of them.
 
         Parameters
         ----------
-        chosen
-            Which, by their places in the loader's order; of a loader that shuffles they are as
-            many, and others.
+        indices
+            Places in the loader's order. A loader that shuffles gives other images, as many.
         stage
-            What the progress bar says.
+            Label of the progress bar.
         """
-        first, wanted = 0, set(chosen)
+        first, wanted = 0, set(indices)
         labelled = self.target == "labels"
         for batch in _progress(self.loader, stage):
             images, labels = split_batch(batch, labelled, self.model)
             size = len(image_of(images))
             here = [index for index in range(size) if first + index in wanted]
-            for start in range(0, len(here), _AT_ONCE):
-                group = here[start : start + _AT_ONCE]
-                # Models may drop the axis of a batch of one.
+            for start in range(0, len(here), _BACKWARD_BATCH):
+                group = here[start : start + _BACKWARD_BATCH]
+                # Some models squeeze the batch axis of a single image: add a second one.
                 others = [] if len(group) > 1 or size == 1 else [(group[0] + 1) % size]
-                some = to_device_of(self.model, _some_of(images, [*group, *others], size))
-                own = None if labels is None else labels[group].cpu().long()
-                yield ChosenImages(some, own, len(group))
+                selected = _take(images, [*group, *others], size)
+                selected = to_device_of(self.model, selected)
+                selected_labels = None if labels is None else labels[group].cpu().long()
+                yield SelectedBatch(selected, selected_labels, len(group))
             first += size
             if first > max(wanted):
                 break
 
-    def own_class(self, logits: torch.Tensor) -> torch.Tensor:
+    def classes_of_logits(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the class of each image, shape (B,), or −1, from the CNN's outputs."""
         if logits.shape[1] > 1:
             return logits.argmax(1).cpu()
         return torch.where(logits[:, 0] > self.threshold, 0, -1).cpu()
 
 
-def _some_of(images: Images, places: Sequence[int], size: int) -> Images:
-    def take(tensor: torch.Tensor) -> torch.Tensor:
-        return tensor[list(places)] if tensor.ndim > 0 and len(tensor) == size else tensor
+def _take(images: Images, indices: Sequence[int], size: int) -> Images:
+    """Index the batch axis of every tensor of a batch of ``size`` images."""
 
-    some: Images = map_tensors(images, take)
-    return some
+    def take(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor[list(indices)] if tensor.ndim > 0 and len(tensor) == size else tensor
+
+    taken: Images = map_tensors(images, take)
+    return taken
 
 
 def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:

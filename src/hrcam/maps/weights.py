@@ -1,4 +1,4 @@
-"""What each level's feature map is contracted with, for every kind of map and class."""
+"""The vectors that each level's feature map is contracted with, by class and kind of map."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,16 @@ EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
 
 
 class MapWeights:
-    """The head's vectors in units of the raw feature map, level by level.
+    """Weights and offsets of the contraction, level by level, for the raw feature maps.
 
-    Each class has 2 + R output channels: its evidence w / σ, its pattern a against its reference,
-    and the R resampled patterns. The centring by μ becomes an offset per channel, −Σ_k v_k μ_k.
-    Further there are the readouts of the sensitivity, which are the same for all classes; of
-    their offsets each level has the same part.
+    Each class has 2 + R output channels: the evidence w / σ, the pattern a against the reference,
+    and the R resampled patterns. Centring by μ becomes an offset per channel, −Σ_k v_k μ_k. The
+    readouts of the sensitivity are shared by all classes; their offsets are divided equally among
+    the levels.
 
-    a = r |r| σ: a feature counts by how much it varies, and of that only by the share r² that goes
-    with the class. One that hardly varies between images is no better witness for being rare, and
-    many that hardly go with the class do not outvote the few that do.
+    a = r |r| σ: a feature counts by its standard deviation σ times the share r² of its variance
+    that the class explains. So features that hardly vary get no extra weight, and many weakly
+    correlated features do not dominate the few correlated ones.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class MapWeights:
         references: References,
         sensitivity: Sensitivity | None = None,
     ) -> None:
-        sensitivity = sensitivity or Sensitivity.everywhere(len(levels), len(head.mean))
+        sensitivity = sensitivity or Sensitivity.uniform(len(levels), len(head.mean))
         covariances = (head.covariance, *head.resampled)
         correlations = [covariance.pattern(references) for covariance in covariances]
         patterns = [one * np.abs(one) * head.scale for one in correlations]
@@ -59,16 +59,16 @@ class MapWeights:
     def of(
         self, level: int, classes: torch.Tensor | None, channels: slice
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return weights and offset to contract one level with.
+        """Return weights and offset for the contraction of one level.
 
         Parameters
         ----------
         level
-            Its index.
+            Index of the level.
         classes
-            Each image's class or classes, shape (B, M); None for all classes of every image.
+            M classes of each image, shape (B, M); None for all classes of every image.
         channels
-            Which output channels of each class.
+            Output channels of each class.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class MapWeights:
         return weights[classes].flatten(1, 2), offsets[classes].flatten(1)
 
     def readouts(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return one level's part of the L readouts of the sensitivity, (L, C_l) and (L,)."""
+        """Return one level's weights (L, C_l) and offsets (L,) of the sensitivity's readouts."""
         return self._readouts[level], self._readout_offset
 
 

@@ -1,1 +1,6 @@
-"""Run somebody else's model and leave no trace: inputs, batches, the call, hooks, tensors."""
+"""Run a user's model and leave it exactly as it was.
+
+``inputs`` checks images, labels and classes; ``batches`` splits what a loader yields. ``call`` runs
+the model and finds the logits in its output; ``hooks`` observes its modules; ``tensors`` handles
+tensors in nested structures.
+"""

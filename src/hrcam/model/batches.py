@@ -1,4 +1,4 @@
-"""What a loader yields, split into images and labels."""
+"""Batches of a loader, split into images and labels."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import FitError, InputError
-from hrcam.model.call import Images, required
+from hrcam.model.call import Images, required_arguments
 from hrcam.model.inputs import image_of
 
 
@@ -44,17 +44,21 @@ def batches(loader: Iterable[Any]) -> Iterator[Any]:
 
 
 def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, torch.Tensor | None]:
-    """Split what the loader yields into images and labels, where labels are wanted.
+    """Split a batch into images and, if ``labelled``, labels.
 
-    A mapping with the keys ``image`` and ``label`` is split by them, as MONAI's data sets yield it.
-    Of a sequence the first item is the image, or as many items as the model cannot do without;
-    the next is the label. What is not needed is left out. To pass an argument that the model can do
-    without, nest: ``((images, extra), labels)``.
+    A mapping is split by the keys ``image`` and ``label``, as MONAI's data sets yield it. In a
+    sequence, the first items are the images, one for each required argument of the model, and the
+    next is the label. To pass an optional argument of the model, nest:
+    ``((images, extra), labels)``.
+
+    Returns
+    -------
+    The images, and the labels, shape (B,); None unless ``labelled``.
 
     Raises
     ------
     InputError
-        If labels are wanted and there are none, or not one per image.
+        If ``labelled``, and there is not one label per image.
     """
     images, rest = _images_and_rest(batch, model)
     if not labelled:
@@ -72,7 +76,7 @@ def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, t
         labels = torch.as_tensor(rest[0])
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"the labels are no numbers ({error}): expected one class index per image"
+            f"the labels are not numbers ({error}): expected one class index per image"
         ) from error
     size = image_of(images).shape[0]
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -91,7 +95,7 @@ def _images_and_rest(batch: Any, model: nn.Module) -> tuple[Images, list[Any]]:
     if not isinstance(batch, tuple | list) or not batch:
         return batch, []
     nested = not isinstance(batch[0], torch.Tensor)
-    taken = 1 if nested else max(1, required(model))
+    taken = 1 if nested else max(1, required_arguments(model))
     images, rest = batch[:taken], list(batch[taken:])
     if any(isinstance(item, torch.Tensor) and item.ndim > 2 for item in rest):
         return batch, []  # several images, for a model that unpacks them itself

@@ -1,4 +1,4 @@
-"""Call a model on a batch, whatever it takes, and find the logits in what it returns."""
+"""Call a model on a batch, and find the logits in its output."""
 
 import inspect
 from collections.abc import Mapping
@@ -16,10 +16,9 @@ Images = torch.Tensor | tuple[Any, ...] | list[Any] | Mapping[str, Any]
 def call_model(model: nn.Module, images: Images) -> Any:
     """Run the model on one batch.
 
-    A tensor is passed as it is. A tuple or list is spread over the arguments of ``forward``
-    where they fit, a mapping over the arguments that bear its keys; otherwise either is passed
-    whole, as the one argument of a model that unpacks it itself. What the model raises bears a
-    note on what it was called with.
+    A tensor is passed as it is. A tuple or list is unpacked into the arguments of ``forward``
+    where they fit, a mapping into the arguments named by its keys; otherwise it is passed as a
+    single argument. Errors of the model get a note on what it was called with.
     """
     try:
         return _call(model, images)
@@ -47,13 +46,13 @@ def _call(model: nn.Module, images: Images) -> Any:
     return model(images)
 
 
-def spreads(model: nn.Module, images: tuple[Any, ...] | list[Any]) -> bool:
-    """Whether ``call_model`` spreads a tuple or list over the arguments of ``forward``."""
+def unpacks(model: nn.Module, images: tuple[Any, ...] | list[Any]) -> bool:
+    """Whether ``call_model`` unpacks a tuple or list into the arguments of ``forward``."""
     return _fits(inspect.signature(model.forward), tuple(images), {})
 
 
-def required(model: nn.Module) -> int:
-    """Return how many arguments ``forward`` cannot do without."""
+def required_arguments(model: nn.Module) -> int:
+    """Return the number of positional arguments of ``forward`` without a default."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(
         parameter.kind in positional and parameter.default is inspect.Parameter.empty
@@ -70,15 +69,15 @@ def _fits(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str,
 
 
 def logits_of(output: Any, key: str | int | None = None) -> torch.Tensor:
-    """Find the logits in what a model returned.
+    """Find the logits in the output of a model.
 
     Parameters
     ----------
     output
         A tensor, or a tuple, list or mapping that holds one.
     key
-        Where the logits are. None takes the tensor itself, the first item of a tuple, the item
-        ``"logits"`` of a mapping, or the only tensor that there is.
+        Key or index of the logits. None takes the tensor itself, the first item of a tuple or
+        list, or the item ``"logits"`` or only tensor of a mapping.
 
     Returns
     -------
@@ -87,7 +86,7 @@ def logits_of(output: Any, key: str | int | None = None) -> torch.Tensor:
     Raises
     ------
     InputError
-        If there is no such item, or if it is not of shape (B,) or (B, K).
+        If there is no such item, or if its shape is not (B,) or (B, K).
     """
     logits = _item(output, key)
     if not isinstance(logits, torch.Tensor):
@@ -103,7 +102,7 @@ def logits_of(output: Any, key: str | int | None = None) -> torch.Tensor:
         raise InputError(
             f"the model returns a tensor of shape {tuple(logits.shape)}, not logits of shape "
             "(B, K): HR-CAM explains one decision per image; pass output= if the logits are "
-            "another item of what the model returns"
+            "another item of the model's output"
         )
     return logits
 

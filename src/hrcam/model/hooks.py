@@ -1,4 +1,4 @@
-"""Watch the modules of somebody else's model, and leave no trace."""
+"""Observe the modules of a model, and leave it as it was."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,17 +8,17 @@ from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 Observer = Callable[[str, int, Any], Any]
-"""Called with the module's name, how often it had run before, and what it takes or returns.
+"""Called with the module's name, the number of its earlier runs, and its input or output.
 
-What it returns, unless None, replaces the value for the rest of the model."""
+If it returns a value other than None, the model continues with that value instead."""
 
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every submodule in evaluation mode, and each back in the mode that it had.
+    """Put every submodule in evaluation mode, and restore its mode afterwards.
 
-    The flags are set one by one: ``model.eval()`` would call ``train`` methods that users
-    override, and ``model.train()`` would forget which submodules had been frozen.
+    The flags are set directly: ``model.eval()`` would call ``train`` methods that users override,
+    and ``model.train()`` would unfreeze submodules that were in evaluation mode.
     """
     modes = [(module, module.training) for module in model.modules()]
     try:
@@ -34,9 +34,9 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 def observed(
     outputs: Mapping[str, nn.Module], inputs: Mapping[str, nn.Module], observe: Observer
 ) -> Iterator[None]:
-    """Call ``observe`` whenever one of the modules returns (``outputs``) or starts (``inputs``).
+    """Call ``observe`` when one of ``outputs`` returns, and when one of ``inputs`` is called.
 
-    Names of modules that are watched at their input arrive with ``:input`` behind them.
+    The names of ``inputs`` are passed with ``:input`` appended.
     """
     runs: dict[str, int] = {}
     handles: list[RemovableHandle] = []

@@ -1,4 +1,4 @@
-"""What the caller hands over: images, labels and classes, checked before anything runs."""
+"""Check images, labels, groups and classes before anything runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from hrcam.errors import FitError, InputError
-from hrcam.model.call import Images, spreads
+from hrcam.model.call import Images, unpacks
 from hrcam.model.tensors import map_tensors, tensors_in
 
 
 def image_of(images: Images) -> torch.Tensor:
-    """Return the tensor whose grid the maps have: the first with the most dimensions.
+    """Return the tensor that defines the grid of the maps: the first with the most dimensions.
 
     Raises
     ------
@@ -39,20 +39,21 @@ def image_of(images: Images) -> torch.Tensor:
 
 
 def grid_of(images: Images) -> tuple[int, ...]:
-    """Return the spatial size of the images: the grid of the maps."""
+    """Return the spatial size of the images, which is that of the maps."""
     return tuple(image_of(images).shape[2:])
 
 
 def check_images(images: Images, model: nn.Module) -> None:
-    """Refuse images on which the model would fail or give nonsense.
+    """Check that the images are valid and match the model's type and device.
 
     Raises
     ------
     InputError
-        If a batch is empty, holds images of different sizes, is not of a floating-point type,
-        holds NaN or infinite values, or lies on another device than the model.
+        If a batch is empty, its images differ in size, its type is not floating-point or not
+        that of the model, it holds NaN or infinite values, or it is on another device than the
+        model.
     """
-    if isinstance(images, list) and not spreads(model, images):
+    if isinstance(images, list) and not unpacks(model, images):
         sizes = sorted({tuple(t.shape) for t in images if isinstance(t, torch.Tensor)})
         if len(sizes) > 1 and len({len(size) for size in sizes}) == 1 and len(sizes[0]) in (3, 4):
             raise InputError(
@@ -74,7 +75,7 @@ def check_images(images: Images, model: nn.Module) -> None:
             f"the images are on {image.device} and the model is on {device}: "
             f"move one of them, e.g. images.to({str(device)!r})"
             if device.type != "meta"
-            else "the model is on the meta device, it has no weights: load them first"
+            else "the model is on the meta device and has no weights: load them first"
         )
     types = {p.dtype for p in model.parameters() if p.is_floating_point()}
     if (
@@ -87,7 +88,7 @@ def check_images(images: Images, model: nn.Module) -> None:
             f"{next(iter(types))}: convert one of them, e.g. images.to({next(iter(types))})"
         )
     for tensor in tensors_in(images):
-        # One pass in the usual case: a sum is finite only if all it sums is.
+        # A sum is finite only if all its terms are: one pass in the usual case.
         if not tensor.is_floating_point() or bool(torch.isfinite(tensor.sum())):
             continue
         bad = ~torch.isfinite(tensor)
@@ -95,13 +96,13 @@ def check_images(images: Images, model: nn.Module) -> None:
             first = int(bad.flatten(1).any(1).nonzero()[0]) if tensor.ndim > 1 else 0
             raise InputError(
                 f"the images hold {int(bad.sum())} NaN or infinite values, the first in image "
-                f"{first} of the batch: repair or leave out such images, since one such voxel "
-                "spoils the whole map"
+                f"{first} of the batch: repair or leave out such images, since a single such voxel "
+                "makes the whole map invalid"
             )
 
 
 def to_device_of(model: nn.Module, images: Images) -> Images:
-    """Move a batch to where the model's parameters are; loaders yield batches on the CPU."""
+    """Move a batch to the device of the model's parameters."""
     parameter = next(model.parameters(), None)
     if parameter is None or parameter.device.type == "meta":
         return images
@@ -115,8 +116,8 @@ def check_labels(labels: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> i
     Raises
     ------
     FitError
-        If labels are no class indices, if there is one class only, a class without images, or
-        a class with one image (or one group), which cannot be cross-validated.
+        If labels are not class indices, if there is only one class, or if a class has no images,
+        or only one image or group, which cannot be cross-validated.
     """
     if not np.all(np.equal(np.mod(labels, 1), 0)):
         raise FitError("the labels are not whole numbers: expected class indices 0 to K − 1")
@@ -154,7 +155,7 @@ def check_groups(groups: Sequence[Any] | npt.NDArray[Any], images: int) -> npt.N
     Raises
     ------
     InputError
-        If their number is not that of the images.
+        If there is not one group per image, or if one is missing.
     """
     names = np.asarray(groups, dtype=object)
     if names.shape != (images,):
@@ -180,12 +181,14 @@ def check_classes(
     Raises
     ------
     InputError
-        If an index does not exist, or if there are neither one nor B of them.
+        If a class does not exist, or if there are neither one nor B of them.
     """
     try:
         chosen = torch.as_tensor(classes)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"the classes are no numbers ({error}): expected class indices") from error
+        raise InputError(
+            f"the classes are not numbers ({error}): expected class indices"
+        ) from error
     if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.is_complex():
         raise InputError(f"the classes are of type {chosen.dtype}: expected class indices")
     if chosen.ndim == 0:

@@ -1,4 +1,4 @@
-"""Tensors inside tuples, lists and mappings, as modules take and return them; their precision."""
+"""Tensors in nested tuples, lists and mappings, and their precision."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,7 +19,7 @@ def tensors_in(value: Any) -> Iterator[torch.Tensor]:
 
 
 def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """Return the same structure with ``change`` applied to each tensor, in that same order."""
+    """Return the same structure with ``change`` applied to each tensor, in the same order."""
     if isinstance(value, torch.Tensor):
         return change(value)
     if isinstance(value, Mapping):
@@ -36,5 +36,5 @@ def map_tensors(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> A
 
 
 def at_least_single(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the tensor in single precision if it was in half, else as it is."""
+    """Return a half-precision tensor in single precision, and any other as it is."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

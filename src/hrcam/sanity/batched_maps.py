@@ -15,7 +15,9 @@ def patterns_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -
 
 def fused_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     """Return the same before it is spread along the images."""
-    return in_batches(lambda *batch: explainer.explain(*batch).fused, explainer, images, classes)
+    return in_batches(
+        lambda *batch: explainer.explain(*batch).pattern_as_read, explainer, images, classes
+    )
 
 
 def in_batches(

@@ -6,14 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam.maps import refine as diffusion
+from hrcam.maps import refine as refine_module
 
 SHAPES = [(17,), (12, 15), (7, 8, 9)]
 
 
-def diffuse(maps, images, reach):
+def refine(maps, images, reach):
     """Spread one map of each image."""
-    return diffusion.diffuse(maps[:, None], images, reach)[:, 0]
+    return refine_module.refine(maps[:, None], images, reach)[:, 0]
 
 
 def drawn(shape, channels=1, batch=2):
@@ -24,40 +24,40 @@ def drawn(shape, channels=1, batch=2):
 @given(reach=st.integers(0, 9))
 def test_no_value_is_beyond_the_extremes_and_a_constant_stays(shape, reach):
     maps, images = drawn(shape)
-    spread = diffuse(maps, images, [reach, reach])
+    refined = refine(maps, images, [reach, reach])
     flat = tuple(range(1, maps.ndim))
-    assert (spread.amax(flat) <= maps.amax(flat) + 1e-5).all()
-    assert (spread.amin(flat) >= maps.amin(flat) - 1e-5).all()
-    constant = diffuse(torch.full_like(maps, 2.5), images, [reach, reach])
+    assert (refined.amax(flat) <= maps.amax(flat) + 1e-5).all()
+    assert (refined.amin(flat) >= maps.amin(flat) - 1e-5).all()
+    constant = refine(torch.full_like(maps, 2.5), images, [reach, reach])
     torch.testing.assert_close(constant, torch.full_like(maps, 2.5))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_without_reach_the_map_stays_as_it_is(shape):
     maps, images = drawn(shape)
-    torch.testing.assert_close(diffuse(maps, images, [0, 0]), maps, rtol=0, atol=0)
+    torch.testing.assert_close(refine(maps, images, [0, 0]), maps, rtol=0, atol=0)
 
 
 def test_one_round_by_hand(monkeypatch):
     """On an image without structure each place becomes the mean of its neighbours."""
-    monkeypatch.setattr(diffusion, "_ROUNDS", 1)
+    monkeypatch.setattr(refine_module, "_ROUNDS", 1)
     maps = torch.tensor([[0.0, 0.0, 8.0, 0.0, 4.0]])
     flat = torch.ones(1, 1, 5)
-    np.testing.assert_allclose(diffuse(maps, flat, [1]).numpy(), [[0, 4, 0, 6, 2]])
+    np.testing.assert_allclose(refine(maps, flat, [1]).numpy(), [[0, 4, 0, 6, 2]])
     # Distances 1 and 2, the ends repeated: (v[i+1] + v[i-1] + v[i+2] + v[i-2]) / 4.
-    np.testing.assert_allclose(diffuse(maps, flat, [2]).numpy(), [[2, 2, 1, 4, 4]])
+    np.testing.assert_allclose(refine(maps, flat, [2]).numpy(), [[2, 2, 1, 4, 4]])
 
 
 def test_weights_by_hand(monkeypatch):
     """softmax(-|difference| / (0.6 sd of the neighbours)): the middle of 0, 0, 3."""
-    monkeypatch.setattr(diffusion, "_ROUNDS", 1)
+    monkeypatch.setattr(refine_module, "_ROUNDS", 1)
     image = torch.tensor([[[0.0, 0.0, 3.0]]])
-    spread = diffuse(torch.tensor([[1.0, 0.0, 0.0]]), image, [1])
+    refined = refine(torch.tensor([[1.0, 0.0, 0.0]]), image, [1])
     # In units of the image's own deviation, √2, the neighbours are 0 and 3/√2 away, and these
     # two deviate by half of that.
     away = 3 / np.sqrt(2)
     share = 1 / (1 + np.exp(-away / (0.6 * (away / 2 + 1e-3))))
-    assert spread[0, 1].item() == pytest.approx(share, rel=1e-5)
+    assert refined[0, 1].item() == pytest.approx(share, rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(12, 16), (8, 8, 16)])
@@ -67,9 +67,9 @@ def test_an_edge_keeps_two_sides_apart(shape):
     image += 0.05 * torch.randn(image.shape)
     seed = torch.zeros(1, *shape)
     seed[(0, *(size // 2 for size in shape[:-1]), 5)] = 1
-    spread = diffuse(seed, image, [4])
-    blurred = diffuse(seed, torch.ones_like(image), [4])
-    across, without = (one[..., 8:].sum() / one.sum() for one in (spread, blurred))
+    refined = refine(seed, image, [4])
+    blurred = refine(seed, torch.ones_like(image), [4])
+    across, without = (one[..., 8:].sum() / one.sum() for one in (refined, blurred))
     assert across < without / 2
 
 
@@ -78,8 +78,8 @@ def test_the_scale_of_the_image_does_not_count(shape):
     maps, images = drawn(shape, channels=2)
     scale = torch.tensor([1000.0, 0.01]).reshape(1, 2, *[1] * len(shape))
     torch.testing.assert_close(
-        diffuse(maps, images * scale + 3, [4, 4]),
-        diffuse(maps, images, [4, 4]),
+        refine(maps, images * scale + 3, [4, 4]),
+        refine(maps, images, [4, 4]),
         rtol=1e-3,
         atol=1e-3,
     )
@@ -88,11 +88,11 @@ def test_the_scale_of_the_image_does_not_count(shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_mirrors_and_batches_do_not_matter(shape):
     maps, images = drawn(shape)
-    together = diffuse(maps, images, [2, 5])
+    together = refine(maps, images, [2, 5])
     for index, reach in enumerate([2, 5]):
-        alone = diffuse(maps[index : index + 1], images[index : index + 1], [reach])
+        alone = refine(maps[index : index + 1], images[index : index + 1], [reach])
         torch.testing.assert_close(alone[0], together[index])
-    torch.testing.assert_close(diffuse(maps.flip(1), images.flip(2), [2, 5]), together.flip(1))
+    torch.testing.assert_close(refine(maps.flip(1), images.flip(2), [2, 5]), together.flip(1))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -102,19 +102,19 @@ def test_images_spread_together_are_spread_as_each_alone(shape, together, monkey
     maps, images = drawn(shape, channels=2, batch=5)
     reach = [3, 0, 3, 1, 3]
     alone = [
-        diffuse(*pair, [far])
+        refine(*pair, [far])
         for *pair, far in zip(maps.split(1), images.split(1), reach, strict=True)
     ]
-    monkeypatch.setattr(diffusion, "_at_once", lambda maps: together)
-    torch.testing.assert_close(diffuse(maps, images, reach), torch.cat(alone))
+    monkeypatch.setattr(refine_module, "_batch_size", lambda maps: together)
+    torch.testing.assert_close(refine(maps, images, reach), torch.cat(alone))
 
 
 def test_several_maps_are_spread_as_each_alone():
     one, images = drawn((12, 15))
     other = torch.randn_like(one)
-    both = diffusion.diffuse(torch.stack([one, other], 1), images, [3, 3])
+    both = refine_module.refine(torch.stack([one, other], 1), images, [3, 3])
     for index, maps in enumerate((one, other)):
-        torch.testing.assert_close(both[:, index], diffuse(maps, images, [3, 3]))
+        torch.testing.assert_close(both[:, index], refine(maps, images, [3, 3]))
 
 
 def test_more_reach_spreads_further():
@@ -122,8 +122,8 @@ def test_more_reach_spreads_further():
     seed[0, 32] = 1
     flat = torch.ones(1, 1, 65)
     place = torch.arange(65.0) - 32
-    near, far = ((diffuse(seed, flat, [reach]) * place**2).sum() for reach in (1, 8))
-    assert near == pytest.approx(diffusion._ROUNDS)  # each round has a variance of 1
+    near, far = ((refine(seed, flat, [reach]) * place**2).sum() for reach in (1, 8))
+    assert near == pytest.approx(refine_module._ROUNDS)  # each round has a variance of 1
     assert far > 10 * near
 
 
@@ -131,12 +131,12 @@ def test_more_reach_spreads_further():
 def test_a_constant_channel_says_nothing(value):
     maps, images = drawn((12, 15))
     both = torch.cat([images, torch.full_like(images, value)], 1)
-    spread = diffuse(maps, both, [3, 3])
-    assert torch.isfinite(spread).all()
+    refined = refine(maps, both, [3, 3])
+    assert torch.isfinite(refined).all()
     # It makes everybody alike, by half of what counts.
-    assert float(spread.std()) < float(diffuse(maps, images, [3, 3]).std())
+    assert float(refined.std()) < float(refine(maps, images, [3, 3]).std())
 
 
 def test_an_image_without_contrast_gives_finite_maps():
     maps = torch.randn(1, 9, 9)
-    assert torch.isfinite(diffuse(maps, torch.zeros(1, 1, 9, 9), [4])).all()
+    assert torch.isfinite(refine(maps, torch.zeros(1, 1, 9, 9), [4])).all()

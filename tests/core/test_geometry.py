@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 from torch import nn
 
 from hrcam import find_levels
-from hrcam.levels.geometry import Lattice, LatticeTracer
+from hrcam.levels.geometry import FeatureGrid, FeatureGridTracer
 from hrcam.levels.operators import interpolation_matrix, upsample
 from hrcam.training.network import build_network
 
@@ -67,15 +67,15 @@ class Apply(nn.Module):
         return self.function(images)
 
 
-def traced(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, Lattice | None]:
-    with LatticeTracer() as tracer:
+def traced(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, FeatureGrid | None]:
+    with FeatureGridTracer() as tracer:
         images = images.clone()
         tracer.begin(images)
         result = model(images)
         return result, tracer.of(result)
 
 
-def measured(model: nn.Module, size: int, axes: int) -> Lattice:
+def measured(model: nn.Module, size: int, axes: int) -> FeatureGrid:
     """The centre of gravity of what reaches two neighbours in the middle, all weights being 1."""
     for parameter in model.parameters():
         nn.init.constant_(parameter, 1.0 if parameter.ndim > 1 else 0.0)
@@ -95,7 +95,7 @@ def measured(model: nn.Module, size: int, axes: int) -> Lattice:
     first = [
         centre - one * step for centre, one, step in zip(centres[0], middle, steps, strict=True)
     ]
-    return Lattice(tuple(first), tuple(steps))
+    return FeatureGrid(tuple(first), tuple(steps))
 
 
 @pytest.mark.parametrize(
@@ -171,16 +171,16 @@ def test_of_two_paths_the_one_that_stayed_fine_says_where_things_are(order, join
     images = torch.rand(1, 1, 32, 32)
     alone = traced(Joined("coarse", join=lambda maps: maps), images)[1]
     assert alone.first == (-1.5, -1.5)
-    assert traced(Joined(*order, join=join), images)[1] == Lattice((0.0, 0.0), (1.0, 1.0))
+    assert traced(Joined(*order, join=join), images)[1] == FeatureGrid((0.0, 0.0), (1.0, 1.0))
 
 
 def test_parts_that_are_put_together_lie_at_their_mean():
-    assert traced(Focus(), torch.rand(1, 1, 8, 8))[1] == Lattice((0.5, 0.5), (2.0, 2.0))
+    assert traced(Focus(), torch.rand(1, 1, 8, 8))[1] == FeatureGrid((0.5, 0.5), (2.0, 2.0))
 
 
 @pytest.mark.parametrize("model", [Gate(), Shuffle()])
 def test_gates_and_shuffled_channels_leave_maps_in_place(model):
-    assert traced(model, torch.rand(1, 1, 8, 8))[1] == Lattice((0.5, 0.5), (2.0, 2.0))
+    assert traced(model, torch.rand(1, 1, 8, 8))[1] == FeatureGrid((0.5, 0.5), (2.0, 2.0))
 
 
 @pytest.mark.parametrize(
@@ -188,15 +188,15 @@ def test_gates_and_shuffled_channels_leave_maps_in_place(model):
     [(nn.MaxPool1d(2), 0.5), (nn.AvgPool1d(3, 2, 1), 0.0), (nn.MaxPool1d(4, 2), 1.5)],
 )
 def test_pooling_in_1d(pooling, first):
-    assert traced(pooling, torch.rand(1, 1, 16))[1] == Lattice((first,), (2.0,))
+    assert traced(pooling, torch.rand(1, 1, 16))[1] == FeatureGrid((first,), (2.0,))
 
 
 def test_layers_of_another_number_of_axes_do_not_stop_the_dry_run():
     """Channels that compete, by a pooling of volumes over channels; windows of one axis only."""
     maxout = traced(nn.MaxPool3d((2, 1, 1)), torch.rand(1, 4, 8, 8))[1]
-    assert maxout == Lattice((0.0, 0.0), (1.0, 1.0))
+    assert maxout == FeatureGrid((0.0, 0.0), (1.0, 1.0))
     rows = Apply(lambda images: nn.functional.avg_pool2d(images, (1, 2)))
-    assert traced(rows, torch.rand(1, 4, 8))[1] == Lattice((0.5,), (2.0,))
+    assert traced(rows, torch.rand(1, 4, 8))[1] == FeatureGrid((0.5,), (2.0,))
 
 
 @pytest.mark.parametrize(
@@ -239,27 +239,27 @@ def test_what_has_no_rule_is_not_known():
 def test_levels_know_their_place(network, dimensions, first, steps):
     model = build_network(network, (32,) * dimensions, 1, 2)
     levels = find_levels(model, torch.rand(1, 1, *(32,) * dimensions))
-    found = {level.lattice.step[0]: level.lattice for level in levels}
+    found = {level.feature_grid.step[0]: level.feature_grid for level in levels}
     for begin, step in zip(first, steps, strict=True):
-        assert found[step] == Lattice((begin,) * dimensions, (float(step),) * dimensions)
+        assert found[step] == FeatureGrid((begin,) * dimensions, (float(step),) * dimensions)
 
 
-def test_a_lattice_holds_for_images_of_other_sizes_unless_layers_scale_with_them():
+def test_a_feature_grid_holds_for_images_of_other_sizes_unless_layers_scale_with_them():
     model = nn.Sequential(
         nn.Conv2d(1, 2, 3, 2, 1), nn.Conv2d(2, 2, 3, 2, 1), nn.AdaptiveAvgPool2d(4), nn.Flatten(),
         nn.LazyLinear(2),
     )  # fmt: skip
     model(torch.rand(1, 1, 32, 32))
     coarse, middle, fine = find_levels(model, torch.rand(2, 1, 32, 32), ["2", "1", "0"])
-    assert fine.lattice_on((16, 16), (32, 32)) == Lattice((0.0, 0.0), (2.0, 2.0))
-    assert fine.lattice_on((24, 32), (47, 64)) == fine.lattice
-    assert middle.lattice_on((12, 16), (47, 64)) == Lattice((0.0, 0.0), (4.0, 4.0))
-    assert coarse.lattice_on((4, 4), (32, 32)) == Lattice((2.0, 2.0), (8.0, 8.0))
-    assert coarse.lattice_on((4, 4), (64, 64)) is None
-    assert coarse.lattice_on((4, 4), (40, 40)) is None
+    assert fine.feature_grid_on((16, 16), (32, 32)) == FeatureGrid((0.0, 0.0), (2.0, 2.0))
+    assert fine.feature_grid_on((24, 32), (47, 64)) == fine.feature_grid
+    assert middle.feature_grid_on((12, 16), (47, 64)) == FeatureGrid((0.0, 0.0), (4.0, 4.0))
+    assert coarse.feature_grid_on((4, 4), (32, 32)) == FeatureGrid((2.0, 2.0), (8.0, 8.0))
+    assert coarse.feature_grid_on((4, 4), (64, 64)) is None
+    assert coarse.feature_grid_on((4, 4), (40, 40)) is None
 
 
-def test_interpolation_on_a_lattice_by_hand():
+def test_interpolation_on_a_feature_grid_by_hand():
     """Positions at 0, 4 and 8: linear between them, and beyond them the last."""
     drawn = interpolation_matrix(3, 11, 0.0, 4.0) @ [0.0, 4.0, 8.0]
     np.testing.assert_allclose(drawn, [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8])
@@ -278,8 +278,8 @@ def test_what_a_strided_convolution_read_is_drawn_where_it_was():
         nn.init.zeros_(layer.weight)
         layer.weight.data[0, 0, 1, 1] = 1.0
     with torch.no_grad():
-        result, lattice = traced(model, ramp)
-    torch.testing.assert_close(upsample(result, (33, 17), lattice), ramp)
+        result, feature_grid = traced(model, ramp)
+    torch.testing.assert_close(upsample(result, (33, 17), feature_grid), ramp)
     # Merely scaled up it is beside that by up to a voxel and a half.
     assert float((upsample(result, (33, 17)) - ramp).abs().max()) > 0.5
-    assert upsample(ramp, (33, 17), Lattice((1.0, 0.0), (1.0, 1.0)))[0, 0, 5, 0] == 4.0
+    assert upsample(ramp, (33, 17), FeatureGrid((1.0, 0.0), (1.0, 1.0)))[0, 0, 5, 0] == 4.0

@@ -1,4 +1,4 @@
-"""What classes are compared with, and how: on a network whose maps are known."""
+"""References and baselines, learnt on a network whose maps are known."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from torch import nn
 
 from hrcam import HRCAM
 from hrcam.errors import HRCAMWarning, InputError
-from hrcam.maps.fusion_fit import choose_views
+from hrcam.maps.fusion_fit import choose_baselines
 
 SIZE = 24
 BLOB, RING, NOTHING = 0, 1, 2
@@ -100,7 +100,7 @@ def test_a_reference_that_is_no_class(reference, batches, model):
 
 def test_a_reference_that_the_cnn_never_names_is_none(model):
     images = images_of(LABELS % 2)
-    with pytest.warns(HRCAMWarning, match="none of the images as of class 2"):
+    with pytest.warns(HRCAMWarning, match="predicts class 2 for none of the images"):
         hr = HRCAM(model).fit([images], "logits", reference=NOTHING)
     assert hr.references == (RING, BLOB, None)
 
@@ -118,7 +118,7 @@ def test_a_reference_of_very_many_classes():
 
 
 @pytest.mark.parametrize(
-    ("gaps", "views"),
+    ("gaps", "used"),
     [
         ([0.5, 0.1], [True, True]),
         ([0.5, -0.1], [True, False]),
@@ -128,8 +128,8 @@ def test_a_reference_of_very_many_classes():
         ([np.nan, np.nan], [True, True]),
     ],
 )
-def test_a_view_counts_where_peaks_are_above_those_of_the_reference(gaps, views):
-    np.testing.assert_array_equal(choose_views(np.array([gaps])), [views])
+def test_a_baseline_is_used_where_peaks_are_above_those_of_the_reference(gaps, used):
+    np.testing.assert_array_equal(choose_baselines(np.array([gaps])), [used])
 
 
 def test_what_is_everywhere_the_same_place_is_seen_by_its_own_place_alone():
