@@ -55,7 +55,7 @@ def fit_warnings(
 
 
 def warning_lines(manifest: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the warnings of all folds as lines: "fold 1, 3: the CNN names none of ..."."""
+    """Return the warnings of all folds as lines: "fold 1, 3: the CNN predicts class ..."."""
     several = len(manifest.get("fold_details", ())) > 1
     return tuple(
         f"fold {', '.join(map(str, folds))}: {text}" if several else text

@@ -209,7 +209,7 @@ def _reordered(
 
 
 def _unplaced(
-    _lattice: FeatureGrid, _source: torch.Tensor, _result: torch.Tensor, _options: Options
+    _feature_grid: FeatureGrid, _source: torch.Tensor, _result: torch.Tensor, _options: Options
 ) -> None:
     return None
 
