@@ -335,7 +335,7 @@ def test_feature_maps_that_are_not_finite(value):
 def test_model_that_changed_after_the_fit(hr, model):
     model[4] = nn.Conv2d(8, 12, 3, stride=2, padding=1)
     model[7] = nn.Linear(12, 3)
-    with pytest.raises(LevelError, match=r"had 10 channels.*not the one that was fitted"):
+    with pytest.raises(LevelError, match=r"had 10 channels.*pass the model that was fitted"):
         hr.explain(IMAGES)
 
 

@@ -94,7 +94,7 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
     assert "level_references" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 6
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == 7
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -201,7 +201,7 @@ def test_descriptions_that_do_not_fit_are_refused(changes, saved, model):
         "sensitivity",
         "sensitivity_offsets",
         "level_extent",
-        "level_spread",
+        "level_std",
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name, saved, model):
@@ -210,7 +210,7 @@ def test_arrays_that_do_not_fit_are_refused(name, saved, model):
     refused(saved, model, "head.safetensors is not the file")
     written = (saved / "head.safetensors").read_bytes()
     rewrite(saved, sha256=hashlib.sha256(written).hexdigest())
-    refused(saved, model, "levels and its head do not fit")
+    refused(saved, model, "shapes of its arrays do not match")
 
 
 def test_a_failed_save_leaves_the_old_one(saved, model, monkeypatch):
