@@ -65,7 +65,7 @@ def gradient_maps(
     images, classes
         As in ``Baseline.by_level``.
     levels
-        From ``hrcam.levels.find.find_levels``.
+        From ``hrcam.find_levels``.
     output
         Key or index of the logits, where the model returns several things.
 
