@@ -11,6 +11,9 @@ from hrcam.cohort.problems import Caution
 Format = Literal["nifti", "analyze", "mgh", "dicom", "picture", "array"]
 """What an image was read from; it decides what its maps are written as."""
 
+Colour = Literal["luminance", "rgb"]
+"""What becomes of a picture in colour: one channel, its luminance, or red, green and blue."""
+
 PLACED: frozenset[Format] = frozenset(("nifti", "analyze", "mgh", "dicom"))
 """Formats that say in millimetres where their voxels are in the patient."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hrcam.cohort.image import Colour
 from hrcam.cohort.problems import Problem
 
 
@@ -32,6 +33,8 @@ class Scan:
         "train", "validation" or "test" where the table has the column; otherwise None.
     site
         Scanner or hospital, for the fingerprint; None where the table has no such column.
+    colour
+        What becomes of pictures in colour.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Scan:
     group: str = ""
     split: str | None = None
     site: str | None = None
+    colour: Colour = "luminance"
 
 
 @dataclass(frozen=True)

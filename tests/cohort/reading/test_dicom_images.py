@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGBaseline8Bit, RLELossless
 from scipy.spatial.transform import Rotation
 
 from hrcam.cohort.problems import ImageError, Reason
@@ -94,6 +94,145 @@ def test_monochrome1_is_inverted_within_its_stored_bits(tmp_path):
     dataset.BitsStored, dataset.HighBit = 12, 11
     image = read_image(save(dataset, tmp_path / "x.dcm"))
     np.testing.assert_array_equal(image.voxels[0], 4095 - PIXELS[0].T.astype(float))
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_values_of_the_modality_do_not_depend_on_how_they_are_shown(tmp_path, photometric):
+    """Stored 3484 with the intercept -1024 is 2460, whichever of black and white is 0."""
+    stored = np.full((8, 9), 3484, np.uint16)
+    stored[0] = np.arange(9) * 100
+    dataset = dicom_slice(
+        stored, (0, 0, 0), PhotometricInterpretation=photometric, RescaleSlope=1,
+        RescaleIntercept=-1024, BitsStored=12, HighBit=11,
+    )  # fmt: skip
+    values = read_image(save(dataset, tmp_path / "x.dcm")).voxels[0].T
+    assert values[1, 1] == 2460
+    np.testing.assert_array_equal(values, stored - 1024.0)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_table_of_the_modality_is_looked_up_by_the_stored_values(tmp_path, photometric):
+    stored = (np.arange(72) % 4).astype(np.uint16).reshape(8, 9)
+    table = Dataset()
+    table.LUTDescriptor = [4, 0, 16]
+    table.LUTData = np.array([10, 200, 3000, 40000], "<u2").tobytes()
+    dataset = dicom_slice(
+        stored, (0, 0, 0), PhotometricInterpretation=photometric, BitsStored=12, HighBit=11
+    )
+    dataset.ModalityLUTSequence = [table]
+    values = read_image(save(dataset, tmp_path / "x.dcm")).voxels[0].T
+    np.testing.assert_array_equal(values, np.array([10, 200, 3000, 40000])[stored])
+
+
+@pytest.mark.parametrize(
+    ("bits", "said"),
+    [
+        ({"BitsStored": 12, "HighBit": 15}, "BitsStored 12 and HighBit 15"),
+        ({"BitsStored": 16, "HighBit": 11}, "BitsStored 16 and HighBit 11"),
+        ({"BitsAllocated": 8, "BitsStored": 16, "HighBit": 15}, "BitsAllocated 8"),
+        ({"BitsStored": 8, "HighBit": 7}, "BitsStored is 8, and"),
+    ],
+)
+def test_a_header_that_contradicts_itself_is_refused(tmp_path, bits, said):
+    path = save(dicom_slice(PIXELS[0], (0, 0, 0), **bits), tmp_path / "x.dcm")
+    with pytest.raises(ImageError, match=said) as refused:
+        read_image(path)
+    assert refused.value.reason == Reason.UNREADABLE
+
+
+def test_an_overlay_in_the_unused_bits_is_no_part_of_the_image(tmp_path):
+    values = PIXELS[0] % 4096
+    dataset = dicom_slice(values | 0x8000, (0, 0, 0), BitsStored=12, HighBit=11)
+    dataset.add_new((0x6000, 0x0102), "US", 15)  # the bit of the overlay
+    np.testing.assert_array_equal(read_image(save(dataset, tmp_path / "x")).voxels[0], values.T)
+
+
+def test_signed_values_of_12_bits_are_read_with_or_without_the_sign_in_unused_bits(tmp_path):
+    values = (PIXELS[0] % 4000).astype(np.int16) - 2000
+    for name, stored in (("extended", values), ("cut", values & 0x0FFF)):
+        dataset = dicom_slice(stored, (0, 0, 0), PixelRepresentation=1, BitsStored=12, HighBit=11)
+        image = read_image(save(dataset, tmp_path / name))
+        np.testing.assert_array_equal(image.voxels[0], values.T)
+
+
+def test_a_file_that_does_not_say_how_it_is_encoded(tmp_path):
+    dataset = dicom_slice(PIXELS[0], (0, 0, 0))
+    path = save(dataset, tmp_path / "x.dcm")
+    content = path.read_bytes()
+    start = content.index(bytes([2, 0, 0x10, 0]) + b"UI")  # (0002,0010)
+    length = 8 + int.from_bytes(content[start + 6 : start + 8], "little")
+    group = int.from_bytes(content[140:144], "little") - length
+    content = content[:140] + group.to_bytes(4, "little") + content[144:]
+    path.write_bytes(content[:start] + content[start + length :])
+    with pytest.raises(ImageError, match="no TransferSyntaxUID") as refused:
+        read_image(path)
+    assert refused.value.reason == Reason.UNREADABLE
+
+
+def palette_image(bits, big, segmented=False):
+    """A picture of numbers, its palette, and the colours that it stands for."""
+    numbers = np.arange(72).reshape(8, 9).astype(np.uint8)
+    rng = np.random.default_rng(5)
+    tables = [rng.integers(0, 1 << bits, 256) for _ in range(3)]
+    order = ">" if big else "<"
+    dataset = dicom_slice(numbers, (0, 0, 0), PhotometricInterpretation="PALETTE COLOR")
+    if big:
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    for colour, table in zip(("Red", "Green", "Blue"), tables, strict=True):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, bits])
+        # A segment: 0 for values one by one, how many follow, and they.
+        halves = [(0, 128, *table[:128]), (0, 128, *table[128:])]
+        values = np.concatenate(halves) if segmented else table
+        if bits == 16:
+            content = values.astype(f"{order}u2").tobytes()
+        else:  # two values to a word of 16 bits, the first in its lower half
+            content = values.astype(np.uint8).tobytes()
+            content += bytes(len(content) % 2)
+            content = np.frombuffer(content, "<u2").astype(f"{order}u2").tobytes()
+        name = f"{'Segmented' if segmented else ''}{colour}PaletteColorLookupTableData"
+        dataset.add_new(keyword_tag(name), "OW", content)
+    return dataset, np.stack([table[numbers] for table in tables], axis=-1)
+
+
+def keyword_tag(keyword):
+    return pydicom.datadict.tag_for_keyword(keyword)
+
+
+@pytest.mark.parametrize("segmented", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_palettes_of_both_byte_orders_have_the_same_colours(tmp_path, bits, big, segmented):
+    dataset, colours = palette_image(bits, big, segmented=segmented)
+    path = tmp_path / "x.dcm"
+    dataset.save_as(path, implicit_vr=False, little_endian=not big, enforce_file_format=True)
+    image = read_image(path, "rgb")
+    np.testing.assert_array_equal(image.voxels, colours.transpose(2, 1, 0))
+    grey = read_image(path).voxels[0]
+    np.testing.assert_allclose(grey, (colours @ [0.299, 0.587, 0.114]).T, rtol=1e-6)
+
+
+def test_signed_8_bits(tmp_path):
+    values = (PIXELS[0] % 256).astype(np.uint8).view(np.int8)
+    dataset = dicom_slice(values, (0, 0, 0), PixelRepresentation=1)
+    np.testing.assert_array_equal(read_image(save(dataset, tmp_path / "x")).voxels[0], values.T)
+
+
+@pytest.mark.parametrize("planar", [0, 1])
+def test_colours_are_kept_as_three_channels_if_asked_for(tmp_path, planar):
+    rgb = np.random.default_rng(1).integers(0, 256, (8, 9, 3)).astype(np.uint8)
+    stored = np.moveaxis(rgb, -1, 0).copy() if planar else rgb
+    dataset = dicom_slice(rgb, (0, 0, 0), SamplesPerPixel=3, PhotometricInterpretation="RGB")
+    dataset.PlanarConfiguration, dataset.PixelData = planar, stored.tobytes()
+    image = read_image(save(dataset, tmp_path / "x.dcm"), "rgb")
+    np.testing.assert_array_equal(image.voxels, rgb.transpose(2, 1, 0))
+    assert (image.stored_shape, image.cautions) == ((9, 8, 1), ())
+
+
+def test_grey_slices_have_three_equal_channels_beside_colours(tmp_path):
+    image = read_image(stack(tmp_path / "s", axial()), "rgb")
+    assert image.voxels.shape == (3, COLUMNS, ROWS, SLICES)
+    for channel in image.voxels:
+        np.testing.assert_array_equal(channel, PIXELS.T)
 
 
 def test_signed_pixels_stay_signed(tmp_path):

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from broken_files import write_png
+from broken_files import write_nifti, write_png
 from PIL import Image as Pillow
 
 from hrcam.cohort.problems import ImageError, Reason
@@ -15,6 +15,11 @@ RNG = np.random.default_rng(3)
 GREY = RNG.integers(0, 256, (6, 5)).astype(np.uint8)
 WIDE = RNG.integers(0, 65536, (6, 5)).astype(np.uint16)
 RGB = RNG.integers(0, 256, (6, 5, 3)).astype(np.uint8)
+
+
+def write_array(path):
+    np.save(path, GREY)
+    return path
 
 
 def reason_for(path):
@@ -76,6 +81,122 @@ def test_unsigned_32_bit_tiff_does_not_wrap(tmp_path):
     path = write_png(tmp_path / "x.tif", large.view(np.int32))
     set_tiff_tag(path, 339, before=2, after=1)  # the sample format: signed, unsigned
     np.testing.assert_array_equal(read_image(path).voxels[0], large)
+
+
+def test_signed_8_bit_tiff_keeps_its_signs(tmp_path):
+    path = write_png(tmp_path / "x.tif", np.where(GREY < 9, 197, GREY).astype(np.uint8))
+    insert_sample_format(path, 2)
+    expected = np.where(GREY < 9, 197, GREY).astype(np.uint8).view(np.int8)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.voxels[0], expected)
+    assert image.voxels.min() < 0
+
+
+def insert_sample_format(path, kind):
+    """Write the sample format in the place of a tag that does not matter here."""
+    content = path.read_bytes()
+    entry = struct.pack("<HH", 317, 3)
+    if entry not in content:
+        entry = next(
+            struct.pack("<HH", tag, 3) for tag in (296, 284, 277)
+            if struct.pack("<HH", tag, 3) in content
+        )  # fmt: skip
+    at = content.index(entry)
+    changed = struct.pack("<HHIHH", 339, 3, 1, kind, 0)
+    path.write_bytes(content[:at] + changed + content[at + 12 :])
+
+
+def write_float_tiff(path, pixels, order="<", packed=False, tile=None, **tags):
+    """A TIFF file of floating point, in strips of 4 rows or in tiles, as tifffile writes it."""
+    pixels = pixels.astype(pixels.dtype.newbyteorder(order))
+    height, width = pixels.shape
+    if tile:
+        padded = np.zeros([-(-size // tile) * tile for size in pixels.shape], pixels.dtype)
+        padded[:height, :width] = pixels
+        parts = [
+            padded[top : top + tile, left : left + tile].tobytes()
+            for top in range(0, padded.shape[0], tile)
+            for left in range(0, padded.shape[1], tile)
+        ]
+    else:
+        parts = [pixels[top : top + 4].tobytes() for top in range(0, height, 4)]
+    parts = [zlib.compress(part) for part in parts] if packed else parts
+    starts = [8 + sum(map(len, parts[:index])) for index in range(len(parts))]
+    sizes = [len(part) for part in parts]
+    layout = {322: tile, 323: tile, 324: starts, 325: sizes} if tile else {
+        273: starts, 278: 4, 279: sizes,
+    }  # fmt: skip
+    entries = {
+        256: width, 257: height, 258: pixels.dtype.itemsize * 8, 259: 8 if packed else 1, 262: 1,
+        277: 1, 339: 3, **layout, **{int(name[1:]): value for name, value in tags.items()},
+    }  # fmt: skip
+    data = b"".join(parts)
+    directory = 8 + len(data)
+    after = directory + 2 + 12 * len(entries) + 4
+    head = struct.pack(f"{order}H", len(entries))
+    extra = b""
+    for tag, value in sorted(entries.items()):
+        values = value if isinstance(value, list) else [value]
+        content = struct.pack(f"{order}{len(values)}I", *values)
+        if len(content) > 4:
+            extra, content = extra + content, struct.pack(f"{order}I", after + len(extra))
+        head += struct.pack(f"{order}HHI", tag, 4, len(values)) + content
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", directory)
+    path.write_bytes(start + data + head + bytes(4) + extra)
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("layout", [{}, {"packed": True}, {"tile": 16}])
+def test_tiff_of_16_and_64_bit_floating_point(tmp_path, dtype, order, layout):
+    pixels = (np.random.default_rng(4).normal(size=(18, 21)) * 50).astype(dtype)
+    image = read_image(write_float_tiff(tmp_path / "x.tif", pixels, order, **layout))
+    np.testing.assert_array_equal(image.voxels[0], pixels.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"t339": 1}, "64 bits of unsigned integers"),
+        ({"t339": 2}, "64 bits of signed integers"),
+        ({"t259": 5}, "compression"),
+        ({"t317": 3}, "prediction"),
+        ({"t262": 0}, "0 as white"),
+        ({"t274": 6}, "orientation"),
+    ],
+)
+def test_tiff_of_another_kind_is_refused_by_its_name(tmp_path, tags, said):
+    path = write_float_tiff(tmp_path / "x.tif", np.ones((6, 5)) * np.arange(5), **tags)
+    with pytest.raises(ImageError, match=said) as refused:
+        read_image(path)
+    assert refused.value.reason == Reason.UNSUPPORTED
+
+
+def test_a_cut_tiff_of_floating_point_is_refused(tmp_path):
+    path = write_float_tiff(tmp_path / "x.tif", np.ones((6, 5)) * np.arange(5), t273=[8, 10**6])
+    assert reason_for(path) in (Reason.TRUNCATED, Reason.UNREADABLE)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.bmp", "x.webp"])
+def test_colours_are_kept_as_three_channels_if_asked_for(tmp_path, name):
+    Pillow.fromarray(RGB).save(tmp_path / name, **({"lossless": True} if "webp" in name else {}))
+    image = read_image(tmp_path / name, "rgb")
+    np.testing.assert_array_equal(image.voxels, np.moveaxis(RGB, -1, 0))
+    assert (image.shape, image.stored_shape, image.cautions) == ((6, 5), (6, 5), ())
+
+
+@pytest.mark.parametrize("pixels", [GREY, WIDE])
+def test_a_grey_picture_has_three_equal_channels_beside_colours(tmp_path, pixels):
+    image = read_image(write_png(tmp_path / "x.png", pixels), "rgb")
+    np.testing.assert_array_equal(image.voxels, np.stack([pixels] * 3).astype(np.float32))
+
+
+@pytest.mark.parametrize("write", [write_nifti, write_array])
+def test_what_has_no_colours_is_refused_where_they_are_asked_for(tmp_path, write):
+    with pytest.raises(ImageError, match="has no colours") as refused:
+        read_image(write(tmp_path / ("x.nii" if write is write_nifti else "x.npy")), "rgb")
+    assert refused.value.reason == Reason.UNSUPPORTED
 
 
 def test_grey_saved_as_jpeg_or_in_colour_is_grey(tmp_path):

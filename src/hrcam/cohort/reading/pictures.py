@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF, BMP and WebP pictures, as grey values."""
+"""PNG, JPEG, TIFF, BMP and WebP pictures, as grey values or colours."""
 
 import io
 from pathlib import Path
@@ -7,34 +7,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import Colour, Image
 from hrcam.cohort.problems import Caution, ImageError, Reason
-from hrcam.cohort.reading.colour import luminance
+from hrcam.cohort.reading.colour import colour_channels, grey_channels
 from hrcam.cohort.reading.decoding import decoding
 from hrcam.cohort.reading.files import open_file, read_bytes
 from hrcam.cohort.reading.shapes import spatial_shape
+from hrcam.cohort.reading.tiff import is_tiff, read_floats
 
 _DEFLATE_RATIO = 1032
 _BMP_RAW = 0
-_WHITE_IS_ZERO, _UNSIGNED = 0, 1
+_WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2
 _PHOTOMETRIC, _SAMPLE_FORMAT, _BITS = 262, 339, 258  # tags of TIFF
 
 
-def read_picture(path: Path) -> Image:
+def read_picture(path: Path, colour: Colour = "luminance") -> Image:
     """Decode a PNG, JPEG, TIFF, BMP or WebP picture.
 
-    Grey values stay as they are, up to 16 bits or float32; colours become their luminance. The
-    camera's orientation (EXIF) is applied. Palettes are looked up.
+    Grey values stay as they are, up to 16 bits or float32. The camera's orientation (EXIF) is
+    applied. Palettes are looked up.
 
     Parameters
     ----------
     path : Path
         A file that starts as one of these formats does.
+    colour : {"luminance", "rgb"}
+        What becomes of colours; for "rgb" grey pictures have three equal channels.
 
     Returns
     -------
     Image
-        Shape (1, rows, columns); the affine is the identity.
+        Shape (C, rows, columns); the affine is the identity.
 
     Raises
     ------
@@ -46,12 +49,27 @@ def read_picture(path: Path) -> Image:
         content = read_bytes(file)
     reason = Reason.TRUNCATED if _is_cut(content) else Reason.UNREADABLE
     with decoding("picture", reason):
-        _open(content).verify()  # the checksums of a PNG, which decoding alone passes over
+        channels, cautions = _channels(content, colour)
+    stored = channels.shape[1:]
+    spatial_shape(stored)
+    return Image(channels, np.eye(4), stored, "picture", cautions=cautions)
+
+
+def _channels(content: bytes, colour: Colour) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
+    from PIL import UnidentifiedImageError
+
+    try:
         picture = _open(content)
-        _check_contents(picture, len(content))
-        values, cautions = _grey(picture)
-    spatial_shape(values.shape)
-    return Image(values[None], np.eye(4), values.shape, "picture", cautions=cautions)
+    except UnidentifiedImageError:
+        if not is_tiff(content):
+            raise
+        with np.errstate(over="ignore"):
+            values = read_floats(content).astype(np.float32)
+        return grey_channels(values, colour), ()
+    picture.verify()  # the checksums of a PNG, which decoding alone passes over
+    picture = _open(content)
+    _check_contents(picture, len(content))
+    return _decode(picture, colour)
 
 
 def _open(content: bytes) -> Any:
@@ -110,14 +128,14 @@ def _most_pixels(picture: Any, size: int) -> float:
     return 8 * size if raw else float("inf")
 
 
-def _grey(picture: Any) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
+def _decode(picture: Any, colour: Colour) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
     from PIL import ImageOps
 
     tags = getattr(picture, "tag_v2", {})
     grey = picture.mode in ("1", "L", "I", "I;16", "I;16B", "F")
     if grey:
         values = _wide(np.asarray(ImageOps.exif_transpose(picture)), picture.mode, tags)
-        return values.astype(np.float32), ()
+        return grey_channels(values.astype(np.float32), colour), ()
     colours = np.asarray(ImageOps.exif_transpose(picture).convert("RGBA"))
     if colours[..., 3].min() < 255:
         raise ImageError(
@@ -126,11 +144,13 @@ def _grey(picture: Any) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
             "is not part of the picture",
             "flatten the picture onto its background and save it again",
         )
-    return luminance(colours[..., :3])
+    return colour_channels(colours[..., :3], colour)
 
 
 def _wide(values: NDArray[Any], mode: str, tags: Any) -> NDArray[Any]:
-    """Mend what Pillow leaves undone for grey TIFF files of more than 8 bits."""
+    """Mend what Pillow leaves undone for grey TIFF files, of more than 8 bits or with a sign."""
+    if mode == "L" and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _SIGNED:
+        return values.view(np.int8)
     if mode in ("1", "L"):
         return values
     if mode == "I" and tags.get(_BITS) == (32,) and tags.get(_SAMPLE_FORMAT, (1,))[0] == _UNSIGNED:

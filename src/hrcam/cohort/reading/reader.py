@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import Colour, Image
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading.arrays import read_array
 from hrcam.cohort.reading.detection import detect_format
@@ -15,17 +15,16 @@ from hrcam.cohort.reading.nifti import read_nifti
 from hrcam.cohort.reading.pairs import read_pair
 from hrcam.cohort.reading.pictures import read_picture
 
-_READERS = {
+_GREY_READERS = {
     "nifti": read_nifti,
     "analyze": read_pair,
     "mgh": read_mgh,
-    "dicom": read_dicom,
-    "picture": read_picture,
     "array": read_array,
 }
+_READERS = {"dicom": read_dicom, "picture": read_picture}
 
 
-def read_image(path: Path) -> Image:
+def read_image(path: Path, colour: Colour = "luminance") -> Image:
     """Read an image of any supported format; a DICOM series is its folder.
 
     The format is told by the content. Intensities are those of the file with its scale factors
@@ -35,18 +34,22 @@ def read_image(path: Path) -> Image:
     ----------
     path : Path
         A file, or a folder with one DICOM series.
+    colour : {"luminance", "rgb"}
+        What becomes of pictures in colour. With "rgb" each has three channels, grey ones three
+        equal ones.
 
     Returns
     -------
     Image
-        One channel, float32, decoded completely. What is odd but usable is in ``cautions``.
+        One channel or three, float32, decoded completely. What is odd but usable is in
+        ``cautions``.
 
     Raises
     ------
     ImageError
         If the image cannot be used, for any reason.
     """
-    image = decode(path)
+    image = decode(path, colour)
     lowest, highest = float(image.voxels.min()), float(image.voxels.max())
     if lowest == highest:
         raise ImageError(
@@ -57,11 +60,20 @@ def read_image(path: Path) -> Image:
     return image
 
 
-def decode(path: Path) -> Image:
+def decode(path: Path, colour: Colour = "luminance") -> Image:
     """Read an image that may be constant, as a mask may be; otherwise as ``read_image``."""
     path = Path(path)
     found = "dicom" if is_folder(path) else detect_format(path)
-    image = _READERS[found](path)
+    if found in _READERS:
+        image = _READERS[found](path, colour)
+    elif colour == "rgb":
+        raise ImageError(
+            Reason.UNSUPPORTED,
+            f"red, green and blue are asked for, and a file of the kind {found} has no colours",
+            "leave out --colour rgb, or give pictures or DICOM images",
+        )
+    else:
+        image = _GREY_READERS[found](path)
     finite = np.isfinite(image.voxels)
     if not finite.all():
         nans = int(np.isnan(image.voxels).sum())

@@ -47,7 +47,7 @@ def read_scan(scan: Scan) -> Image:
 
 def _read_channel(scan: Scan, name: str) -> Image:
     try:
-        return read_image(scan.images[name])
+        return read_image(scan.images[name], scan.colour)
     except ImageError as error:
         if len(scan.images) == 1:
             raise

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hrcam.cohort.image import Colour
 from hrcam.cohort.problems import Caution, ImageError, Reason
-from hrcam.cohort.reading.colour import luminance
+from hrcam.cohort.reading.colour import colour_channels, grey_channels
 from hrcam.cohort.reading.decoding import decoding
-
-_MOST_COMPRESSED = 10_000  # pixel bytes for each byte of compressed data; air in JPEG 2000 has 3000
+from hrcam.cohort.reading.dicom.pixels import modality_values, stored_pixels
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Frame:
     Attributes
     ----------
     pixels
-        Shape (columns, rows).
+        Shape (C, columns, rows): three channels where colours are kept.
     placement
         None where the file does not give it, as of X-rays and ultrasound.
     spacing
@@ -61,7 +61,7 @@ class Frame:
     cautions: tuple[Caution, ...]
 
 
-def frames_of(dataset: Any, name: str) -> list[Frame]:
+def frames_of(dataset: Any, name: str, colour: Colour) -> list[Frame]:
     """Decode all frames of a DICOM object.
 
     Parameters
@@ -70,6 +70,8 @@ def frames_of(dataset: Any, name: str) -> list[Frame]:
         With pixel data.
     name : str
         Of the file, for messages; may be empty.
+    colour : {"luminance", "rgb"}
+        What becomes of colours.
 
     Returns
     -------
@@ -97,15 +99,15 @@ def frames_of(dataset: Any, name: str) -> list[Frame]:
             f"{where}{count} frames without a position of their own: a film, or views",
             "export the one frame that is meant",
         )
-    pixels = _decode(dataset, count, where)
+    pixels = stored_pixels(dataset, count, where)
     frames = []
     for group, stored in zip(groups, pixels, strict=True):
         with decoding(f"{where}DICOM header"):
             placement, spacing = _placement(group), _spacing(group)
             thickness = _number(group.get("SliceThickness"), 1.0) or 1.0
         with decoding(f"{where}rescaling"):
-            values, cautions = _values(stored, group)
-        frames.append(Frame(values.T, placement, spacing, thickness, cautions))
+            values, cautions = _values(stored, group, colour)
+        frames.append(Frame(values.swapaxes(1, 2), placement, spacing, thickness, cautions))
     return frames
 
 
@@ -136,77 +138,16 @@ def _items(group: Any) -> Iterator[Any]:
             yield element.value[0]
 
 
-def _decode(dataset: Any, count: int, where: str) -> NDArray[Any]:
-    """Return the stored values, shape (frames, rows, columns) or (..., 3) for colours."""
-    from pydicom.pixels.processing import apply_color_lut
-    from pydicom.pixels.utils import get_expected_length, pixel_array
-    from pydicom.uid import RLELossless
-
-    with decoding(f"{where}DICOM header"):
-        syntax = dataset.file_meta.TransferSyntaxUID
-        encapsulated = bool(syntax.is_encapsulated)
-        expected = get_expected_length(dataset)
-        there = len(dataset.get("PixelData", b"")) or expected
-        colour = str(dataset.PhotometricInterpretation)
-    most = there * _MOST_COMPRESSED if encapsulated else there
-    if expected > most:  # before memory is taken for it
-        raise ImageError(
-            Reason.TRUNCATED,
-            f"{where}the header declares {expected:,} bytes of pixels, {there:,} are there",
-            "copy or export the file again",
-        )
-    if not encapsulated and there >= 2 * expected:
-        raise ImageError(
-            Reason.UNREADABLE,
-            f"{where}the header declares {expected:,} bytes of pixels, but {there:,} are there",
-            "rows, columns or the number of frames are wrong: export the file again",
-        )
-    if encapsulated:
-        _check_decoder(syntax, where)
-    advice = "copy the file again, or export it without compression"
-    with decoding(f"{where}DICOM pixel data ({syntax.name})", advice=advice):
-        # pylibjpeg-rle dies of damaged data with a panic, which is not even an Exception.
-        plugin = "pydicom" if syntax == RLELossless else ""
-        pixels = pixel_array(dataset, decoding_plugin=plugin)
-        if colour == "PALETTE COLOR":
-            pixels = apply_color_lut(pixels, dataset)
-        elif colour == "MONOCHROME1":  # 0 is white: mirror the range of the stored values
-            bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-            pixels = (-1 if signed else (1 << bits) - 1) - pixels.astype(np.int64)
-        return pixels if count > 1 else pixels[None]
-
-
-def _check_decoder(syntax: Any, where: str) -> None:
-    from pydicom.pixels.decoders.base import get_decoder
-
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    if not available:
-        raise ImageError(
-            Reason.UNSUPPORTED,
-            f"{where}no decoder is installed for {syntax.name}",
-            "decompress it, as with `gdcmconv --raw in.dcm out.dcm`",
-        )
-
-
 def _values(
-    stored: NDArray[Any], group: _Groups
+    stored: NDArray[Any], group: _Groups, colour: Colour
 ) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
-    """Apply the modality's scale; colours have none."""
+    """Return channels, shape (C, rows, columns): grey values in the modality's unit, or colours."""
     if stored.ndim == 3:
-        return luminance(stored)
+        return colour_channels(stored, colour)
     slope = _number(group.get("RescaleSlope"), 1.0)
     intercept = _number(group.get("RescaleIntercept"), 0.0)
-    if group.get("ModalityLUTSequence"):
-        from pydicom.pixels.processing import apply_modality_lut
-
-        stored = apply_modality_lut(stored, group.sources[-1])
-    elif (slope, intercept) != (1.0, 0.0):
-        stored = stored.astype(np.float64) * slope + intercept
-    with np.errstate(over="ignore", invalid="ignore"):
-        return stored.astype(np.float32), ()
+    values = modality_values(stored, slope, intercept, group.sources[-1])
+    return grey_channels(values, colour), ()
 
 
 def _placement(group: _Groups) -> Placement | None:

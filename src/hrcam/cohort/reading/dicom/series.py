@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import Colour, Image
 from hrcam.cohort.problems import Caution, ImageError, Reason
 from hrcam.cohort.reading.decoding import decoding
 from hrcam.cohort.reading.dicom.files import image_datasets
@@ -22,7 +22,7 @@ _IRREGULAR = 0.05  # of the distance between slices
 _TILT = 1e-3
 
 
-def read_dicom(path: Path) -> Image:
+def read_dicom(path: Path, colour: Colour = "luminance") -> Image:
     """Decode a DICOM series or a single object.
 
     Parameters
@@ -30,12 +30,14 @@ def read_dicom(path: Path) -> Image:
     path : Path
         A folder with one series, or a file: one slice, a projection, or an enhanced multi-frame
         object.
+    colour : {"luminance", "rgb"}
+        What becomes of colours; for "rgb" grey images have three equal channels.
 
     Returns
     -------
     Image
-        Shape (1, columns, rows, slices), or (1, columns, rows) for one slice, with the
-        modality's rescaling applied, MONOCHROME1 inverted and colours as luminance. The affine
+        Shape (C, columns, rows, slices), or (C, columns, rows) for one slice, in the modality's
+        unit; where it has none, with MONOCHROME1 inverted. The affine
         is that of positions, orientation and pixel spacing, turned from LPS to RAS; slices run
         along their normal. Without a position it holds the pixel spacing alone.
 
@@ -50,7 +52,7 @@ def read_dicom(path: Path) -> Image:
     # identify the patient. What is needed of a header is checked here.
     with warnings.catch_warnings(), disable_value_validation():
         warnings.filterwarnings("ignore", module="pydicom")
-        frames = _frames(path)
+        frames = _frames(path, colour)
     _check_alike(frames)
     first = frames[0]
     cautions = dict.fromkeys(caution for frame in frames for caution in frame.cautions)
@@ -62,9 +64,10 @@ def read_dicom(path: Path) -> Image:
         affine, tilt = _affine(frames)
         cautions.update(dict.fromkeys(tilt))
     check_affine(affine)
-    stored = (*first.pixels.shape, len(frames))
-    voxels = np.stack([frame.pixels for frame in frames], axis=-1).reshape(spatial_shape(stored))
-    return Image(voxels[None], affine, stored, "dicom", cautions=tuple(cautions))
+    stored = (*first.pixels.shape[1:], len(frames))
+    voxels = np.stack([frame.pixels for frame in frames], axis=-1)
+    voxels = voxels.reshape(len(first.pixels), *spatial_shape(stored))
+    return Image(voxels, affine, stored, "dicom", cautions=tuple(cautions))
 
 
 _NO_POSITION = Caution(
@@ -75,7 +78,7 @@ _NO_POSITION = Caution(
 )
 
 
-def _frames(path: Path) -> list[Frame]:
+def _frames(path: Path, colour: Colour) -> list[Frame]:
     """Decode the first series, and only count the rest if there is more than one."""
     series: Counter[str] = Counter()
     frames: list[Frame] = []
@@ -84,7 +87,7 @@ def _frames(path: Path) -> list[Frame]:
             uid = str(dataset.get("SeriesInstanceUID", ""))
         series[uid] += 1
         if len(series) == 1:
-            frames.extend(frames_of(dataset, name))
+            frames.extend(frames_of(dataset, name, colour))
     if len(series) > 1:
         raise ImageError(
             Reason.MIXED_SERIES,
@@ -96,7 +99,7 @@ def _frames(path: Path) -> list[Frame]:
 
 
 def _check_alike(frames: list[Frame]) -> None:
-    shapes = Counter(frame.pixels.shape for frame in frames)
+    shapes = Counter(frame.pixels.shape[1:] for frame in frames)
     if len(shapes) > 1:
         raise _mixed("sizes", [f"{n} of {c} x {r}" for (c, r), n in shapes.items()])
     placed = [frame.placement for frame in frames if frame.placement is not None]
