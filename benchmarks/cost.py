@@ -29,8 +29,9 @@ from torch.nn import functional
 from hrcam import HRCAM
 from hrcam.levels import find_levels
 from hrcam.maps.fusion_fit import learn_fusion
+from hrcam.maps.pooled_features import pool_images
 from hrcam.maps.sensitivity_fit import learn_sensitivity
-from hrcam.maps.training_passes import TrainingPasses, pool_images
+from hrcam.maps.training_passes import TrainingPasses
 
 Run = Callable[[], object]
 

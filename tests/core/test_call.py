@@ -1,4 +1,4 @@
-"""Tensors inside whatever a module takes or returns, and how a model is called."""
+"""Tensors in nested structures, and how a model is called."""
 
 from collections import OrderedDict, defaultdict, namedtuple
 

@@ -234,7 +234,7 @@ def test_images_of_another_size_than_fitted():
 
 
 def test_std_is_the_naive_one_over_the_refits():
-    """Each refit's fused map drawn as a map of its own, then their spread, along the image."""
+    """The standard deviation of the refits' maps as read, refined along the image."""
     case = fitted(ARCHITECTURES["plain"], "labels", bootstrap=11)  # more than one chunk
     maps = []
     for covariance in case.hr.head.resampled:
@@ -248,7 +248,7 @@ def test_std_is_the_naive_one_over_the_refits():
     close(case.explanation.std, expected)
 
 
-def test_the_pattern_is_the_fused_map_spread_along_the_image():
+def test_the_pattern_is_the_map_as_read_refined_along_the_image():
     """In size and in sign: what speaks for a class and what speaks against it do not cancel."""
     case = fitted(ARCHITECTURES["plain"], "labels")
     fused, pattern = case.explanation.pattern_as_read, case.explanation.pattern

@@ -31,7 +31,7 @@ def fused(fusion: LevelFusion, *levels, name: int = 0) -> np.ndarray:
     return fusion.fuse(maps, torch.tensor([name]), (len(levels[0]),))[0].numpy()
 
 
-def test_a_level_is_drawn_where_its_positions_lie():
+def test_a_level_is_upsampled_from_where_its_positions_lie():
     """At 0 and 4, not at 1.5 and 5.5 as in the middle of its shares of eight places."""
     level = Level("level", "level", 1, (2,), (4.0,), feature_grid=FeatureGrid((0.0,), (4.0,)))
     fusion = fusion_of(1, levels=Levels([level]))

@@ -261,14 +261,14 @@ def test_a_feature_grid_holds_for_images_of_other_sizes_unless_layers_scale_with
 
 def test_interpolation_on_a_feature_grid_by_hand():
     """Positions at 0, 4 and 8: linear between them, and beyond them the last."""
-    drawn = interpolation_matrix(3, 11, 0.0, 4.0) @ [0.0, 4.0, 8.0]
-    np.testing.assert_allclose(drawn, [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8])
+    upsampled = interpolation_matrix(3, 11, 0.0, 4.0) @ [0.0, 4.0, 8.0]
+    np.testing.assert_allclose(upsampled, [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8])
     np.testing.assert_array_equal(
         interpolation_matrix(3, 12, 1.5, 4.0), interpolation_matrix(3, 12)
     )
 
 
-def test_what_a_strided_convolution_read_is_drawn_where_it_was():
+def test_what_a_strided_convolution_reads_is_upsampled_in_place():
     """A level that is the image at every fourth voxel gives back a ramp, not a shifted one."""
     ramp = torch.arange(33.0)[None, None, :, None].expand(1, 1, 33, 17)
     model = nn.Sequential(

@@ -39,7 +39,7 @@ def test_standardisation_by_hand():
 
 
 def test_least_squares_head_by_hand():
-    """Logit = 3 g, with g of mean 2 and spread 1: w = 3 and b = 6."""
+    """Logit = 3 g, with g of mean 2 and standard deviation 1: w = 3 and b = 6."""
     pooled = np.tile([[1.0], [3.0]], (6, 1))
     head = fit_head(pooled, 3 * pooled, "logits")
     assert head.weights[0, 0] == pytest.approx(3, rel=1e-5)
@@ -145,7 +145,7 @@ def test_bootstrap_leaves_the_fit_itself_alone():
     np.testing.assert_array_equal(patterns(plain), patterns(with_refits))
 
 
-def test_bootstrap_spread_is_the_sampling_error():
+def test_bootstrap_std_is_the_sampling_error():
     """Of cov(z, y) / sd(y) over N normal images it is √((1 − r²/2) / N), r the correlation."""
     generator = np.random.default_rng(0)
     pooled = generator.standard_normal((200, 2))
@@ -156,7 +156,7 @@ def test_bootstrap_spread_is_the_sampling_error():
 
 
 def test_groups_are_resampled_together():
-    """A subject seen eight times is one subject: the spread must not shrink by √8."""
+    """A subject seen eight times is one subject: the standard deviation must not shrink by √8."""
     pooled, _ = pooled_data(images=30)
     logits = pooled[:, :1] + np.random.default_rng(5).standard_normal((30, 1)) * 4
     repeated, codes = np.repeat(pooled, 8, 0), np.repeat(np.arange(30), 8)

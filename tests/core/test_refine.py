@@ -1,4 +1,4 @@
-"""Spreading a map along an image: a weighted mean that edges stop."""
+"""Edge-aware smoothing of a map along its image."""
 
 import numpy as np
 import pytest
@@ -12,18 +12,18 @@ SHAPES = [(17,), (12, 15), (7, 8, 9)]
 
 
 def refine(maps, images, reach):
-    """Spread one map of each image."""
+    """Refine one map of each image."""
     return refine_module.refine(maps[:, None], images, reach)[:, 0]
 
 
-def drawn(shape, channels=1, batch=2):
+def random_maps_and_images(shape, channels=1, batch=2):
     return torch.randn(batch, *shape), torch.randn(batch, channels, *shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @given(reach=st.integers(0, 9))
 def test_no_value_is_beyond_the_extremes_and_a_constant_stays(shape, reach):
-    maps, images = drawn(shape)
+    maps, images = random_maps_and_images(shape)
     refined = refine(maps, images, [reach, reach])
     flat = tuple(range(1, maps.ndim))
     assert (refined.amax(flat) <= maps.amax(flat) + 1e-5).all()
@@ -34,7 +34,7 @@ def test_no_value_is_beyond_the_extremes_and_a_constant_stays(shape, reach):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_without_reach_the_map_stays_as_it_is(shape):
-    maps, images = drawn(shape)
+    maps, images = random_maps_and_images(shape)
     torch.testing.assert_close(refine(maps, images, [0, 0]), maps, rtol=0, atol=0)
 
 
@@ -75,7 +75,7 @@ def test_an_edge_keeps_two_sides_apart(shape):
 
 @pytest.mark.parametrize("shape", [(12, 16), (6, 8, 10)])
 def test_the_scale_of_the_image_does_not_count(shape):
-    maps, images = drawn(shape, channels=2)
+    maps, images = random_maps_and_images(shape, channels=2)
     scale = torch.tensor([1000.0, 0.01]).reshape(1, 2, *[1] * len(shape))
     torch.testing.assert_close(
         refine(maps, images * scale + 3, [4, 4]),
@@ -87,7 +87,7 @@ def test_the_scale_of_the_image_does_not_count(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_mirrors_and_batches_do_not_matter(shape):
-    maps, images = drawn(shape)
+    maps, images = random_maps_and_images(shape)
     together = refine(maps, images, [2, 5])
     for index, reach in enumerate([2, 5]):
         alone = refine(maps[index : index + 1], images[index : index + 1], [reach])
@@ -97,9 +97,9 @@ def test_mirrors_and_batches_do_not_matter(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("together", [1, 2, 5])
-def test_images_spread_together_are_spread_as_each_alone(shape, together, monkeypatch):
+def test_images_refined_together_are_refined_as_each_alone(shape, together, monkeypatch):
     """However many fit at once, and whatever reach each has."""
-    maps, images = drawn(shape, channels=2, batch=5)
+    maps, images = random_maps_and_images(shape, channels=2, batch=5)
     reach = [3, 0, 3, 1, 3]
     alone = [
         refine(*pair, [far])
@@ -109,15 +109,15 @@ def test_images_spread_together_are_spread_as_each_alone(shape, together, monkey
     torch.testing.assert_close(refine(maps, images, reach), torch.cat(alone))
 
 
-def test_several_maps_are_spread_as_each_alone():
-    one, images = drawn((12, 15))
+def test_several_maps_are_refined_as_each_alone():
+    one, images = random_maps_and_images((12, 15))
     other = torch.randn_like(one)
     both = refine_module.refine(torch.stack([one, other], 1), images, [3, 3])
     for index, maps in enumerate((one, other)):
         torch.testing.assert_close(both[:, index], refine(maps, images, [3, 3]))
 
 
-def test_more_reach_spreads_further():
+def test_more_reach_smooths_further():
     seed = torch.zeros(1, 65)
     seed[0, 32] = 1
     flat = torch.ones(1, 1, 65)
@@ -129,7 +129,7 @@ def test_more_reach_spreads_further():
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -5.0, 100.3])
 def test_a_constant_channel_says_nothing(value):
-    maps, images = drawn((12, 15))
+    maps, images = random_maps_and_images((12, 15))
     both = torch.cat([images, torch.full_like(images, value)], 1)
     refined = refine(maps, both, [3, 3])
     assert torch.isfinite(refined).all()

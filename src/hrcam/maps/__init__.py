@@ -1,6 +1,7 @@
 """From the head and the feature maps to the maps of an image.
 
-``fit`` learns in ``training_passes`` (passes over the images), ``moments``, ``fusion_fit`` and
-``sensitivity_fit``. ``explain`` runs ``reading`` (one forward pass, contracted with ``weights``)
-and ``assembly``: ``fusion`` of the levels, times the ``sensitivity``, then ``refine``.
+``fit`` takes the ``pooled_features``, then learns ``fusion_fit`` (with ``moments``) and
+``sensitivity_fit`` in further ``training_passes``. ``explain`` runs ``reading`` (one forward pass,
+contracted with ``weights``) and ``assembly``: ``fusion`` of the levels, times the ``sensitivity``,
+then ``refine``.
 """

@@ -1,6 +1,6 @@
-"""Passes over the training data: pool the levels, map them, and select images."""
+"""Passes over the training data: map the levels of every image, or select some images."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,11 +12,11 @@ from torch import nn
 from torch.utils.data import DataLoader, SequentialSampler
 from tqdm import tqdm
 
-from hrcam.errors import FitError, InputError
+from hrcam.errors import InputError
 from hrcam.head.fit import Target
 from hrcam.levels import Levels
 from hrcam.levels.capture import capture
-from hrcam.levels.operators import contract, pool
+from hrcam.levels.operators import contract
 from hrcam.maps.weights import PATTERN, MapWeights
 from hrcam.model.batches import batches, split_batch
 from hrcam.model.call import Images, logits_of
@@ -29,22 +29,6 @@ CLASSES_AT_ONCE = 16
 _OTHER_CLASSES = 2
 # Images in one backward pass.
 _BACKWARD_BATCH = 2
-
-
-@dataclass(frozen=True)
-class PooledData:
-    """Pooled features and outcomes of N training images.
-
-    Attributes
-    ----------
-    pooled
-        g, shape (N, ΣC_l).
-    outcome
-        Labels, shape (N,), or the CNN's outputs, shape (N, K).
-    """
-
-    pooled: npt.NDArray[np.float64]
-    outcome: npt.NDArray[np.float64]
 
 
 def check_loader(loader: Iterable[Any], grouped: bool) -> None:
@@ -67,59 +51,6 @@ def check_loader(loader: Iterable[Any], grouped: bool) -> None:
                 "groups follow the order of the images, and the loader shuffles them (its sampler "
                 f"is a {type(sampler).__name__}): give a loader with shuffle=False"
             )
-
-
-@torch.no_grad()
-def pool_images(
-    model: nn.Module,
-    loader: Iterable[Any],
-    target: Target,
-    output: str | int | None,
-    find: Callable[[Images], Levels],
-) -> tuple[Levels, PooledData]:
-    """Pass once over the data and keep the pooled features of every level.
-
-    Parameters
-    ----------
-    model, loader, target, output
-        As for ``HRCAM`` and ``fit``.
-    find
-        Returns the levels, given the images of the first batch.
-
-    Raises
-    ------
-    FitError
-        If there is no batch, or if feature maps or outputs are not finite.
-    InputError
-        If a batch cannot be used.
-    """
-    levels = Levels()
-    pooled: list[npt.NDArray[np.float32]] = []
-    outcome: list[npt.NDArray[np.float64]] = []
-    labelled = target == "labels"
-    for images, labels in _images(model, loader, labelled, "pooling"):
-        levels = levels or find(images)
-        grid = grid_of(images)
-        result, parts = capture(model, images, levels, partial(_pool_level, grid))
-        row = torch.cat([part.float() for part in parts], dim=1)
-        if not bool(torch.isfinite(row).all()):
-            wrong = [
-                level.name
-                for level, part in zip(levels, parts, strict=True)
-                if not bool(torch.isfinite(part).all())
-            ]
-            raise FitError(
-                f"the feature maps of the level {wrong[0]!r} hold NaN or infinite values: the "
-                "model diverged, or half precision overflowed (bfloat16 has more range)"
-            )
-        pooled.append(row.cpu().numpy())
-        outcome.append(
-            (logits_of(result, output) if labels is None else labels).double().cpu().numpy()
-        )
-    data = PooledData(np.concatenate(pooled).astype(np.float64), np.concatenate(outcome))
-    if not np.all(np.isfinite(data.outcome)):
-        raise FitError("the model's outputs or the labels hold NaN or infinite values")
-    return levels, data
 
 
 @dataclass(frozen=True)
@@ -208,7 +139,9 @@ class TrainingPasses:
         """
         every_class = torch.arange(weights.classes)[None]
         read = partial(_contract_level, weights)
-        for images, labels in _images(self.model, self.loader, self.target == "labels", stage):
+        for images, labels in training_batches(
+            self.model, self.loader, self.target == "labels", stage
+        ):
             weights.to(image_of(images).device)
             image_classes = None if labels is None else labels.reshape(-1).long()
             wanted = None
@@ -271,10 +204,6 @@ def _take(images: Images, indices: Sequence[int], size: int) -> Images:
     return taken
 
 
-def _pool_level(grid: tuple[int, ...], _level: int, feature_map: torch.Tensor) -> torch.Tensor:
-    return pool(feature_map, grid)
-
-
 def _contract_level(
     weights: MapWeights, wanted: torch.Tensor | None, level: int, feature_map: torch.Tensor
 ) -> torch.Tensor:
@@ -285,9 +214,27 @@ def _nothing(_level: int, _feature_map: torch.Tensor) -> None:
     return None
 
 
-def _images(
+def training_batches(
     model: nn.Module, loader: Iterable[Any], labelled: bool, stage: str
-) -> Iterable[tuple[Images, torch.Tensor | None]]:
+) -> Iterator[tuple[Images, torch.Tensor | None]]:
+    """Yield the checked images of each batch on the model's device, and the labels on the CPU.
+
+    Parameters
+    ----------
+    model, loader
+        As for ``HRCAM`` and ``fit``.
+    labelled
+        Whether the loader yields labels to use.
+    stage
+        Label of the progress bar.
+
+    Raises
+    ------
+    FitError
+        If there is no batch.
+    InputError
+        If a batch cannot be used.
+    """
     for batch in _progress(loader, stage):
         images, labels = split_batch(batch, labelled, model)
         images = to_device_of(model, images)
