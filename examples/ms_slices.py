@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.text import encode_tsv
 from hrcam.errors import HRCAMError, InputError
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 from torch import nn
 
 from hrcam import __version__
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.text import encode_json
 from hrcam.errors import LoadError
 from hrcam.head.covariance import ALL_OTHERS, LogitCovariance

@@ -5,7 +5,7 @@ import json
 from small_runs import write_pictures
 
 from hrcam.artifacts import maps_tables as tables
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.mapping import map_scans
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from hrcam import __version__
-from hrcam.artifacts.files import claim_folder, write_atomically
+from hrcam.artifacts.atomic import PARTIALS, write_atomically
+from hrcam.artifacts.claim import claim_folder
 from hrcam.artifacts.scan_record import read_record
 from hrcam.artifacts.text import encode_json
 from hrcam.cohort.problems import Problem
@@ -70,7 +71,7 @@ class MapsFolder:
     def remove_partials(self) -> None:
         """Remove what a killed job left of tables; that of a scan goes when it is mapped."""
         for folder in (self.out, self.out / FAILURES):
-            for partial in folder.glob(".*.partial"):
+            for partial in folder.glob(PARTIALS):
                 partial.unlink(missing_ok=True)
 
     def place(self, name: str) -> ScanPlace:
@@ -143,10 +144,9 @@ class MapsFolder:
 
     def _claim(self, run: Mapping[str, Any]) -> None:
         """Make the folder, or see that it was begun with this run."""
-        path = self.out / DESCRIPTION
-        if not claim_folder(self.out, DESCRIPTION):
-            write_atomically(path, _description(run))
-        elif read_record(path).get("Run") != run:
+        if claim_folder(self.out, DESCRIPTION, _description(run)) is None:
+            return
+        if read_record(self.out / DESCRIPTION).get("Run") != run:
             raise InputError(
                 f"{self.out} holds maps of another run, or something else: choose another "
                 "folder, or delete it"

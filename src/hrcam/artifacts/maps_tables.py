@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.scan_record import read_record
 from hrcam.artifacts.text import encode_tsv
 

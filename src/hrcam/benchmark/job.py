@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrcam.artifacts.files import claim_folder, write_atomically
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.claim import claim_folder
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import open_planned
@@ -71,9 +72,10 @@ def run_benchmark(
     hardware = hardware or Hardware()
     check_captum()
     check_hardware(hardware)
-    earlier = _claim(folder, suite)
-    commands = [*earlier, *(one for one in [shlex.join(command)] if one and one not in earlier)]
-    _write_manifest(folder, suite, hardware, commands)
+    typed = [shlex.join(command)] if command else []
+    earlier = _claim(folder, suite, _manifest(folder, suite, hardware, typed))
+    commands = [*earlier, *(one for one in typed if one not in earlier)]
+    write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
     summary = None
     for plan in suite.cohorts:
         opened = open_planned(
@@ -93,18 +95,19 @@ def run_benchmark(
                 skip_bad=skip_bad,
                 progress=progress,
             )
-            _write_manifest(folder, suite, hardware, commands)
+            write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
             summary = write_summary(folder)
     # Where nothing was left to measure, the summary may have been interrupted.
     return summary or write_summary(folder)
 
 
-def _claim(folder: Path, suite: Suite) -> list[str]:
+def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
     """Make the folder, or see that it is of the same suite; return the commands that filled it."""
-    if not claim_folder(folder, MANIFEST):
+    content = claim_folder(folder, MANIFEST, manifest)
+    if content is None:
         return []
     try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))
+        found = json.loads(content)
         name, commands = str(found["suite"]), [str(one) for one in found["commands"]]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -117,14 +120,12 @@ def _claim(folder: Path, suite: Suite) -> list[str]:
     return commands
 
 
-def _write_manifest(
-    folder: Path, suite: Suite, hardware: Hardware, commands: Sequence[str]
-) -> None:
+def _manifest(folder: Path, suite: Suite, hardware: Hardware, commands: Sequence[str]) -> bytes:
     """Say what was done so far, in which time; what interruptions cost is not counted."""
     units = [
         json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(f"{UNITS}/*/{FINISHED}"))
     ]
-    manifest = {
+    content = {
         "suite": suite.name,
         "commands": list(commands),
         "units": [
@@ -135,7 +136,7 @@ def _write_manifest(
         "hardware": hardware.model_dump(),
         "versions": versions_of(*LIBRARIES),
     }
-    write_atomically(folder / MANIFEST, encode_json(manifest))
+    return encode_json(content)
 
 
 def _mixed(hardware: Hardware, plan: PlannedCohort) -> Hardware:

@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.images.measured import MeasuredImages, some_images
 from hrcam.benchmark.layout import EXAMPLES, MAPS

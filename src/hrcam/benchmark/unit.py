@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from hrcam.artifacts.files import changes, write_atomically
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.claim import changes
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort
 from hrcam.benchmark.contest import Variant

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.cohort import Cohort
 from hrcam.explainer import HRCAM
 from hrcam.training import Hardware, Run, TrainingConfig, train_cohort

@@ -35,7 +35,7 @@ def check(
     Exit code 1 if anything was refused.
     """
     with explained_errors(context):
-        from hrcam.artifacts.files import write_atomically
+        from hrcam.artifacts.atomic import write_atomically
         from hrcam.artifacts.text import encode_json
         from hrcam.cohort import check_cohort, open_cohort
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from safetensors.torch import save
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.sanity import Examples, Sanity
 from hrcam.artifacts.text import encode_json

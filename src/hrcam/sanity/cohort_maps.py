@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.scan_record import read_record, versions
 from hrcam.artifacts.text import encode_json
 from hrcam.cohort.foreground import background_of

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hrcam import __version__
-from hrcam.artifacts.files import changes, claim_folder, write_atomically
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.text import encode_json, encode_tsv
 from hrcam.errors import InputError
@@ -123,13 +124,10 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> bytes | None:
     Returns the manifest that was there; None if the folder was new or empty.
     """
     wanted = encode_json(manifest)
-    path = folder / MANIFEST
-    if claim_folder(folder, MANIFEST):
-        before = path.read_bytes()
-        _continue(path, json.loads(wanted))
-        return before
-    write_atomically(path, wanted)
-    return None
+    before = claim_folder(folder, MANIFEST, wanted)
+    if before is not None:
+        _continue(folder / MANIFEST, before, json.loads(wanted))
+    return before
 
 
 def _give_back(folder: Path, folders: Sequence[str], before: bytes | None) -> None:
@@ -142,10 +140,10 @@ def _give_back(folder: Path, folders: Sequence[str], before: bytes | None) -> No
     (folder / MANIFEST).unlink()
 
 
-def _continue(path: Path, wanted: dict[str, Any]) -> None:
+def _continue(path: Path, content: bytes, wanted: dict[str, Any]) -> None:
     """Note in the manifest if the cohort is to grow; refuse what would change its subjects."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(content)
         before, count = _identity(found), int(found["parameters"]["subjects"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -9,7 +9,8 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.files import changes, claim_folder, write_atomically
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort
@@ -185,18 +186,17 @@ def _check_classes(cohort: Cohort) -> None:
 def _claim(folder: Path, config: TrainingConfig, splits: bytes) -> None:
     """Make the folder, or see that it was begun with this cohort and configuration."""
     wanted = config.model_dump_json(indent=2) + "\n"
-    path = folder / CONFIG
-    if not claim_folder(folder, CONFIG):
-        write_atomically(folder / SPLITS, splits)
-        write_atomically(path, wanted.encode())
-        return
-    changed = changes(json.loads(path.read_text()), json.loads(wanted))
+    found = claim_folder(folder, CONFIG, wanted.encode())
+    changed = "" if found is None else changes(json.loads(found), json.loads(wanted))
     if changed:
         raise InputError(
             f"{folder} was begun with other options ({changed}): choose another folder, or "
             "repeat those options"
         )
-    if (folder / SPLITS).read_bytes() != splits:
+    # Missing where it was killed just after it was begun.
+    if not (folder / SPLITS).exists():
+        write_atomically(folder / SPLITS, splits)
+    elif (folder / SPLITS).read_bytes() != splits:
         raise InputError(
             f"{folder} was begun with other scans or labels: choose another folder, or delete it"
         )

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.text import encode_json
 from hrcam.artifacts.weights import read_weights, write_weights
 from hrcam.cohort.splits import Fold

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.text import encode_json
 from hrcam.cohort.scan import Cohort

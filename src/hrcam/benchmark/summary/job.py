@@ -2,18 +2,16 @@
 
 import json
 import logging
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import replacing, write_atomically
 from hrcam.benchmark.layout import ALL_MEASUREMENTS, EXAMPLES, MANIFEST, SUMMARY, UNITS
 from hrcam.benchmark.page.check_figures import faithfulness_figure, randomisation_figure
 from hrcam.benchmark.page.checks import (
@@ -116,7 +114,10 @@ def write_summary(out: Path) -> Summary:
         versions=_versions(units),
         seed=_SEED,
     )
-    with _written(out / ALL_MEASUREMENTS) as stream:
+    with (
+        replacing(out / ALL_MEASUREMENTS) as partial,
+        partial.open("w", newline="", encoding="utf-8") as stream,
+    ):
         copy_measurements(units, stream)
         for one in summaries:
             write_between_seeds(one.cohort, stream)
@@ -217,15 +218,3 @@ def _versions(units: Sequence[FinishedUnit]) -> dict[str, str]:
         for name, version in unit.versions.items():
             found.setdefault(name, {})[version] = None
     return {name: " and ".join(versions) for name, versions in found.items()}
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[TextIO]:
-    """Open a file that appears when it is whole: too large to be put together in memory."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as stream:
-            yield stream
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

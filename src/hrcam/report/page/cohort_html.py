@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hrcam.artifacts.files import write_atomically
+from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.map_colours import COLD, WARM
 from hrcam.report.page.cohort_page import CohortPage
 from hrcam.report.page.html import TEMPLATES

@@ -1,0 +1,53 @@
+"""A folder that a job fills and resumes: claimed once, known by a marker."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hrcam.artifacts.atomic import create_atomically
+from hrcam.errors import InputError
+
+
+def claim_folder(folder: Path, marker: str, content: bytes) -> bytes | None:
+    """Claim a folder for a job by writing its marker, or find the marker of an earlier start.
+
+    Several processes may claim one folder at once: one writes the marker, the others find it.
+
+    Parameters
+    ----------
+    folder
+        New, empty, or claimed before. Hidden files do not count.
+    marker
+        Name of the file that tells whose the folder is.
+    content
+        Of the marker.
+
+    Returns
+    -------
+    None if this call claimed the folder. Otherwise the content of the marker that was there: the
+    caller has to see whether it is of the same job.
+
+    Raises
+    ------
+    InputError
+        If the folder is a file, or holds something else.
+    OSError
+        If the marker cannot be written or read.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: choose a new or an empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / marker
+    held = any(not entry.name.startswith(".") for entry in folder.iterdir())
+    # Asked after the files were listed: what another process wrote, it wrote after its marker.
+    if held and not path.exists():
+        raise InputError(
+            f"{folder} is not empty and has no {marker}: choose a new or an empty folder"
+        )
+    return None if not held and create_atomically(path, content) else path.read_bytes()
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say which values differ, as "seed was 0, is 1"; "" if none does."""
+    different = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+    return ", ".join(f"{key} was {before.get(key)}, is {now.get(key)}" for key in different)
