@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.text import encode_tsv
+from hrcam.artifacts.formats import encode_tsv
 from hrcam.errors import HRCAMError, InputError
 
 LESION, NONE, LEFT_OUT = "lesion", "none", "left out"

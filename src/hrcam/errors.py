@@ -11,6 +11,10 @@ class InputError(HRCAMError, ValueError):
     """Images, labels, classes or options that cannot be used."""
 
 
+class NewerFormatError(InputError):
+    """A file that a newer version of hrcam has written."""
+
+
 class LevelError(HRCAMError, ValueError):
     """A model without usable feature maps, or a level that does not exist in it."""
 

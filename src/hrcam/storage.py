@@ -14,7 +14,7 @@ from torch import nn
 
 from hrcam import __version__
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.text import encode_json
+from hrcam.artifacts.formats import encode_json
 from hrcam.errors import LoadError
 from hrcam.head.covariance import ALL_OTHERS, LogitCovariance
 from hrcam.head.fit import Head, Target

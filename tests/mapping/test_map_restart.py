@@ -19,10 +19,10 @@ JOB = """
 import sys, time
 from pathlib import Path
 from small_runs import SmallRun, preparation, write_pictures
-import hrcam.artifacts.atomic, hrcam.artifacts.maps_folder_writing as maps_folder
+import hrcam.artifacts.maps_folder as maps_folder
 from hrcam.mapping import map_scans
 
-def slow(path, content, write=hrcam.artifacts.atomic.write_atomically):
+def slow(path, content, write=maps_folder.write_atomically):
     # As on a slow disk: half of the file is there for a while.
     half = Path(path).with_name(f".{Path(path).name}.1a2b.partial")
     half.parent.mkdir(parents=True, exist_ok=True)

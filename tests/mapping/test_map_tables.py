@@ -27,7 +27,7 @@ def test_a_scan_that_another_job_ends_with_meanwhile_is_in_the_table(
         return write_atomically(path, table)
 
     monkeypatch.setattr(tables, "write_atomically", write)
-    tables.write_tables(tmp_path / "maps", picture_run.classes, ".failures")
+    tables.write_tables(tmp_path / "maps", picture_run.classes)
     assert written == ["maps.tsv", "maps.tsv", "failures.tsv"]
     assert (tmp_path / "maps" / "maps.tsv").read_bytes() == expected
 
@@ -46,7 +46,7 @@ def test_a_job_that_ends_does_not_wait_for_those_that_are_busy(tmp_path, picture
         return write_atomically(path, table)
 
     monkeypatch.setattr(tables, "write_atomically", write)
-    tables.write_tables(tmp_path / "maps", picture_run.classes, ".failures")
+    tables.write_tables(tmp_path / "maps", picture_run.classes)
     assert len(busy) < 10
     table = (tmp_path / "maps" / "maps.tsv").read_text()
     assert "sub-99_run-1\t" in table

@@ -11,9 +11,10 @@ from PIL import Image as Pillow
 from small_runs import SmallRun, files_of, oblique, preparation, write_pictures, write_volume
 
 import hrcam.sanity.cohort_maps as sanity
+from hrcam.artifacts import sanity_record
+from hrcam.artifacts.map_checks import MapChecks
 from hrcam.cohort.scan import Scan
 from hrcam.mapping import map_scans
-from hrcam.sanity.checks import MapChecks
 from hrcam.sanity.cohort_maps import MappedScan, by_chance, foreground
 
 
@@ -60,7 +61,8 @@ def test_the_network_of_a_fold_is_checked_on_what_it_has_mapped(tmp_path):
 
 def mapped(name, folds, seen):
     return MappedScan(
-        SimpleNamespace(name=name), {"Folds": list(folds), "SeenInTraining": seen, "Scan": name}
+        SimpleNamespace(name=name),
+        SimpleNamespace(folds=folds, seen_in_training=seen, scan=name),
     )
 
 
@@ -107,13 +109,13 @@ def test_a_job_killed_between_the_two_files_leaves_no_two_that_do_not_fit(
     map_scans(picture_run, scans, tmp_path / "maps")
     before = files_of(tmp_path / "maps")
 
-    def stopped(path, content, write=sanity.write_atomically):
+    def stopped(path, content, write=sanity_record.write_atomically):
         if Path(path).name == "sanity.json":
             raise OSError(28, "No space left on device")
         return write(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(sanity, "write_atomically", stopped)
+        patched.setattr(sanity_record, "write_atomically", stopped)
         with pytest.raises(OSError, match="No space"):
             map_scans(picture_run, scans, tmp_path / "maps", classes="patient")
     assert not (tmp_path / "maps" / "sanity.json").exists()

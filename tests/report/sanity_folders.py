@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from hrcam.sanity.checks import CHECKS, LIMITS, Check, CoarseMap, MapChecks
+from hrcam.artifacts.map_checks import CHECKS, Check, CoarseMap, MapChecks
+from hrcam.sanity.checks import LIMITS
 
 GOOD = {"randomisation": 0.12, "likeness": 0.33, "repeatability": 0.64, "noise": 0.99, "shift": 0.9}
 COLUMNS = ("Image", "HR-CAM pattern", "CAM, 4 × 5 cells", "Network of fold 2", "Untrained network")

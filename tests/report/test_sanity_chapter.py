@@ -10,7 +10,7 @@ from sanity_folders import COLUMNS, map_checks, write_sanity
 from test_cohort_report import text_of
 from test_html import HOSTILE, Elements
 
-from hrcam.artifacts.sanity import Examples, Sanity
+from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.report.chapters.sanity import sanity_section
 from hrcam.report.chapters.sanity_words import doubts, verdict
 from hrcam.report.cohort_report import write_cohort_report

@@ -5,9 +5,34 @@ import json
 import platform
 from collections.abc import Collection, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
+
+MANIFEST_FORMAT = 1
+MANIFEST = "manifest.json"
+
 _OF_THE_START = ("hardware", "gpu", "versions")
+
+
+def write_manifest(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the manifest of a run, after which the run is complete."""
+    write_atomically(path, encode_json({FORMAT: MANIFEST_FORMAT, **content}))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read the manifest of a run, without its format version.
+
+    Raises
+    ------
+    NewerFormatError
+        If a newer version of hrcam has written it.
+    InputError
+        If it is missing or damaged.
+    """
+    return read_versioned(path, MANIFEST_FORMAT)
 
 
 def run_identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,7 +41,7 @@ def run_identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     manifest
-        Content of ``manifest.json``.
+        As from `read_manifest`.
 
     Returns
     -------

@@ -1,103 +1,215 @@
-"""What `hrcam map` left in its folder: a record per scan, and what failed."""
+"""A folder of maps: whose it is, which scans are done, and what was read from all of them."""
 
-import json
-import math
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.run_folder import REFUSED_COLUMNS, Row
-from hrcam.artifacts.text import optional_rows, read_object
-from hrcam.errors import InputError
+from hrcam.artifacts.atomic import PARTIALS, write_atomically
+from hrcam.artifacts.claim import claim_folder
+from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
+from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.maps_tables import FAILURES, MAPS, PROBLEMS, record_paths, write_tables
+from hrcam.artifacts.refusals import Refusal, Refused, read_refusals, refusal_fields
+from hrcam.artifacts.scan_record import (
+    RECORD_END,
+    MapInput,
+    ScanRecord,
+    read_record,
+    usable_record,
+)
+from hrcam.errors import InputError, NewerFormatError
 
-KINDS = ("pattern", "evidence")
-FAILURES = "failures.tsv"
+MAPS_FORMAT = 1
+DESCRIPTION = "dataset_description.json"
+_OF_INPUT = "table.json"
 
 
 @dataclass(frozen=True)
-class MapRecord:
-    """The maps of one scan, as the JSON file next to them tells.
+class ScanPlace:
+    """Where the files of one scan go.
 
     Attributes
     ----------
-    scan, participant
-        Names.
-    label
-        The true class; None where it is not known.
-    map_class
-        The class whose maps these are.
-    predicted
-        The most probable class.
-    predictor
-        Whose prediction that is: "network", or "HR-CAM head" where the head has learnt the labels;
-        "" where the record does not tell.
-    probabilities
-        Of each class, by name.
-    level_contributions
-        Mean evidence of each level, in logit units, by the level's name.
-    sources
-        The image of each channel.
-    files
-        "pattern" and "evidence": where the maps are.
-    shape
-        Spatial shape of the maps.
-    seen_in_training
-        Whether the networks were trained on this scan.
-    warnings
-        What the fit of these networks' heads warned of.
-    run
-        What tells the training run from others; empty where the record does not tell.
-    versions
-        Of the software that made them.
+    folder
+        Of the subject.
+    name
+        What all its files start with; other scans of the subject may start with it as well.
     """
 
-    scan: str
-    participant: str
-    label: str | None
-    map_class: str
-    predicted: str
-    predictor: str
-    probabilities: Mapping[str, float]
-    level_contributions: Mapping[str, float]
-    sources: tuple[Path, ...]
-    files: Mapping[str, Path]
-    shape: tuple[int, ...]
-    seen_in_training: bool
-    warnings: tuple[str, ...]
-    run: Mapping[str, Any]
-    versions: Mapping[str, str]
+    folder: Path
+    name: str
+
+    def record(self, label: str) -> Path:
+        """Return where the record of the maps of a class is, by the class's BIDS label."""
+        return self.folder / f"{self.name}_label-{label}{RECORD_END}"
+
+    def map(self, label: str, kind: str, suffix: str) -> Path:
+        """Return where the map of a kind is, of a class."""
+        return self.folder / f"{self.name}_label-{label}_desc-{kind}_hrcam{suffix}"
+
+    def records(self) -> list[Path]:
+        """Return the records of this scan, one for each class that it was mapped for."""
+        return self._files(rf"{self._start}{re.escape(RECORD_END)}")
+
+    def maps(self, record: Path) -> list[Path]:
+        """Return the maps that belong to one of these records, whether it names them or not."""
+        start = re.escape(record.name.removesuffix(RECORD_END))
+        return self._files(rf"{start}_desc-[^_]+_hrcam\.[^_]+")
+
+    def partials(self) -> list[Path]:
+        """Return what killed jobs left half written of this scan."""
+        return self._files(rf"\.{self._start}(_desc-[^_]+)?_hrcam\.[^_]+\.partial")
 
     @property
-    def outcome(self) -> str:
-        """Whether the prediction is "correct" or "wrong"; "unlabelled" without a label."""
-        if self.label is None:
-            return "unlabelled"
-        return "correct" if self.label == self.predicted else "wrong"
+    def _start(self) -> str:
+        # A label has no underscore, so that what follows one is an entity of another scan's name.
+        return rf"{re.escape(self.name)}_label-[^_]+"
 
-    @property
-    def confidence(self) -> float:
-        """Probability of the predicted class."""
-        return self.probabilities[self.predicted]
+    def _files(self, pattern: str) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        matches = re.compile(pattern).fullmatch
+        return sorted(path for path in self.folder.iterdir() if matches(path.name))
+
+
+class MapsWriter:
+    """Writes a folder of maps, a BIDS derivative; several jobs may write to one at once.
+
+    A scan's record is written last: where it is and fits, the scan is done.
+
+    Parameters
+    ----------
+    out
+        New, empty, or of an earlier job with the same run.
+    run
+        What tells the run from others.
+
+    Raises
+    ------
+    InputError
+        If the folder holds maps of another run, or something else.
+    NewerFormatError
+        If a newer version of hrcam has written it.
+    """
+
+    def __init__(self, out: Path, run: Mapping[str, Any]) -> None:
+        self.out = out
+        self._claim(run)
+
+    def remove_partials(self) -> None:
+        """Remove what a killed job left of tables; that of a scan goes when it is mapped."""
+        for folder in (self.out, self.out / PROBLEMS):
+            for partial in folder.glob(PARTIALS):
+                partial.unlink(missing_ok=True)
+
+    def place(self, name: str) -> ScanPlace:
+        """Return where a scan's files go, by its BIDS name.
+
+        Raises
+        ------
+        InputError
+            If that is outside this folder, as through a link.
+        """
+        folder = self.out / name.split("_")[0]
+        if folder.resolve().parent != self.out.resolve():
+            raise InputError(f"{folder} leads out of {self.out}: remove the link")
+        return ScanPlace(folder, name)
+
+    def is_done(self, place: ScanPlace, now: MapInput, wanted: str | None) -> bool:
+        """Tell whether the maps of a class, or of the predicted one, are there and up to date."""
+        record = self.record(place, now, wanted)
+        if record is not None:
+            self._failure(record.scan).unlink(missing_ok=True)
+        return record is not None
+
+    def record(self, place: ScanPlace, now: MapInput, wanted: str | None) -> ScanRecord | None:
+        """Return the record of the maps of a class that is up to date; None if there is none."""
+        for path in place.records():
+            record = usable_record(path)
+            if record is not None and record.is_current(now):
+                chosen = record.predicted if wanted is None else wanted
+                if record.map_class == chosen:
+                    return record
+        return None
+
+    def clear(self, place: ScanPlace, now: MapInput) -> None:
+        """Remove what is out of date of a scan, and what a killed job left half written."""
+        for path in place.records():
+            record = usable_record(path)
+            if record is None or not record.is_current(now):
+                path.unlink(missing_ok=True)
+                for file in place.maps(path):
+                    file.unlink(missing_ok=True)
+        for partial in place.partials():
+            partial.unlink(missing_ok=True)
+
+    def write(self, scan: str, files: Mapping[Path, bytes]) -> None:
+        """Write the files of a scan, in order; the last is its record."""
+        for path, content in files.items():
+            write_atomically(path, content)
+        self._failure(scan).unlink(missing_ok=True)
+
+    def write_failure(self, refused: Refused) -> None:
+        """Keep what is wrong with a scan for ``failures.tsv``."""
+        self._write_refusals(self._failure(refused.scan), [refused])
+
+    def write_refused_rows(self, refused: Sequence[Refused], scans: Sequence[str]) -> None:
+        """Keep what is wrong with the input as a whole, and forget scans that are not in it."""
+        self._write_refusals(self.out / PROBLEMS / _OF_INPUT, refused)
+        known = {_OF_INPUT, *(self._failure(scan).name for scan in scans)}
+        for path in (self.out / PROBLEMS).glob("*.json"):
+            if path.name not in known:
+                path.unlink(missing_ok=True)
+
+    def write_tables(self, classes: Sequence[str]) -> None:
+        """Write the tables of all scans, whichever job mapped them; classes in their order."""
+        write_tables(self.out, classes)
+
+    def _failure(self, scan: str) -> Path:
+        digest = hashlib.sha256(scan.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return self.out / PROBLEMS / f"{digest}.json"
+
+    def _write_refusals(self, path: Path, refused: Sequence[Refused]) -> None:
+        rows = [asdict(Refusal(*refusal_fields(each))) for each in refused]
+        write_atomically(path, encode_json(rows))
+
+    def _claim(self, run: Mapping[str, Any]) -> None:
+        """Make the folder, or see that it was begun with this run."""
+        if claim_folder(self.out, DESCRIPTION, _description(run)) is None:
+            return
+        try:
+            found = read_versioned(self.out / DESCRIPTION, MAPS_FORMAT).get("Run")
+        except NewerFormatError:
+            raise
+        except InputError:
+            found = None
+        if found != run:
+            raise InputError(
+                f"{self.out} holds maps of another run, or something else: choose another "
+                "folder, or delete it"
+            )
 
 
 @dataclass(frozen=True)
 class MapsFolder:
-    """Maps of a cohort.
+    """What a folder of maps holds.
 
     Attributes
     ----------
     folder
         Where they are.
     records
-        One per scan, sorted by name.
+        One per scan and class, sorted by name.
     failures
-        Rows of scans without maps, or with files that are damaged.
+        Scans without maps, and files that are damaged.
     """
 
     folder: Path
-    records: tuple[MapRecord, ...]
-    failures: tuple[Row, ...]
+    records: tuple[ScanRecord, ...]
+    failures: tuple[Refusal, ...]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -112,7 +224,7 @@ class MapsFolder:
 
 def is_maps(folder: Path) -> bool:
     """Tell whether a folder is one of maps."""
-    return (folder / "maps.tsv").exists() or next(folder.glob("*/*_hrcam.json"), None) is not None
+    return (folder / MAPS).exists() or bool(record_paths(folder))
 
 
 def read_maps(folder: Path) -> MapsFolder:
@@ -124,15 +236,21 @@ def read_maps(folder: Path) -> MapsFolder:
     ------
     InputError
         If there is no record that can be used.
+    NewerFormatError
+        If a newer version of hrcam has written a file.
     """
+    if (folder / DESCRIPTION).exists():
+        read_versioned(folder / DESCRIPTION, MAPS_FORMAT)
     records, damaged = [], []
-    for path in sorted(folder.glob("*/*_hrcam.json")):
+    for path in record_paths(folder):
         try:
-            records.append(_record(path))
+            records.append(read_record(path))
+        except NewerFormatError:
+            raise
         except InputError as error:
             message = str(error).replace(str(path), path.name)
-            damaged.append(failure(path.stem, path.name, message))
-    listed = optional_rows(folder / FAILURES, REFUSED_COLUMNS)
+            damaged.append(unreadable(path.stem, path.name, message))
+    listed = read_refusals(folder / FAILURES)
     if not records:
         raise InputError(
             f"{folder} has no maps that can be shown ({len(listed) + len(damaged)} failed): "
@@ -143,61 +261,28 @@ def read_maps(folder: Path) -> MapsFolder:
     )
 
 
-def failure(scan: str, file: str, message: str) -> Row:
-    """Make a row for maps that cannot be shown."""
+def unreadable(scan: str, file: str, message: str) -> Refusal:
+    """Describe maps that cannot be shown."""
     advice = "Make the maps of this scan again."
-    fields = (scan, file, "unreadable-map", message, advice)
-    return dict(zip(REFUSED_COLUMNS, fields, strict=True))
+    return Refusal(scan, file, "unreadable-map", message, advice)
 
 
-def _record(path: Path) -> MapRecord:
-    content = read_object(path)
-    try:
-        probabilities = _numbers(content["Probabilities"])
-        record = MapRecord(
-            scan=str(content["Scan"]),
-            participant=str(content["Participant"]),
-            label=None if content.get("Label") is None else str(content["Label"]),
-            map_class=str(content["Class"]),
-            predicted=str(content["PredictedClass"]),
-            predictor=str(content.get("Predictor", "")),
-            probabilities=probabilities,
-            level_contributions=_numbers(content["LevelContributions"]),
-            sources=tuple(Path(source) for source in content["Sources"]),
-            files={kind: _beside(path, content["Files"][kind]) for kind in KINDS},
-            shape=tuple(int(size) for size in content["Shape"]),
-            seen_in_training=bool(content.get("SeenInTraining", False)),
-            warnings=tuple(map(str, content.get("Warnings", ()))),
-            run=dict(content.get("Run", {})),
-            versions={str(k): str(v) for k, v in dict(content.get("Versions", {})).items()},
-        )
-    except KeyError as error:
-        raise InputError(f"{path.name} says nothing of {error}") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path.name} cannot be understood: {error}") from error
-    if record.predicted not in probabilities or record.map_class not in probabilities:
-        raise InputError(f"{path.name} gives no probability of its own class")
-    return record
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    numbers = {str(name): float(value) for name, value in values.items()}
-    if not all(map(math.isfinite, numbers.values())):
-        raise ValueError(f"not finite: {json.dumps(numbers)}")
-    return numbers
-
-
-def _beside(path: Path, name: str) -> Path:
-    """Only files next to the record: a record from elsewhere must not make us open others."""
-    if Path(name).name != name:
-        raise ValueError(f"{name!r} is not a file next to it")
-    return path.parent / name
-
-
-def software(records: Sequence[MapRecord]) -> dict[str, str]:
+def software(records: Sequence[ScanRecord]) -> dict[str, str]:
     """Versions that made the maps; several of one package are all named."""
     found: dict[str, set[str]] = {}
     for record in records:
         for name, version in record.versions.items():
             found.setdefault(name, set()).add(version)
     return {name: " and ".join(sorted(versions)) for name, versions in sorted(found.items())}
+
+
+def _description(run: Mapping[str, Any]) -> bytes:
+    description = {
+        "Name": "HR-CAM maps",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "hrcam", "Version": versions_of("hrcam")["hrcam"]}],
+        BIDS_FORMAT: MAPS_FORMAT,
+        "Run": dict(run),
+    }
+    return encode_json(description)

@@ -5,15 +5,29 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.scan_record import read_record
-from hrcam.artifacts.text import encode_tsv
+from hrcam.artifacts.formats import encode_tsv
+from hrcam.artifacts.refusals import Refusal, encode_refusals, refusal_fields
+from hrcam.artifacts.scan_record import RECORD_END, usable_record
+
+MAPS, FAILURES = "maps.tsv", "failures.tsv"
+PROBLEMS = ".failures"
+"""Folder with a JSON list of refusals for each scan that failed, and for the input as a whole."""
+
+PROBABILITY = "probability_"
+"""What the column of each class begins with."""
+
+MAPS_COLUMNS = ("scan", "participant", "label", "class", "predicted")
+MAPS_LAST_COLUMNS = ("seen_in_training", "json")
 
 _TIMES = 5
-MAPS, FAILURES = "maps.tsv", "failures.tsv"
-_FAILURE_COLUMNS = ("scan", "file", "reason", "message", "advice")
 
 
-def write_tables(out: Path, classes: Sequence[str], failures: str) -> None:
+def record_paths(out: Path) -> list[Path]:
+    """Return the records of a folder of maps, sorted."""
+    return sorted(out.glob(f"sub-*/*{RECORD_END}"))
+
+
+def write_tables(out: Path, classes: Sequence[str]) -> None:
     """Write ``maps.tsv`` and ``failures.tsv`` from what all jobs have left in the folder.
 
     Parameters
@@ -22,16 +36,14 @@ def write_tables(out: Path, classes: Sequence[str], failures: str) -> None:
         The folder of maps.
     classes
         Names, in the order of the class indices.
-    failures
-        Name of the folder within, with a JSON list of problems in each file.
     """
     _write_till_steady(
         out / MAPS,
-        lambda: sorted(out.glob("sub-*/*_hrcam.json")),
+        lambda: record_paths(out),
         lambda records: _maps_table(out, records, classes),
     )
     _write_till_steady(
-        out / FAILURES, lambda: sorted((out / failures).glob("*.json")), _failures_table
+        out / FAILURES, lambda: sorted((out / PROBLEMS).glob("*.json")), _failures_table
     )
 
 
@@ -63,27 +75,29 @@ def _state(paths: Iterable[Path]) -> list[tuple[Path, int]]:
 
 
 def _maps_table(out: Path, paths: Sequence[Path], classes: Sequence[str]) -> bytes:
-    columns = ["scan", "participant", "label", "class", "predicted"]
-    columns += [f"probability_{name}" for name in classes]
     rows = []
     for path in paths:
-        record = read_record(path)
-        if not record:
+        record = usable_record(path)
+        if record is None:
             continue
-        start = [record["Scan"], record["Participant"], record["Label"], record["Class"]]
-        values = [f"{record['Probabilities'][name]:.6g}" for name in classes]
-        end = [record["SeenInTraining"], path.relative_to(out).as_posix()]
-        rows.append([*start, record["PredictedClass"], *values, *end])
+        rows.append(
+            [
+                *(record.scan, record.participant, record.label),
+                *(record.map_class, record.predicted),
+                *(f"{record.probabilities[name]:.6g}" for name in classes),
+                *(record.seen_in_training, path.relative_to(out).as_posix()),
+            ]
+        )
     rows.sort(key=lambda row: (row[0], row[3]))
-    return encode_tsv([*columns, "seen_in_training", "json"], rows)
+    columns = (f"{PROBABILITY}{name}" for name in classes)
+    return encode_tsv([*MAPS_COLUMNS, *columns, *MAPS_LAST_COLUMNS], rows)
 
 
 def _failures_table(paths: Sequence[Path]) -> bytes:
-    problems = []
+    refusals = []
     for path in paths:
         try:
-            problems += json.loads(path.read_bytes())
+            refusals += [Refusal(**each) for each in json.loads(path.read_bytes())]
         except FileNotFoundError:
             continue
-    rows = [[problem[column] for column in _FAILURE_COLUMNS] for problem in problems]
-    return encode_tsv(list(_FAILURE_COLUMNS), sorted(rows))
+    return encode_refusals(sorted(refusals, key=refusal_fields))

@@ -1,47 +1,47 @@
-"""What `hrcam train` left in its folder, as far as a report tells of it."""
+"""The folder of a training run: what `hrcam train` writes, and what others read of it."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.text import optional_object, optional_rows, read_object, read_rows
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.claim import changes, claim_folder
+from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
+from hrcam.artifacts.manifest import MANIFEST, read_manifest
+from hrcam.artifacts.refusals import Refusal, Refused, encode_refusals, read_refusals
+from hrcam.artifacts.run_tables import (
+    PREDICTIONS,
+    SPLITS,
+    Prediction,
+    SplitRow,
+    encode_splits,
+    pool_predictions,
+    read_predictions,
+    read_splits,
+)
 from hrcam.errors import InputError
 
-Row = Mapping[str, str]
+RUN_FORMAT = 1
 
-MANIFEST = "manifest.json"
-PREDICTIONS = "predictions.tsv"
+CONFIG, PREPARATION, FINGERPRINT, METRICS = (
+    "config.json",
+    "preparation.json",
+    "fingerprint.json",
+    "metrics.json",
+)
 REFUSED = "refused.tsv"
-REFUSED_COLUMNS = ("scan", "file", "reason", "message", "advice")
 
+# In the folder of a fold; it is done when the last one is there.
+NETWORK, EXPLAINER, FOLD = "network.safetensors", "explainer", "fold.json"
 
-@dataclass(frozen=True)
-class Prediction:
-    """What was predicted for one scan by networks that had not seen it.
-
-    Attributes
-    ----------
-    scan, participant, label, fold
-        As in the table; the label is the true class.
-    network
-        The network's own probability of each class, in the order of the run's classes.
-    head
-        That of HR-CAM's head; None where the run does not tell.
-    """
-
-    scan: str
-    participant: str
-    label: str
-    fold: str
-    network: tuple[float, ...]
-    head: tuple[float, ...] | None
+# While a run is trained: checkpoints in the folder of a fold, prepared images in that of the run.
+CHECKPOINTS, WORK = "checkpoints", "work"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A finished training run.
+    """What the folder of a finished training run holds.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ class RunFolder:
     preparation: Mapping[str, Any]
     fingerprint: Mapping[str, Any]
     manifest: Mapping[str, Any]
-    splits: tuple[Row, ...]
-    refused: tuple[Row, ...]
+    splits: tuple[SplitRow, ...]
+    refused: tuple[Refusal, ...]
 
     @property
     def positive(self) -> str | None:
@@ -82,7 +82,7 @@ class RunFolder:
 
 def is_run(folder: Path) -> bool:
     """Tell whether a folder is that of a training run, finished or not."""
-    return (folder / PREDICTIONS).exists() or (folder / "config.json").exists()
+    return (folder / PREDICTIONS).exists() or (folder / CONFIG).exists()
 
 
 def read_run(folder: Path) -> RunFolder:
@@ -91,63 +91,114 @@ def read_run(folder: Path) -> RunFolder:
     Raises
     ------
     InputError
-        If the training is not complete, or a file is missing or damaged.
+        If the folder is none, the training is not complete, or a file is missing or damaged.
+    NewerFormatError
+        If a newer version of hrcam has written a file.
     """
     if not (folder / MANIFEST).exists():  # the last to be written
+        state = "its training is not complete" if is_run(folder) else "is no run"
         raise InputError(
-            f"{folder}: its training is not complete; run the command `hrcam train COHORT --out "
-            f"{folder}` again"
+            f"{folder}: {state}; run the command `hrcam train COHORT --out {folder}` (again)"
         )
-    metrics = read_object(folder / "metrics.json")
+    metrics = read_versioned(folder / METRICS, RUN_FORMAT)
     classes = metrics.get("classes")
     if not isinstance(classes, list) or len(classes) < 2:
-        raise InputError(f"{folder / 'metrics.json'} names no classes: train again")
+        raise InputError(f"{folder / METRICS} names no classes: train again")
     names = tuple(map(str, classes))
-    path = folder / PREDICTIONS
-    columns = ("scan", "participant", "label", *(f"probability_{name}" for name in names))
-    rows = read_rows(path, columns)
-    if not rows:
-        raise InputError(f"{path} has no row: was it stopped before it was done?")
+    fingerprint = folder / FINGERPRINT
     return RunFolder(
         folder=folder,
         classes=names,
-        predictions=tuple(_prediction(row, names, path) for row in rows),
+        predictions=read_predictions(folder / PREDICTIONS, names),
         metrics=metrics,
-        config=read_object(folder / "config.json"),
-        preparation=read_object(folder / "preparation.json"),
-        fingerprint=optional_object(folder / "fingerprint.json"),
-        manifest=read_object(folder / MANIFEST),
-        splits=tuple(optional_rows(folder / "splits.tsv", ("scan", "participant", "label"))),
-        refused=tuple(optional_rows(folder / REFUSED, REFUSED_COLUMNS)),
+        config=read_versioned(folder / CONFIG, RUN_FORMAT),
+        preparation=read_versioned(folder / PREPARATION, RUN_FORMAT),
+        fingerprint=read_versioned(fingerprint, RUN_FORMAT) if fingerprint.exists() else {},
+        manifest=read_manifest(folder / MANIFEST),
+        splits=read_splits(folder / SPLITS),
+        refused=read_refusals(folder / REFUSED),
     )
 
 
-def _prediction(row: Row, classes: Sequence[str], path: Path) -> Prediction:
-    if row["label"] not in classes:
+def begin_run(folder: Path, config: Mapping[str, Any], splits: Iterable[SplitRow]) -> None:
+    """Make the folder of a run, or see that it was begun with this configuration and cohort.
+
+    Parameters
+    ----------
+    folder
+        New, empty, or begun before.
+    config
+        Everything that changes the result, as plain content for a JSON file.
+    splits
+        Of every scan.
+
+    Raises
+    ------
+    InputError
+        If it was begun with something else, or holds something else.
+    NewerFormatError
+        If a newer version of hrcam has begun it.
+    """
+    path, table = folder / SPLITS, encode_splits(splits)
+    wanted = encode_json({FORMAT: RUN_FORMAT, **config})
+    if claim_folder(folder, CONFIG, wanted) is not None:
+        before = read_versioned(folder / CONFIG, RUN_FORMAT)
+        if changed := changes(before, config):
+            raise InputError(
+                f"{folder} was begun with other options ({changed}): choose another folder, or "
+                "repeat those options"
+            )
+    if not path.exists():  # new, or killed just after it was claimed
+        write_atomically(path, table)
+    elif path.read_bytes() != table:
         raise InputError(
-            f"{path}: {row['scan']} has the label {row['label']!r}, which is none of the run's "
-            f"classes ({', '.join(classes)}): train again"
+            f"{folder} was begun with other scans or labels: choose another folder, or delete it"
         )
-    with_head = all(f"head_probability_{name}" in row for name in classes)
-
-    def probabilities(prefix: str) -> tuple[float, ...]:
-        return tuple(_probability(row, f"{prefix}{name}", path) for name in classes)
-
-    return Prediction(
-        scan=row["scan"],
-        participant=row["participant"],
-        label=row["label"],
-        fold=row.get("fold", ""),
-        network=probabilities("probability_"),
-        head=probabilities("head_probability_") if with_head else None,
-    )
 
 
-def _probability(row: Row, column: str, path: Path) -> float:
-    try:
-        value = float(row[column])
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
-        raise InputError(f"{path}: {column} of {row['scan']} is {row[column]!r}: train again")
-    return value
+def write_inputs(
+    folder: Path,
+    preparation: Mapping[str, Any],
+    fingerprint: Mapping[str, Any],
+    refused: Iterable[Refused],
+) -> None:
+    """Write what the checks of a cohort led to: how images are prepared, and what was left out."""
+    _write(folder / PREPARATION, preparation)
+    _write(folder / FINGERPRINT, fingerprint)
+    write_atomically(folder / REFUSED, encode_refusals(refused))
+
+
+def pool_folds(folder: Path, folds: int, classes: tuple[str, ...]) -> tuple[Prediction, ...]:
+    """Write the predictions of all folds as one table, and return them."""
+    tables = [fold_folder(folder, fold) / PREDICTIONS for fold in range(1, folds + 1)]
+    write_atomically(folder / PREDICTIONS, pool_predictions(tables))
+    return read_predictions(folder / PREDICTIONS, classes)
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write ``metrics.json``."""
+    _write(folder / METRICS, metrics)
+
+
+def fold_folder(run: Path, fold: int) -> Path:
+    """Return where a fold, counted from 1, is written."""
+    return run / f"fold-{fold}"
+
+
+def is_done(fold: Path) -> bool:
+    """Tell whether the folder of a fold is complete."""
+    return (fold / FOLD).is_file()
+
+
+def write_fold(fold: Path, details: Mapping[str, Any]) -> None:
+    """Write ``fold.json``, after which the fold is done."""
+    _write(fold / FOLD, details)
+
+
+def read_fold(fold: Path) -> dict[str, Any]:
+    """Read ``fold.json``; raises InputError if it is missing or damaged."""
+    return read_versioned(fold / FOLD, RUN_FORMAT)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    write_atomically(path, encode_json({FORMAT: RUN_FORMAT, **content}))

@@ -1,17 +1,27 @@
 """The JSON file next to the maps of a scan: what they are, and what they were made from."""
 
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.text import encode_json
-from hrcam.cohort.image import Image
-from hrcam.cohort.scan import Scan
-from hrcam.mapping.ensemble import GridMaps
+from hrcam.errors import InputError, NewerFormatError
+
+RECORD_FORMAT = 1
+RECORD_END = "_hrcam.json"
+"""What the name of every record ends with."""
+
+KINDS = ("pattern", "evidence")
+"""The maps that every scan has."""
+
+NETWORK, HEAD = "network", "HR-CAM head"
+"""Who can have predicted a class."""
 
 _OUTSIDE = "0 in voxels outside the network's grid, which it did not see"
 MAPS = {
@@ -37,20 +47,233 @@ MAPS = {
 }
 
 
-def expected_fields(scan: Scan, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields by which a record is told to be of this scan and up to date."""
-    sources = [path.absolute() for path in scan.images.values()]
-    found = [status for source in sources for status in _statuses(source)]
-    return {
-        "Scan": scan.name,
-        "Participant": scan.participant,
-        "Label": scan.label,
-        "Sources": [str(source) for source in sources],
-        "SourceBytes": sum(one.st_size for one in found),
-        # In seconds since 1970, of the newest; no date, as a clock may have been set to any.
-        "SourceModified": max((one.st_mtime for one in found), default=None),
-        "Run": dict(run),
+@dataclass(frozen=True, kw_only=True)
+class MapInput:
+    """What maps are made from: they are up to date while none of it changes.
+
+    Attributes
+    ----------
+    scan, participant
+        Names.
+    label
+        The true class; None where it is not known.
+    sources
+        The image of each channel, by its absolute path; of a DICOM series the folder.
+    source_bytes
+        Size of all files together.
+    source_modified
+        When the newest was changed, in seconds since 1970; None where none can be read.
+    run
+        What tells the training run from others; empty where the record does not tell.
+    """
+
+    scan: str
+    participant: str
+    label: str | None
+    sources: tuple[Path, ...]
+    source_bytes: int
+    source_modified: float | None
+    run: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        scan: str,
+        participant: str,
+        label: str | None,
+        images: Sequence[Path],
+        run: Mapping[str, Any],
+    ) -> "MapInput":
+        """Describe a scan by its images as they are on disk now."""
+        sources = tuple(path.absolute() for path in images)
+        found = [status for source in sources for status in _statuses(source)]
+        return cls(
+            scan=scan,
+            participant=participant,
+            label=label,
+            sources=sources,
+            source_bytes=sum(one.st_size for one in found),
+            source_modified=max((one.st_mtime for one in found), default=None),
+            run=dict(run),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanRecord(MapInput):
+    """The maps of one scan for one class, and what they were made from.
+
+    Attributes
+    ----------
+    voxel_hash
+        Of the images.
+    folds
+        Whose networks made the maps, counted from 1.
+    seen_in_training
+        Whether these networks were trained on this scan.
+    warnings
+        What the fit of their heads warned of.
+    grid, grid_spacing
+        Shape of the network's grid, and its spacing in mm; None for pictures.
+    map_class, class_index
+        The class whose maps these are, and its place among the classes.
+    predicted
+        The most probable class.
+    predictor
+        Whose prediction that is: `NETWORK`, or `HEAD` where the head has learnt the labels; ""
+        where the record does not tell.
+    probabilities
+        Of each class, by name, in the order of the classes.
+    logit, bias
+        Of the class, by HR-CAM's heads; the mean of the evidence plus the bias is the logit.
+    level_contributions
+        Mean evidence of each level, in logit units, by the level's name.
+    shape
+        Spatial shape of the maps.
+    files
+        Where the files next to the record are: "evidence", "pattern", perhaps "std" and "overlay".
+    versions
+        Of the software that made them.
+    """
+
+    voxel_hash: str
+    folds: tuple[int, ...]
+    seen_in_training: bool
+    warnings: tuple[str, ...]
+    grid: tuple[int, ...]
+    grid_spacing: tuple[float, ...] | None
+    map_class: str
+    class_index: int
+    predicted: str
+    predictor: str
+    probabilities: Mapping[str, float]
+    logit: float
+    bias: float
+    level_contributions: Mapping[str, float]
+    shape: tuple[int, ...]
+    files: Mapping[str, Path]
+    versions: Mapping[str, str]
+
+    @property
+    def outcome(self) -> str:
+        """Whether the prediction is "correct" or "wrong"; "unlabelled" without a label."""
+        if self.label is None:
+            return "unlabelled"
+        return "correct" if self.label == self.predicted else "wrong"
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the predicted class."""
+        return self.probabilities[self.predicted]
+
+    def is_current(self, now: MapInput) -> bool:
+        """Tell whether the maps are there and were made from this."""
+        same = all(
+            getattr(self, field.name) == getattr(now, field.name) for field in fields(MapInput)
+        )
+        return same and all(path.is_file() for path in self.files.values())
+
+
+def encode_record(record: ScanRecord) -> bytes:
+    """Encode the record of one scan's maps."""
+    content = {
+        BIDS_FORMAT: RECORD_FORMAT,
+        "Scan": record.scan,
+        "Participant": record.participant,
+        "Label": record.label,
+        "Sources": [str(source) for source in record.sources],
+        "SourceBytes": record.source_bytes,
+        "SourceModified": record.source_modified,
+        "Run": dict(record.run),
+        "VoxelHash": record.voxel_hash,
+        "Folds": list(record.folds),
+        "SeenInTraining": record.seen_in_training,
+        "Warnings": list(record.warnings),
+        "Grid": {"Shape": record.grid, "Spacing": record.grid_spacing},
+        "Class": record.map_class,
+        "ClassIndex": record.class_index,
+        "PredictedClass": record.predicted,
+        "Predictor": record.predictor,
+        "Probabilities": dict(record.probabilities),
+        "Logit": record.logit,
+        "Bias": record.bias,
+        "LevelContributions": dict(record.level_contributions),
+        "Maps": {kind: MAPS[kind] for kind in record.files if kind in MAPS},
+        "Shape": list(record.shape),
+        "Space": "orig",
+        "Files": {kind: path.name for kind, path in record.files.items()},
+        "Versions": dict(record.versions),
     }
+    return encode_json(content)
+
+
+def read_record(path: Path) -> ScanRecord:
+    """Read a record.
+
+    Raises
+    ------
+    NewerFormatError
+        If a newer version of hrcam has written it.
+    InputError
+        If it is missing or damaged.
+    """
+    content = read_versioned(path, RECORD_FORMAT)
+    try:
+        modified, spacing = content["SourceModified"], content["Grid"]["Spacing"]
+        record = ScanRecord(
+            scan=str(content["Scan"]),
+            participant=str(content["Participant"]),
+            label=None if content.get("Label") is None else str(content["Label"]),
+            sources=tuple(Path(source) for source in content["Sources"]),
+            source_bytes=int(content["SourceBytes"]),
+            source_modified=None if modified is None else float(modified),
+            run=dict(content.get("Run", {})),
+            voxel_hash=str(content["VoxelHash"]),
+            folds=tuple(map(int, content["Folds"])),
+            seen_in_training=bool(content.get("SeenInTraining", False)),
+            warnings=tuple(map(str, content.get("Warnings", ()))),
+            grid=tuple(map(int, content["Grid"]["Shape"])),
+            grid_spacing=None if spacing is None else tuple(map(float, spacing)),
+            map_class=str(content["Class"]),
+            class_index=int(content["ClassIndex"]),
+            predicted=str(content["PredictedClass"]),
+            predictor=str(content.get("Predictor", "")),
+            probabilities=_numbers(content["Probabilities"]),
+            logit=float(content["Logit"]),
+            bias=float(content["Bias"]),
+            level_contributions=_numbers(content["LevelContributions"]),
+            shape=tuple(int(size) for size in content["Shape"]),
+            files=_files(path, content["Files"]),
+            versions={str(k): str(v) for k, v in dict(content.get("Versions", {})).items()},
+        )
+    except KeyError as error:
+        raise InputError(f"{path.name} says nothing of {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path.name} cannot be understood: {error}") from error
+    if not {record.predicted, record.map_class} <= record.probabilities.keys():
+        raise InputError(f"{path.name} gives no probability of its own class")
+    return record
+
+
+def usable_record(path: Path) -> ScanRecord | None:
+    """Read a record; None where it is missing or damaged, so that the maps are made again.
+
+    Raises
+    ------
+    NewerFormatError
+        If a newer version of hrcam has written it.
+    """
+    try:
+        return read_record(path)
+    except NewerFormatError:
+        raise
+    except InputError:
+        return None
+
+
+@cache
+def map_versions() -> dict[str, str]:
+    """Return versions of Python and of what computes and writes the maps."""
+    return versions_of("hrcam", "torch", "numpy", "nibabel")
 
 
 def _statuses(source: Path) -> list[os.stat_result]:
@@ -62,57 +285,19 @@ def _statuses(source: Path) -> list[os.stat_result]:
         return []
 
 
-def encode_record(
-    provenance: Mapping[str, Any],
-    classes: tuple[str, ...],
-    image: Image,
-    maps: GridMaps,
-    files: Mapping[str, str],
-) -> bytes:
-    """Encode the record of one scan's maps.
-
-    Parameters
-    ----------
-    provenance
-        The fields of `expected_fields`, and further ones on how the maps were made.
-    classes
-        Names, in the order of the class indices.
-    image
-        The scan.
-    maps
-        What the networks say of it.
-    files
-        Names next to the record, by kind: "evidence", "pattern", perhaps "std" and "overlay".
-    """
-    record = {
-        **provenance,
-        "Class": classes[maps.explained],
-        "ClassIndex": maps.explained,
-        "PredictedClass": classes[maps.predicted],
-        "Predictor": maps.predictor,
-        "Probabilities": dict(zip(classes, maps.probabilities.tolist(), strict=True)),
-        "Logit": maps.logit,
-        "Bias": maps.bias,
-        "LevelContributions": maps.level_contributions,
-        "Maps": {name: MAPS[name] for name in maps.maps},
-        "Shape": list(image.shape),
-        "Space": "orig",
-        "Files": dict(files),
-        "Versions": versions(),
-    }
-    return encode_json(record)
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    numbers = {str(name): float(value) for name, value in values.items()}
+    if not all(map(math.isfinite, numbers.values())):
+        raise ValueError(f"not finite: {json.dumps(numbers)}")
+    return numbers
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """Read a record; an empty one where it is missing or damaged, which makes it out of date."""
-    try:
-        record = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-@cache
-def versions() -> dict[str, str]:
-    """Return versions of Python and of what computes and writes the maps."""
-    return versions_of("hrcam", "torch", "numpy", "nibabel")
+def _files(record: Path, names: Mapping[str, Any]) -> dict[str, Path]:
+    """Only files next to the record: a record from elsewhere must not make us open others."""
+    missing = [kind for kind in KINDS if kind not in names]
+    if missing:
+        raise KeyError(missing[0])
+    for name in names.values():
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is not a file next to it")
+    return {str(kind): record.parent / name for kind, name in names.items()}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import claim_folder
+from hrcam.artifacts.formats import encode_json
 from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import open_planned
 from hrcam.benchmark.layout import COHORTS, FINISHED, MANIFEST, UNITS
 from hrcam.benchmark.measures.attributions import check_captum

@@ -10,8 +10,8 @@ import pandas as pd
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import changes
+from hrcam.artifacts.formats import encode_json
 from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.text import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort
 from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
 from hrcam.benchmark.layout import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
@@ -19,9 +19,6 @@ from hrcam.benchmark.unit_parts import PARTS, UnitParts, seconds_by_part, timed
 from hrcam.benchmark.unit_runs import UnitRuns, train_runs
 from hrcam.errors import InputError
 from hrcam.training import Hardware, Run
-from hrcam.training.run import PREDICTIONS as RUN_PREDICTIONS
-from hrcam.training.run import SPLITS
-from hrcam.training.run_summary import PREDICTORS
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +99,7 @@ def measure_unit(
     measured = choose_images(usable, runs, hardware.device)
     parts = UnitParts(usable, runs, measured, seed, folder, hardware, progress)
     table = parts.measure()
-    tested = set(_predicted(runs.logits)["scan"])
+    tested = {one.scan for one in runs.logits.predictions}
     scans = [scan for scan in usable.cohort.scans if scan.name in tested]
     write_atomically(folder / MEASUREMENTS, _csv(table))
     write_atomically(folder / PREDICTIONS, _csv(_predictions(runs)))
@@ -153,8 +150,7 @@ def _check_same(path: Path, identity: dict[str, Any]) -> None:
 
 def _accepted(opened: OpenedCohort, run: Run) -> OpenedCohort:
     """Leave out the scans that the checks refused."""
-    splits = pd.read_csv(run.folder / SPLITS, sep="\t", dtype=str, keep_default_na=False)
-    accepted = set(splits["scan"])
+    accepted = {row.scan for row in run.splits}
     scans = tuple(scan for scan in opened.cohort.scans if scan.name in accepted)
     return replace(opened, cohort=replace(opened.cohort, scans=scans))
 
@@ -167,26 +163,14 @@ def _predictions(runs: UnitRuns) -> pd.DataFrame:
         ("HR-CAM (labels)", runs.labels, "head"),
         ("HR-CAM (joint)", runs.joint, "head"),
     )
-    tables = []
-    for predictor, run, who in sources:
-        table = _predicted(run)
-        tables += [
-            pd.DataFrame(
-                {
-                    "subject": table["scan"],
-                    "label": table["label"],
-                    "predictor": predictor,
-                    "class": name,
-                    "probability": table[f"{PREDICTORS[who]}{name}"],
-                }
-            )
-            for name in run.classes
-        ]
-    return pd.concat(tables, ignore_index=True)
-
-
-def _predicted(run: Run) -> pd.DataFrame:
-    return pd.read_csv(run.folder / RUN_PREDICTIONS, sep="\t", dtype=str, keep_default_na=False)
+    rows = [
+        (one.scan, one.label, predictor, name, f"{getattr(one, who)[place]:.6g}")
+        for predictor, run, who in sources
+        for place, name in enumerate(run.classes)
+        for one in run.predictions
+    ]
+    columns = ["subject", "label", "predictor", "class", "probability"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _csv(table: pd.DataFrame) -> bytes:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.text import encode_json
+from hrcam.artifacts.formats import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort
 from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.images.measured import MeasuredImages, some_images

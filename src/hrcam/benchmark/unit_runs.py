@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 
 from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.run_folder import NETWORK, begin_run, fold_folder
 from hrcam.cohort import Cohort
 from hrcam.explainer import HRCAM
 from hrcam.training import Hardware, Run, TrainingConfig, train_cohort
 from hrcam.training.config import HeadKind
-from hrcam.training.fold import NETWORK
-from hrcam.training.run import CONFIG, SPLITS, fold_folder
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +117,8 @@ def _share_networks(run: Run, folder: Path, config: TrainingConfig) -> None:
         return
     begun = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(begun, ignore_errors=True)
+    begin_run(begun, config.model_dump(mode="json"), run.splits)
     for fold in range(1, run.folds + 1):
         network = (fold_folder(run.folder, fold) / NETWORK).read_bytes()
         write_atomically(fold_folder(begun, fold) / NETWORK, network)
-    write_atomically(begun / SPLITS, (run.folder / SPLITS).read_bytes())
-    write_atomically(begun / CONFIG, (config.model_dump_json(indent=2) + "\n").encode())
     begun.rename(folder)

@@ -36,7 +36,7 @@ def check(
     """
     with explained_errors(context):
         from hrcam.artifacts.atomic import write_atomically
-        from hrcam.artifacts.text import encode_json
+        from hrcam.artifacts.formats import encode_json
         from hrcam.cohort import check_cohort, open_cohort
 
         report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save
 
 from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.formats import encode_json
 from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.sanity import Examples, Sanity
-from hrcam.artifacts.text import encode_json
+from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.baselines import CAM, GradCAM
 from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
 from hrcam.demo.page import demo_page

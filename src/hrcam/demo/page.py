@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hrcam.artifacts.sanity import Sanity
+from hrcam.artifacts.sanity_record import Sanity
 from hrcam.benchmark.contest import PATTERN, lead
 from hrcam.demo.study import Study
 from hrcam.explainer import HRCAM

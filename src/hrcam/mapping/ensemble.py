@@ -7,11 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hrcam.artifacts.scan_record import HEAD, NETWORK
 from hrcam.explainer import HRCAM
 from hrcam.explanation import Explanation
-
-NETWORK, HEAD = "network", "HR-CAM head"
-"""Who can have predicted a class."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from hrcam.artifacts.manifest import fit_warnings, run_identity, warning_lines
-from hrcam.artifacts.maps_folder_writing import FAILURES, MapsFolder, ScanPlace
-from hrcam.artifacts.maps_tables import write_tables
-from hrcam.artifacts.scan_record import encode_record, expected_fields
+from hrcam.artifacts.maps_folder import MapsWriter, ScanPlace
+from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record, map_versions
 from hrcam.cohort.image import Image
 from hrcam.cohort.problems import ImageError, Problem, Reason
 from hrcam.cohort.reading import read_scan
@@ -24,7 +23,7 @@ from hrcam.mapping.encoding import encode_map, suffix_of
 from hrcam.mapping.ensemble import explain_image
 from hrcam.mapping.names import bids_labels, bids_scan_names
 from hrcam.mapping.overlay import encode_overlay
-from hrcam.sanity.cohort_maps import MappedScan, by_chance, write_sanity
+from hrcam.sanity.cohort_maps import MappedScan, by_chance, check_folder
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
 
@@ -104,7 +103,7 @@ def map_scans(
     ordered = [_with_channels_of(run, scan) for scan in scans]
     part = _part(ordered, shard)
     identity = run_identity(run.manifest)
-    folder = MapsFolder(Path(out), identity)
+    folder = MapsWriter(Path(out), identity)
     refused = [problem for problem in refused if problem.refused]
     if shard is None:  # otherwise they may be of a job that is running
         folder.remove_partials()
@@ -117,20 +116,20 @@ def map_scans(
     try:
         for scan in tqdm(part, desc="mapping", disable=None if progress else True, leave=False):
             place = folder.place(names[scan.name])
-            expected = expected_fields(scan, identity)
-            if folder.is_done(place, expected, classes):
+            source = _input(scan, identity)
+            if folder.is_done(place, source, classes):
                 skipped += 1
                 continue
-            folder.clear(place, expected)
-            outcome = mapper.files_of(scan, place, expected)
+            folder.clear(place, source)
+            outcome = mapper.files_of(scan, place, source)
             if isinstance(outcome, Problem):
                 folder.write_failure(outcome)
                 failed.append(outcome)
             else:
-                folder.write(place, scan.name, outcome)
+                folder.write(scan.name, outcome)
                 done += 1
     finally:
-        write_tables(folder.out, run.classes, FAILURES)
+        folder.write_tables(run.classes)
     if shard is None or shard[0] == 1:
         mapped = _mapped(folder, part, names, identity, classes)
         mapper.check(folder.out, identity, mapped)
@@ -146,23 +145,23 @@ class _Mapper:
         self._explainer: Callable[[int], HRCAM] = cache(self._load)
 
     def files_of(
-        self, scan: Scan, place: ScanPlace, expected: Mapping[str, Any]
-    ) -> dict[str, bytes] | Problem:
-        """Return the files of a scan by name, the record last, or what is wrong with it."""
+        self, scan: Scan, place: ScanPlace, source: MapInput
+    ) -> dict[Path, bytes] | Problem:
+        """Return the files of a scan, the record last, or what is wrong with it."""
         image = self._attempt(scan, lambda: read_scan(scan))
         if isinstance(image, Problem):
             return image
         content = voxel_hash(image)
         folds, seen = self._run.folds_for(scan, content)
         explainers = [self._explainer(fold) for fold in folds]
-        preparation = self._run.preparation
         provenance = {
-            **expected,
-            "VoxelHash": content,
-            "Folds": list(folds),
-            "SeenInTraining": seen,
-            "Warnings": list(fit_warnings(self._run.manifest, folds)),
-            "Grid": {"Shape": preparation.shape, "Spacing": preparation.spacing},
+            **vars(source),
+            "voxel_hash": content,
+            "folds": folds,
+            "seen_in_training": seen,
+            "warnings": tuple(fit_warnings(self._run.manifest, folds)),
+            "grid": self._run.preparation.shape,
+            "grid_spacing": self._run.preparation.spacing,
         }
         return self._attempt(scan, lambda: self._map(scan, image, explainers, place, provenance))
 
@@ -173,24 +172,38 @@ class _Mapper:
         explainers: Sequence[HRCAM],
         place: ScanPlace,
         provenance: Mapping[str, Any],
-    ) -> dict[str, bytes]:
+    ) -> dict[Path, bytes]:
+        classes, suffix = self._run.classes, suffix_of(image)
         prepared = self._run.preparation.apply(image)
         maps = explain_image(explainers, prepared.voxels, self._wanted)
         native = {kind: prepared.to_native(values) for kind, values in maps.maps.items()}
-        name = f"{place.name}_label-{self._labels[self._run.classes[maps.explained]]}"
-        source = next(iter(scan.images.values()))
-        names = {kind: f"{name}_desc-{kind}_hrcam{suffix_of(image)}" for kind in native}
-        files = {names[kind]: encode_map(native[kind], image, source) for kind in native}
-        if suffix_of(image) == ".npy" and len(image.shape) == 2:
-            names["overlay"] = f"{name}_desc-overlay_hrcam.png"
-            files[names["overlay"]] = encode_overlay(image.voxels[0], native["pattern"])
-        record = encode_record(provenance, self._run.classes, image, maps, names)
-        return {**files, f"{name}_hrcam.json": record}
+        label = self._labels[classes[maps.explained]]
+        first = next(iter(scan.images.values()))
+        files = {kind: place.map(label, kind, suffix) for kind in native}
+        content = {files[kind]: encode_map(native[kind], image, first) for kind in native}
+        if suffix == ".npy" and len(image.shape) == 2:
+            files["overlay"] = place.map(label, "overlay", ".png")
+            content[files["overlay"]] = encode_overlay(image.voxels[0], native["pattern"])
+        record = ScanRecord(
+            **provenance,
+            map_class=classes[maps.explained],
+            class_index=maps.explained,
+            predicted=classes[maps.predicted],
+            predictor=maps.predictor,
+            probabilities=dict(zip(classes, maps.probabilities.tolist(), strict=True)),
+            logit=maps.logit,
+            bias=maps.bias,
+            level_contributions=maps.level_contributions,
+            shape=image.shape,
+            files=files,
+            versions=map_versions(),
+        )
+        return {**content, place.record(label): encode_record(record)}
 
     def check(self, out: Path, identity: Mapping[str, Any], mapped: Iterable[MappedScan]) -> None:
         """Check whether the maps mean anything; they are complete, whatever comes of that."""
         try:
-            write_sanity(out, self._run, identity, mapped, self._explainer)
+            check_folder(out, self._run, identity, mapped, self._explainer)
         except OSError:
             raise
         except Exception as error:
@@ -224,7 +237,7 @@ class _Mapper:
 
 
 def _mapped(
-    folder: MapsFolder,
+    folder: MapsWriter,
     scans: Sequence[Scan],
     names: Mapping[str, str],
     identity: Mapping[str, Any],
@@ -232,11 +245,14 @@ def _mapped(
 ) -> Iterator[MappedScan]:
     """Yield the scans whose maps are done, in an order by chance."""
     for scan in by_chance(scans):
-        record = folder.record(
-            folder.place(names[scan.name]), expected_fields(scan, identity), wanted
-        )
-        if record:
+        record = folder.record(folder.place(names[scan.name]), _input(scan, identity), wanted)
+        if record is not None:
             yield MappedScan(scan, record)
+
+
+def _input(scan: Scan, identity: Mapping[str, Any]) -> MapInput:
+    images = tuple(scan.images.values())
+    return MapInput.of(scan.name, scan.participant, scan.label, images, identity)
 
 
 def _class_index(run: Run, name: str | None) -> int | None:

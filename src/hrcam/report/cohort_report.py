@@ -8,7 +8,7 @@ from hrcam import __version__
 from hrcam.artifacts.manifest import run_identity, warning_lines
 from hrcam.artifacts.maps_folder import MapsFolder, read_maps, software
 from hrcam.artifacts.run_folder import RunFolder, read_run
-from hrcam.artifacts.sanity import read_sanity
+from hrcam.artifacts.sanity_record import read_sanity
 from hrcam.errors import InputError
 from hrcam.report.chapters.checklist import checklist_sections
 from hrcam.report.chapters.cohort import cohort_sections

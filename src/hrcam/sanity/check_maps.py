@@ -6,21 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from hrcam.artifacts.map_checks import Check, CheckName, CoarseMap, MapChecks
 from hrcam.baselines import CAM, GradCAM
 from hrcam.errors import InputError, LevelError
 from hrcam.evaluation.bounds import brightness, centre_blob, edges
 from hrcam.evaluation.similarity import spearman, top_overlap
 from hrcam.explainer import HRCAM
 from hrcam.sanity.batched_maps import in_batches, patterns_of
-from hrcam.sanity.checks import (
-    LIMITS,
-    Check,
-    CheckName,
-    CoarseMap,
-    MapChecks,
-    as_floats,
-    unmeasured,
-)
+from hrcam.sanity.checks import LIMITS, as_floats, unmeasured
 from hrcam.sanity.stability import (
     Agreement,
     pairwise_agreement,

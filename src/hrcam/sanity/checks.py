@@ -3,18 +3,9 @@
 Plain numbers, without torch: what measures them and what shows them both import this.
 """
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
 
-import numpy as np
-
-from hrcam.errors import InputError
-
-CheckName = Literal["randomisation", "likeness", "repeatability", "noise", "shift"]
-CHECKS: tuple[CheckName, ...] = get_args(CheckName)
-"""Every check, the most important first."""
+from hrcam.artifacts.map_checks import STAY_BELOW, Check, CheckName
 
 LIMITS: Mapping[CheckName, float] = {
     # SSIM with the map of an untrained network. Adebayo et al. (NeurIPS 2018) name no number; 0.3
@@ -40,8 +31,7 @@ SAME_NETWORK = 0.5
 
 Where they do not, those of a random network prove nothing. On real cohorts it is 0.8 to 0.96."""
 
-_BELOW: frozenset[CheckName] = frozenset({"randomisation", "likeness"})
-CRUCIAL: frozenset[CheckName] = _BELOW
+CRUCIAL: frozenset[CheckName] = STAY_BELOW
 """Checks without which a map says nothing of what was learnt."""
 
 
@@ -56,48 +46,6 @@ def randomisation_limit(between_scans: float) -> float:
     return min(MOST_ALIKE, max(LIMITS["randomisation"], between_scans))
 
 
-@dataclass(frozen=True)
-class Check:
-    """What one check found.
-
-    Attributes
-    ----------
-    name
-        Which one.
-    values
-        Of each image; empty where it could not be measured.
-    limit
-        What their mean is held against.
-    reason
-        Why it could not be measured; else "".
-    details
-        Other numbers that were measured with it, by name, each a mean over images.
-    """
-
-    name: CheckName
-    values: tuple[float, ...]
-    limit: float
-    reason: str = ""
-    details: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def value(self) -> float:
-        """Mean over the images; NaN where it could not be measured."""
-        return float(np.mean(self.values)) if self.values else math.nan
-
-    @property
-    def below(self) -> bool:
-        """Whether values have to stay below the limit, rather than reach it."""
-        return self.name in _BELOW
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether the limit is kept; None where that could not be measured."""
-        if not self.values:
-            return None
-        return self.value < self.limit if self.below else self.value >= self.limit
-
-
 def unmeasured(name: CheckName, reason: str) -> Check:
     """Return a check that could not be made."""
     return Check(name, (), LIMITS[name], reason)
@@ -106,123 +54,3 @@ def unmeasured(name: CheckName, reason: str) -> Check:
 def as_floats(values: Iterable[float]) -> tuple[float, ...]:
     """Return the values of an array as plain numbers."""
     return tuple(map(float, values))
-
-
-@dataclass(frozen=True)
-class CoarseMap:
-    """How far a map of the coarsest level alone agrees; it has no limit.
-
-    Attributes
-    ----------
-    method
-        "CAM" where the network allows it, else "Grad-CAM".
-    cells
-        Size of the level, along each axis.
-    spearman, overlap
-        Rank correlation, and overlap of the highest 5 %, means over the images.
-    """
-
-    method: str
-    cells: tuple[int, ...]
-    spearman: float
-    overlap: float
-
-
-@dataclass(frozen=True)
-class MapChecks:
-    """What was found of one network's pattern maps.
-
-    Attributes
-    ----------
-    images
-        On how many images.
-    checks
-        All of `CHECKS`, in their order.
-    cascade
-        Share of the layers that were made random, from the output to the input, and the mean SSIM
-        of the map with the real one; empty where that could not be measured.
-    coarse
-        The map of the coarsest level; None where there is none.
-    """
-
-    images: int
-    checks: tuple[Check, ...]
-    cascade: tuple[tuple[float, float], ...]
-    coarse: CoarseMap | None
-
-    def failed(self) -> tuple[Check, ...]:
-        """Return the checks whose limit is not kept."""
-        return tuple(check for check in self.checks if check.passed is False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain content for a JSON file."""
-        return {
-            "Images": self.images,
-            "Checks": {
-                check.name: {
-                    "Value": _finite(check.value),
-                    "Limit": check.limit,
-                    "Passed": check.passed,
-                    "Reason": check.reason,
-                    "Values": list(check.values),
-                    "Details": dict(check.details),
-                }
-                for check in self.checks
-            },
-            "Cascade": [list(point) for point in self.cascade],
-            "LowResolution": None
-            if self.coarse is None
-            else {
-                "Method": self.coarse.method,
-                "Cells": list(self.coarse.cells),
-                "Spearman": self.coarse.spearman,
-                "Overlap": self.coarse.overlap,
-            },
-        }
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "MapChecks":
-        """Read what `to_json` returned.
-
-        Raises
-        ------
-        InputError
-            If something is missing, or is not what it should be.
-        """
-        try:
-            found = content["Checks"]
-            coarse = content["LowResolution"]
-            return cls(
-                images=int(content["Images"]),
-                checks=tuple(_check(name, found[name]) for name in CHECKS),
-                cascade=tuple((_number(x), _number(y)) for x, y in content["Cascade"]),
-                coarse=None
-                if coarse is None
-                else CoarseMap(
-                    str(coarse["Method"]),
-                    tuple(int(size) for size in coarse["Cells"]),
-                    _number(coarse["Spearman"]),
-                    _number(coarse["Overlap"]),
-                ),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                f"the checks of the maps cannot be understood ({type(error).__name__}: {error})"
-            ) from error
-
-
-def _check(name: CheckName, content: Mapping[str, Any]) -> Check:
-    details = {str(key): _number(value) for key, value in content["Details"].items()}
-    values = tuple(map(_number, content["Values"]))
-    return Check(name, values, _number(content["Limit"]), str(content["Reason"]), details)
-
-
-def _number(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not finite")
-    return number
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,7 +1,6 @@
-"""``sanity.json`` of a folder of maps: whether they mean anything, checked on a few scans."""
+"""Whether the maps of a folder mean anything, checked on a few scans of it."""
 
 import hashlib
-import io
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.scan_record import read_record, versions
-from hrcam.artifacts.text import encode_json
+from hrcam.artifacts.sanity_record import Examples, SanityInput, is_checked, write_sanity
+from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.cohort.foreground import background_of
 from hrcam.cohort.problems import ImageError
 from hrcam.cohort.reading import read_scan
@@ -28,7 +26,6 @@ from hrcam.training.run import Run
 
 logger = logging.getLogger(__name__)
 
-SANITY, PICTURES = "sanity.json", "sanity.npy"
 MOST_IMAGES, FEWEST = 16, 4
 """How many scans are checked at most, and of large volumes at least."""
 
@@ -48,14 +45,14 @@ class MappedScan:
     scan
         The scan.
     record
-        The content of its record.
+        Its record.
     """
 
     scan: Scan
-    record: Mapping[str, Any]
+    record: ScanRecord
 
 
-def write_sanity(
+def check_folder(
     out: Path,
     run: Run,
     identity: Mapping[str, Any],
@@ -86,15 +83,12 @@ def write_sanity(
     fold, chosen = _choose(mapped, max(_REFERENCES * number, FEWEST_IMAGES))
     if not chosen:
         return
-    key = {
-        "Run": dict(identity),
-        "Fold": fold,
-        "Scans": [
-            [one.record["Scan"], one.record["VoxelHash"], one.record["Class"]] for one in chosen
-        ],
-    }
-    before = read_record(out / SANITY)
-    if all(before.get(name) == value for name, value in key.items()) and (out / PICTURES).is_file():
+    checked = SanityInput(
+        dict(identity),
+        fold,
+        tuple((one.record.scan, one.record.voxel_hash, one.record.map_class) for one in chosen),
+    )
+    if is_checked(out, checked):
         return
     kept, prepared = _prepared(run, chosen)
     if not kept:
@@ -105,29 +99,23 @@ def write_sanity(
     first = chosen[0].record
     rows = _rows(kept[:number])
     pictures, spacing = _pictures(run, prepared, found, rows)
-    content = {
-        **key,
-        "SeenInTraining": first["SeenInTraining"],
-        "OthersLearntFromThem": len(first["Folds"]) < run.folds,
-        "Grid": list(run.preparation.shape),
-        **found.checks.to_json(),
-        "Pictures": {
-            "File": PICTURES,
-            "Columns": ["Image", *found.maps],
-            "Rows": [
-                {"Scan": kept[row].scan.name, "Class": kept[row].record["Class"]} for row in rows
-            ],
-            "Radiological": _radiological(run),
-            "Spacing": spacing,
-        },
-        "Versions": versions(),
-    }
-    # Without its record the pictures are nothing: a killed job leaves no two that do not fit.
-    (out / SANITY).unlink(missing_ok=True)
-    buffer = io.BytesIO()
-    np.save(buffer, pictures, allow_pickle=False)
-    write_atomically(out / PICTURES, buffer.getvalue())
-    write_atomically(out / SANITY, encode_json(content))
+    examples = Examples(
+        columns=("Image", *found.maps),
+        rows=tuple((kept[row].scan.name, kept[row].record.map_class) for row in rows),
+        pictures=pictures,
+        volumes=run.preparation.dimensions == 3,
+        radiological=_radiological(run),
+        spacing=spacing,
+    )
+    write_sanity(
+        out,
+        checked,
+        found.checks,
+        examples,
+        run.preparation.shape,
+        seen=first.seen_in_training,
+        others_learnt=len(first.folds) < run.folds,
+    )
 
 
 def by_chance(scans: Sequence[Scan]) -> list[Scan]:
@@ -151,14 +139,14 @@ def _choose(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[Mapped
     """
     parts: dict[bool, list[MappedScan]] = {False: [], True: []}
     for one in mapped:
-        part = parts[bool(one.record["SeenInTraining"])]
-        fits = not part or part[0].record["Folds"][0] in one.record["Folds"]
+        part = parts[one.record.seen_in_training]
+        fits = not part or part[0].record.folds[0] in one.record.folds
         if fits and len(part) < number:
             part.append(one)
         if len(parts[False]) == number:
             break
     chosen = parts[False] or parts[True]
-    return (chosen[0].record["Folds"][0] if chosen else 0), chosen
+    return (chosen[0].record.folds[0] if chosen else 0), chosen
 
 
 def _prepared(
@@ -181,7 +169,7 @@ def _specimens(
     references = torch.from_numpy(np.stack([one.voxels for one in prepared]))
     return Specimens(
         images=references[:number],
-        classes=torch.tensor([one.record["ClassIndex"] for one in kept[:number]]),
+        classes=torch.tensor([one.record.class_index for one in kept[:number]]),
         region=torch.from_numpy(
             np.stack([foreground(one.voxels, one.inside) for one in prepared[:number]])
         ),
@@ -219,7 +207,7 @@ def _rows(kept: Sequence[MappedScan]) -> list[int]:
     turn: dict[str, int] = {}
     order = []
     for index, one in enumerate(kept):
-        name = one.record["Class"]
+        name = one.record.map_class
         turn[name] = turn.get(name, -1) + 1
         order.append((turn[name], index))
     return [index for _, index in sorted(order)[:_SHOWN]]

@@ -15,18 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from hrcam.artifacts.map_checks import Check
 from hrcam.errors import HRCAMError, HRCAMWarning
 from hrcam.evaluation.similarity import spearman, ssim
 from hrcam.explainer import HRCAM
 from hrcam.model.hooks import evaluation_mode
 from hrcam.sanity.batched_maps import batch_size, device_of, fused_of
-from hrcam.sanity.checks import (
-    SAME_NETWORK,
-    Check,
-    as_floats,
-    randomisation_limit,
-    unmeasured,
-)
+from hrcam.sanity.checks import SAME_NETWORK, as_floats, randomisation_limit, unmeasured
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 
 DRAWS = 3

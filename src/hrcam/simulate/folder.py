@@ -12,8 +12,8 @@ from typing import Any
 from hrcam import __version__
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import changes, claim_folder
+from hrcam.artifacts.formats import encode_json, encode_tsv
 from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.text import encode_json, encode_tsv
 from hrcam.errors import InputError
 from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.files import (

@@ -7,10 +7,8 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.text import encode_tsv
+from hrcam.artifacts.run_tables import HISTORY_COLUMNS, encode_history
 from hrcam.errors import TrainingError
-
-_COLUMNS = ("epoch", "loss", "validation_loss")
 
 
 class History(Callback):
@@ -26,10 +24,10 @@ class History(Callback):
         """Add the epoch, whose validation has been run, and write the table."""
         del pl_module
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row = {name: found[name] for name in _COLUMNS[1:] if name in found}
+        row = {name: found[name] for name in HISTORY_COLUMNS[1:] if name in found}
         self._rows.append({"epoch": trainer.current_epoch + 1, **row})
         if trainer.is_global_zero:
-            write_atomically(self._path, self._table())
+            write_atomically(self._path, encode_history(self._rows))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows, for the checkpoint."""
@@ -38,9 +36,6 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the rows of a checkpoint."""
         self._rows = list(state_dict["rows"])
-
-    def _table(self) -> bytes:
-        return encode_tsv(_COLUMNS, [[row.get(name) for name in _COLUMNS] for row in self._rows])
 
 
 class StopAtDivergence(Callback):

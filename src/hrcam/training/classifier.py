@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from hrcam.artifacts.run_tables import HISTORY
 from hrcam.errors import InputError
 from hrcam.training.callbacks import History, StopAtDivergence, check_losses
 from hrcam.training.config import Hardware
@@ -165,7 +166,7 @@ def train_classifier(
     if checkpoints is not None:
         watched = None if validation is None else "validation_loss"
         callbacks += [
-            History(checkpoints.parent / "history.tsv"),
+            History(checkpoints.parent / HISTORY),
             ModelCheckpoint(checkpoints, Path(_BEST).stem, watched, save_last=True, save_top_k=1),
         ]
     if validation is not None and patience is not None:

@@ -1,29 +1,27 @@
 """Train on a cohort in files: check, prepare, split, train every fold, score."""
 
-import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.claim import changes, claim_folder
+from hrcam.artifacts.run_folder import WORK, begin_run, fold_folder, is_done, write_inputs
+from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort
-from hrcam.cohort.splits import make_folds
+from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
-from hrcam.preparation import Preparation, augmentation, choose_preparation
+from hrcam.preparation import augmentation, choose_preparation
 from hrcam.training.class_roles import positive_class, reference_class
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
-from hrcam.training.fold import check_network, is_done, train_fold
-from hrcam.training.run import CONFIG, FINGERPRINT, PREPARATION, REFUSED, SPLITS, Run, fold_folder
+from hrcam.training.fold import check_network, train_fold
+from hrcam.training.run import Run
 from hrcam.training.run_summary import write_summary
-from hrcam.training.run_tables import refused_table, splits_table
 from hrcam.training.samples import prepare_samples
 
 logger = logging.getLogger(__name__)
@@ -123,9 +121,14 @@ def train_cohort(
         seed=config.seed,
     )
     check_network(config, preparation, len(accepted.classes))
-    _claim(folder, config, splits_table(accepted, folds, hashes))
-    _write_inputs(folder, preparation, checked)
-    work = folder / "work"
+    begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
+    write_inputs(
+        folder,
+        preparation.model_dump(mode="json"),
+        asdict(checked.fingerprint),
+        checked.refused,
+    )
+    work = folder / WORK
     done = [is_done(fold_folder(folder, number)) for number in range(1, len(folds) + 1)]
     if not all(done):
         samples = prepare_samples(
@@ -183,27 +186,21 @@ def _check_classes(cohort: Cohort) -> None:
         )
 
 
-def _claim(folder: Path, config: TrainingConfig, splits: bytes) -> None:
-    """Make the folder, or see that it was begun with this cohort and configuration."""
-    wanted = config.model_dump_json(indent=2) + "\n"
-    found = claim_folder(folder, CONFIG, wanted.encode())
-    changed = "" if found is None else changes(json.loads(found), json.loads(wanted))
-    if changed:
-        raise InputError(
-            f"{folder} was begun with other options ({changed}): choose another folder, or "
-            "repeat those options"
+def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]) -> list[SplitRow]:
+    """Say which fold is tested on each scan; none is on the table's own "train"."""
+    tested = {name: number for number, fold in enumerate(folds, 1) for name in fold.test}
+    return [
+        SplitRow(
+            scan=scan.name,
+            participant=scan.participant,
+            group=scan.group,
+            label=str(scan.label),
+            split=scan.split or "",
+            fold=tested.get(scan.name),
+            validation_of=tuple(
+                number for number, fold in enumerate(folds, 1) if scan.name in fold.validation
+            ),
+            voxel_hash=hashes[scan.name],
         )
-    # Missing where it was killed just after it was begun.
-    if not (folder / SPLITS).exists():
-        write_atomically(folder / SPLITS, splits)
-    elif (folder / SPLITS).read_bytes() != splits:
-        raise InputError(
-            f"{folder} was begun with other scans or labels: choose another folder, or delete it"
-        )
-
-
-def _write_inputs(folder: Path, preparation: Preparation, checked: CheckReport) -> None:
-    fingerprint = json.dumps(asdict(checked.fingerprint), indent=2, ensure_ascii=False)
-    write_atomically(folder / PREPARATION, (preparation.model_dump_json(indent=2) + "\n").encode())
-    write_atomically(folder / FINGERPRINT, (fingerprint + "\n").encode())
-    write_atomically(folder / REFUSED, refused_table(checked.refused))
+        for scan in sorted(cohort.scans, key=lambda scan: scan.name)
+    ]

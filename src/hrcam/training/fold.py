@@ -10,14 +10,14 @@ from math import ceil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.text import encode_json
-from hrcam.artifacts.weights import read_weights, write_weights
+from hrcam.artifacts.network_weights import read_weights, write_weights
+from hrcam.artifacts.run_folder import CHECKPOINTS, EXPLAINER, NETWORK, write_fold
+from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, encode_predictions, likeliest
 from hrcam.cohort.splits import Fold
 from hrcam.errors import HRCAMWarning, InputError, LevelError
 from hrcam.explainer import HRCAM
@@ -34,13 +34,6 @@ from hrcam.training.network import build_network
 from hrcam.training.samples import Samples
 
 logger = logging.getLogger(__name__)
-
-NETWORK, EXPLAINER, PREDICTIONS, DONE = (
-    "network.safetensors",
-    "explainer",
-    "predictions.tsv",
-    "fold.json",
-)
 
 
 @dataclass(frozen=True)
@@ -94,11 +87,6 @@ def check_network(config: TrainingConfig, preparation: Preparation, classes: int
         ) from error
 
 
-def is_done(folder: Path) -> bool:
-    """Tell whether a fold is complete."""
-    return (folder / DONE).is_file()
-
-
 def train_fold(
     folder: Path,
     fold: Fold,
@@ -123,7 +111,7 @@ def train_fold(
     data = ImageDataset(samples.images, samples.labels, transform)
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
     network = network_of(config, shape, channels, len(classes))
-    checkpoints = folder / "checkpoints"
+    checkpoints = folder / CHECKPOINTS
     if not (folder / NETWORK).is_file():
         train_classifier(
             network,
@@ -147,9 +135,9 @@ def train_fold(
         explainer = _fitted(network, data, samples, train, validation, config, compared)
     poor = _told(caught, classes)
     explainer.save(folder / EXPLAINER)
-    table = predictions(explainer, data, samples, test, classes, config.batch_size)
-    write_atomically(folder / PREDICTIONS, as_tsv(table))
-    done = {
+    predicted = predictions(explainer, data, samples, test, classes, config.batch_size)
+    write_atomically(folder / PREDICTIONS, encode_predictions(predicted, classes))
+    details = {
         "fidelity": explainer.fidelity,
         "levels": [level.name for level in explainer.levels],
         "references": {
@@ -160,7 +148,7 @@ def train_fold(
         "images": {"train": len(train), "validation": len(validation), "test": len(test)},
         "seconds": round(time.monotonic() - started, 1),
     }
-    write_atomically(folder / DONE, encode_json(done))
+    write_fold(folder, details)
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
@@ -215,8 +203,8 @@ def predictions(
     indices: NDArray[np.int64],
     classes: tuple[str, ...],
     batch_size: int,
-) -> pd.DataFrame:
-    """Return one row per scan: what network and head predict, with probabilities."""
+) -> list[Prediction]:
+    """Return what network and head predict for each scan."""
     own, head = [], []
     with torch.no_grad():
         for batch, _ in Batches(data, tuple(indices.tolist()), batch_size):
@@ -228,24 +216,16 @@ def predictions(
             head.append(explanation.logits.softmax(1))
     own_p, head_p = (torch.cat(one).double().cpu().numpy() for one in (own, head))
     scans = [samples.scans[index] for index in indices]
-    table = pd.DataFrame(
-        {
-            "scan": [scan.name for scan in scans],
-            "participant": [scan.participant for scan in scans],
-            "group": [scan.group for scan in scans],
-            "label": [scan.label for scan in scans],
-            "predicted": [classes[index] for index in own_p.argmax(1)],
-        }
-    )
-    for index, name in enumerate(classes):
-        table[f"probability_{name}"] = own_p[:, index]
-    table["head_predicted"] = [classes[index] for index in head_p.argmax(1)]
-    for index, name in enumerate(classes):
-        table[f"head_probability_{name}"] = head_p[:, index]
-    return table
-
-
-def as_tsv(table: pd.DataFrame) -> bytes:
-    """Return a table as tab-separated text with "n/a" for what is missing, as in BIDS."""
-    text: str = table.to_csv(sep="\t", index=False, na_rep="n/a", float_format="%.6g")
-    return text.encode()
+    return [
+        Prediction(
+            scan=scan.name,
+            participant=scan.participant,
+            group=scan.group,
+            label=str(scan.label),
+            predicted=likeliest(network, classes),
+            fold=None,
+            network=tuple(network),
+            head=tuple(of_head),
+        )
+        for scan, network, of_head in zip(scans, own_p.tolist(), head_p.tolist(), strict=True)
+    ]

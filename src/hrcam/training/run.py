@@ -1,36 +1,20 @@
 """A finished training run: its network, explainer and splits, read from its folder."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
-from hrcam.artifacts.weights import read_weights
+from hrcam.artifacts.network_weights import read_weights
+from hrcam.artifacts.run_folder import EXPLAINER, NETWORK, fold_folder, read_run
+from hrcam.artifacts.run_tables import Prediction, SplitRow
 from hrcam.cohort.scan import Scan
-from hrcam.errors import LoadError
+from hrcam.errors import InputError, LoadError
 from hrcam.explainer import HRCAM
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
-from hrcam.training.fold import EXPLAINER, NETWORK, network_of
-
-CONFIG, PREPARATION, SPLITS, PREDICTIONS, METRICS, REFUSED, FINGERPRINT, MANIFEST = (
-    "config.json",
-    "preparation.json",
-    "splits.tsv",
-    "predictions.tsv",
-    "metrics.json",
-    "refused.tsv",
-    "fingerprint.json",
-    "manifest.json",
-)
-
-
-def fold_folder(run: Path, fold: int) -> Path:
-    """Return where a fold, counted from 1, is written."""
-    return run / f"fold-{fold}"
+from hrcam.training.fold import network_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +35,10 @@ class Run:
         Number of folds, which are counted from 1; 1 where the table had its own split.
     manifest
         Versions, seed, hash of the inputs, duration.
+    predictions
+        One per scan that was tested; probabilities are in the order of ``classes``.
+    splits
+        Which fold is tested on each scan.
     """
 
     folder: Path
@@ -59,7 +47,8 @@ class Run:
     classes: tuple[str, ...]
     folds: int
     manifest: dict[str, Any]
-    _splits: pd.DataFrame
+    predictions: tuple[Prediction, ...]
+    splits: tuple[SplitRow, ...]
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
@@ -68,29 +57,26 @@ class Run:
         Raises
         ------
         LoadError
-            If it is not one, or the training is not complete.
+            If it is not one, the training is not complete, or a file is missing or damaged.
         """
         folder = Path(folder)
-        if not (folder / MANIFEST).is_file():
-            state = "its training is not complete" if (folder / CONFIG).is_file() else "is no run"
-            raise LoadError(
-                f"{folder}: {state}; run the command `hrcam train COHORT --out {folder}` (again)"
-            )
         try:
-            manifest = json.loads((folder / MANIFEST).read_text())
-            splits = pd.read_csv(
-                folder / SPLITS, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=str
-            )
+            found = read_run(folder)
+            classes = tuple(map(str, found.manifest["classes"]))
+            order = [found.classes.index(name) for name in classes]
             return cls(
                 folder,
-                TrainingConfig.model_validate_json((folder / CONFIG).read_text()),
-                Preparation.model_validate_json((folder / PREPARATION).read_text()),
-                tuple(manifest["classes"]),
-                int(manifest["folds"]),
-                manifest,
-                splits,
+                TrainingConfig.model_validate(found.config),
+                Preparation.model_validate(found.preparation),
+                classes,
+                int(found.manifest["folds"]),
+                dict(found.manifest),
+                tuple(each.reordered(order) for each in found.predictions),
+                found.splits,
             )
-        except (OSError, ValueError, KeyError, ValidationError) as error:
+        except InputError as error:
+            raise LoadError(str(error)) from error
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise LoadError(
                 f"{folder} is damaged ({type(error).__name__}: {error}); train again, into a new "
                 "folder"
@@ -135,13 +121,12 @@ class Run:
         The fold that did not see the participant; all folds for somebody new. And True if there
         is no fold that did not learn from this participant, or decide by it when to stop.
         """
-        same = self._splits["voxel_hash"] == voxel_hash
-        if not same.any():
-            same = self._splits["participant"] == scan.participant
-        known = self._splits[same]
-        if known.empty:
+        known = [row for row in self.splits if row.voxel_hash == voxel_hash]
+        if not known:
+            known = [row for row in self.splits if row.participant == scan.participant]
+        if not known:
             return tuple(range(1, self.folds + 1)), False
-        tested = known["fold"].dropna()
-        if len(tested) < len(known):
+        tested = {row.fold for row in known if row.fold is not None}
+        if any(row.fold is None for row in known):
             return tuple(range(1, self.folds + 1)), True
-        return tuple(sorted({int(fold) for fold in tested})), False
+        return tuple(sorted(tested)), False

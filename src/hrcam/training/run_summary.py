@@ -1,29 +1,26 @@
 """What a finished run reports: pooled predictions, metrics with intervals, manifest."""
 
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.text import encode_json
+from hrcam.artifacts.manifest import MANIFEST, versions_of, write_manifest
+from hrcam.artifacts.run_folder import fold_folder, pool_folds, read_fold, write_metrics
+from hrcam.artifacts.run_tables import Prediction
 from hrcam.cohort.scan import Cohort
 from hrcam.evaluation.prediction import paired_difference, score_predictions
-from hrcam.evaluation.prediction_metrics import METRICS as EVERY_METRIC
+from hrcam.evaluation.prediction_metrics import METRICS
 from hrcam.training.config import Hardware, TrainingConfig
-from hrcam.training.fold import DONE, as_tsv
-from hrcam.training.fold import PREDICTIONS as FOLD_PREDICTIONS
-from hrcam.training.run import MANIFEST, METRICS, PREDICTIONS, fold_folder
 
 _LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "nibabel", "pydicom")
-PREDICTORS = {"network": "probability_", "head": "head_probability_"}
-"""Who predicts, with the start of its columns: the CNN itself, and HR-CAM's head."""
+
+Predictor = Literal["network", "head"]
+"""Who predicts: the CNN itself, or HR-CAM's head."""
 
 
 def write_summary(
@@ -44,19 +41,17 @@ def write_summary(
     classes = cohort.classes
     if positive is not None:  # the last one is what metrics are of
         classes = (*(name for name in classes if name != positive), positive)
-    table = _pooled(folder, folds)
-    write_atomically(folder / PREDICTIONS, as_tsv(table))
+    predictions = pool_folds(folder, folds, classes)
     metrics = {
         "source": "test split" if own_split else "out-of-fold",
         "classes": list(classes),
         "positive_class": positive,
-        **{who: _scores(table, start, classes, config.seed) for who, start in PREDICTORS.items()},
-        "head_minus_network": _difference(table, classes, config.seed),
+        "network": _scores(predictions, "network", classes, config.seed),
+        "head": _scores(predictions, "head", classes, config.seed),
+        "head_minus_network": _difference(predictions, classes, config.seed),
     }
-    write_atomically(folder / METRICS, encode_json(metrics))
-    done = [
-        json.loads((fold_folder(folder, fold) / DONE).read_text()) for fold in range(1, folds + 1)
-    ]
+    write_metrics(folder, metrics)
+    done = [read_fold(fold_folder(folder, fold)) for fold in range(1, folds + 1)]
     manifest = {
         "classes": list(cohort.classes),
         "folds": folds,
@@ -71,34 +66,24 @@ def write_summary(
     }
     if torch.cuda.is_available():
         manifest["gpu"] = torch.cuda.get_device_name()
-    write_atomically(folder / MANIFEST, encode_json(manifest))
+    write_manifest(folder / MANIFEST, manifest)
     return metrics
 
 
-def _pooled(folder: Path, folds: int) -> pd.DataFrame:
-    tables = []
-    for fold in range(1, folds + 1):
-        path = fold_folder(folder, fold) / FOLD_PREDICTIONS
-        text = dict.fromkeys(("scan", "participant", "group", "label", "predicted"), str)
-        table = pd.read_csv(path, sep="\t", dtype=text, keep_default_na=False)
-        table.insert(4, "fold", fold)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def _scores(table: pd.DataFrame, start: str, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
+def _scores(
+    predictions: Sequence[Prediction], who: Predictor, classes: tuple[str, ...], seed: int
+) -> dict[str, Any]:
     """Return the metrics of all test scans together, and of each fold."""
 
-    def scored(part: pd.DataFrame) -> dict[str, Any]:
+    def scored(part: Sequence[Prediction]) -> dict[str, Any]:
+        labels, probabilities = _arrays(part, who, classes)
         return score_predictions(
-            *_arrays(part, start, classes),
-            classes=classes,
-            groups=part["group"].to_numpy(),
-            seed=seed,
+            labels, probabilities, classes=classes, groups=_groups(part), seed=seed
         ).to_json()
 
-    folds = [scored(part) for _, part in table.groupby("fold", sort=True)]
-    return {"pooled": scored(table), "folds": folds, "fold_mean": _mean(folds)}
+    numbers = sorted({one.fold for one in predictions if one.fold is not None})
+    folds = [scored([one for one in predictions if one.fold == number]) for number in numbers]
+    return {"pooled": scored(predictions), "folds": folds, "fold_mean": _mean(folds)}
 
 
 def _mean(folds: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -106,17 +91,19 @@ def _mean(folds: list[dict[str, Any]]) -> dict[str, Any] | None:
     if len(folds) < 2:
         return None
     found: dict[str, Any] = {}
-    for metric in EVERY_METRIC:
+    for metric in METRICS:
         values = [one[metric]["value"] for one in folds]
         value = None if None in values else float(np.mean(values))
         found[metric] = {"value": value, "low": None, "high": None}
     return found
 
 
-def _difference(table: pd.DataFrame, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
-    labels, head = _arrays(table, PREDICTORS["head"], classes)
-    _, network = _arrays(table, PREDICTORS["network"], classes)
-    groups = table["group"].to_numpy()
+def _difference(
+    predictions: Sequence[Prediction], classes: tuple[str, ...], seed: int
+) -> dict[str, Any]:
+    labels, head = _arrays(predictions, "head", classes)
+    _, network = _arrays(predictions, "network", classes)
+    groups = _groups(predictions)
     found = {}
     for metric in ("accuracy", "balanced_accuracy", "auc"):
         one = paired_difference(labels, head, network, metric, groups=groups, seed=seed)
@@ -125,12 +112,16 @@ def _difference(table: pd.DataFrame, classes: tuple[str, ...], seed: int) -> dic
 
 
 def _arrays(
-    table: pd.DataFrame, start: str, classes: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    probabilities = table[[f"{start}{name}" for name in classes]].to_numpy(dtype=float)
+    predictions: Sequence[Prediction], who: Predictor, classes: tuple[str, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    probabilities = np.array([getattr(one, who) for one in predictions], float)
     # Six digits are written, so that rows add up to 1 only nearly.
     probabilities /= probabilities.sum(1, keepdims=True)
-    return table["label"].map(classes.index).to_numpy(), probabilities
+    return np.array([classes.index(one.label) for one in predictions]), probabilities
+
+
+def _groups(predictions: Sequence[Prediction]) -> NDArray[np.str_]:
+    return np.array([one.group for one in predictions])
 
 
 def _inputs_hash(cohort: Cohort, hashes: Mapping[str, str]) -> str:

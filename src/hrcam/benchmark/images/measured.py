@@ -20,7 +20,6 @@ from hrcam.cohort.reading import read_mask, read_scan
 from hrcam.errors import InputError
 from hrcam.model.inputs import to_device_of
 from hrcam.training import Run
-from hrcam.training.run import PREDICTIONS
 
 # How far around a lesion its contrast is measured, in voxels.
 _SURROUNDINGS = 5
@@ -96,8 +95,8 @@ def choose_images(opened: OpenedCohort, runs: UnitRuns, device: torch.device) ->
         If fewer than two subjects that were not trained on have a mask: nothing can be scored.
     """
     most = opened.plan.effort.images
-    predictions = _predictions(runs.logits)
-    tested = [scan for scan in opened.cohort.scans if scan.name in predictions.index]
+    predicted = {one.scan: one.predicted for one in runs.logits.predictions}
+    tested = [scan for scan in opened.cohort.scans if scan.name in predicted]
     healthy = lesion_free_classes(opened.cohort.scans)
     lesions: list[Scan] = []
     lesion_free: list[Scan] = []
@@ -113,7 +112,7 @@ def choose_images(opened: OpenedCohort, runs: UnitRuns, device: torch.device) ->
         if chosen is None or len(chosen) >= most:
             continue
         chosen.append(scan)
-        correct = predictions.loc[scan.name, "predicted"] == scan.label
+        correct = predicted[scan.name] == scan.label
         if chosen is lesions and correct and scan.participant in opened.nigra:
             nigra[scan.name] = read_mask(opened.nigra[scan.participant], image)
     _check_subjects(opened, lesions)
@@ -216,11 +215,6 @@ def _check_subjects(opened: OpenedCohort, lesions: Sequence[Scan]) -> None:
             "and two are needed: give masks in the table's column mask, in the split test where "
             "it has a split"
         )
-
-
-def _predictions(run: Run) -> pd.DataFrame:
-    table = pd.read_csv(run.folder / PREDICTIONS, sep="\t", dtype=str, keep_default_na=False)
-    return table.set_index("scan")
 
 
 def _shuffled(scans: Iterable[Scan]) -> list[Scan]:

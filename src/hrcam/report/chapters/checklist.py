@@ -185,7 +185,7 @@ def _consort_answers(run: RunFolder) -> dict[str, str]:
 
 
 def _refused(run: RunFolder) -> str:
-    scans = {row["scan"] or row["file"] for row in run.refused}
+    scans = {row.scan or row.file for row in run.refused}
     return f"{count(len(scans), 'scan')} refused by the check of the files."
 
 

@@ -5,7 +5,10 @@ from pathlib import PurePath
 from typing import Any
 
 from hrcam.artifacts.maps_folder import MapsFolder
-from hrcam.artifacts.run_folder import Row, RunFolder
+from hrcam.artifacts.refusals import Refusal
+from hrcam.artifacts.run_folder import RunFolder
+from hrcam.artifacts.run_tables import Prediction, SplitRow
+from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import MISSING, plain
 
@@ -18,8 +21,7 @@ def cohort_sections(run: RunFolder | None, maps: MapsFolder | None) -> tuple[Sec
     """Return the sections about the scans of a run and of its maps."""
     sections = []
     if run is not None:
-        rows: Sequence[Mapping[str, Any]] = run.splits or [vars(each) for each in run.predictions]
-        sections.append(Section("Scans by class", table=_by_class(rows)))
+        sections.append(Section("Scans by class", table=_by_class(run.splits or run.predictions)))
         if run.splits:
             sections.append(Section("Scans by split", table=_by_split(run.splits)))
         sections += _fingerprint(run.fingerprint)
@@ -28,17 +30,16 @@ def cohort_sections(run: RunFolder | None, maps: MapsFolder | None) -> tuple[Sec
         )
     if maps is not None:
         if run is None:
-            rows = [vars(record) for record in maps.records]
-            sections.append(Section("Scans by class", table=_by_class(rows)))
+            sections.append(Section("Scans by class", table=_by_class(maps.records)))
         sections.append(_refusals("Without maps", maps.failures, "No map failed."))
     return tuple(sections)
 
 
-def _by_class(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _by_class(rows: Sequence[SplitRow | Prediction | ScanRecord]) -> Table:
     labels: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
-        label = row["label"] or _UNLABELLED
-        labels.setdefault(label, set()).add((row["scan"], row["participant"]))
+        label = row.label or _UNLABELLED
+        labels.setdefault(label, set()).add((row.scan, row.participant))
     everyone = set().union(*labels.values())
     return Table(
         headers=("Class", "Scans", "Participants"),
@@ -50,12 +51,12 @@ def _by_class(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def _by_split(rows: Sequence[Row]) -> Table:
+def _by_split(rows: Sequence[SplitRow]) -> Table:
     """Count the scans of each part: of the table's own split, or tested by each fold."""
     parts: dict[str, list[str]] = {}
     for row in rows:
-        name = row.get("split") or f"tested by fold {row.get('fold') or MISSING}"
-        parts.setdefault(name, []).append(row["label"] or _UNLABELLED)
+        name = row.split or f"tested by fold {row.fold if row.fold is not None else MISSING}"
+        parts.setdefault(name, []).append(row.label or _UNLABELLED)
     labels = sorted({label for found in parts.values() for label in found})
     return Table(
         headers=("Part", *labels, "All"),
@@ -112,13 +113,13 @@ def _names(files: str) -> str:
     return ", ".join(PurePath(p).name if PurePath(p).is_absolute() else p for p in parts)
 
 
-def _refusals(heading: str, rows: Sequence[Row], none: str) -> Section:
+def _refusals(heading: str, rows: Sequence[Refusal], none: str) -> Section:
     if not rows:
         return Section(heading, paragraphs=(none,))
     table = Table(
         headers=("Scan", "File", "Reason", "What was found", "What to do"),
         rows=tuple(
-            (row["scan"], _names(row["file"]), row["reason"], row["message"], row["advice"])
+            (row.scan, _names(row.file), row.reason, row.message, row.advice)
             for row in rows[:_LISTED]
         ),
     )

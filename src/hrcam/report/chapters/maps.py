@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
-from hrcam.artifacts.maps_folder import KINDS, MapRecord, MapsFolder, failure
-from hrcam.artifacts.run_folder import Row
+from hrcam.artifacts.maps_folder import MapsFolder, unreadable
+from hrcam.artifacts.refusals import Refusal
+from hrcam.artifacts.scan_record import HEAD, KINDS, ScanRecord
 from hrcam.errors import InputError
-from hrcam.report.figures.charts import HEAD
 from hrcam.report.page.cohort_page import Card, Chapter, MapViewer
 from hrcam.report.page.text import count
 from hrcam.report.viewer.cards import group_cards, scan_card
@@ -61,14 +61,14 @@ def map_chapters(
     group = GroupMaps(mapped.records, classes)
     cards: list[Card] = []
     tops: list[dict[str, float]] = []
-    failed: list[Row] = []
+    failed: list[Refusal] = []
     for record in tqdm(mapped.records, desc="reading maps", disable=None if progress else True):
         if id(record) not in chosen and not group.wants(record):
             continue
         try:
             view = read_view(record)
         except InputError as error:
-            failed.append(failure(record.scan, "", str(error)))
+            failed.append(unreadable(record.scan, "", str(error)))
             continue
         group.add(record, view)
         if id(record) in chosen:
@@ -76,7 +76,7 @@ def map_chapters(
             tops.append(_tops(view))
     if not cards:
         raise InputError(
-            f"{mapped.folder}: none of the maps can be read ({failed[0]['message']}): make them "
+            f"{mapped.folder}: none of the maps can be read ({failed[0].message}): make them "
             "again with `hrcam map`"
         )
     logger.info("%d of %d maps are shown", len(cards), len(mapped.records))
@@ -92,7 +92,7 @@ def map_chapters(
     return replace(mapped, failures=(*mapped.failures, *failed)), chapters
 
 
-def _has_volumes(records: Sequence[MapRecord]) -> bool:
+def _has_volumes(records: Sequence[ScanRecord]) -> bool:
     for record in records:
         try:
             return read_grid(record).is_volume
@@ -105,11 +105,11 @@ def _tops(view: ScanView) -> dict[str, float]:
     return {kind: float(np.percentile(np.abs(view.maps[kind]), _PLACES)) for kind in KINDS}
 
 
-def _labels(records: Sequence[MapRecord]) -> tuple[str, ...]:
+def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
     return tuple(sorted({record.label for record in records if record.label is not None}))
 
 
-def _shown(shown: int, records: Sequence[MapRecord]) -> str:
+def _shown(shown: int, records: Sequence[ScanRecord]) -> str:
     total = len(records)
     if shown == total:
         return f"All {count(total, 'map')} of this folder, with one colour scale for all."

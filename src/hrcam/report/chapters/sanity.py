@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hrcam.artifacts.sanity import Examples, Sanity
+from hrcam.artifacts.map_checks import Check, CoarseMap, MapChecks
+from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.report.chapters.sanity_words import compared, findings, number, verdict
 from hrcam.report.figures.cascade import cascade_figure
 from hrcam.report.figures.comparison import comparison_figure
@@ -11,7 +12,6 @@ from hrcam.report.figures.style import png
 from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Picture, Section, Table
 from hrcam.report.page.text import MISSING, count
-from hrcam.sanity.checks import Check, CoarseMap, MapChecks
 
 HEADING = "Do the maps mean anything?"
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from hrcam.artifacts.map_checks import Check, CheckName, MapChecks
 from hrcam.report.page.content import Finding
 from hrcam.report.page.text import count, minus
-from hrcam.sanity.checks import CRUCIAL, Check, CheckName, MapChecks
+from hrcam.sanity.checks import CRUCIAL
 
 _QUESTIONS: Mapping[CheckName, str] = {
     "randomisation": "Do the maps show what the network has learnt?",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.artifacts.run_folder import Prediction, RunFolder
+from hrcam.artifacts.run_folder import RunFolder
+from hrcam.artifacts.run_tables import Prediction
 from hrcam.evaluation.calibration import reliability
 from hrcam.evaluation.roc import roc_points
 

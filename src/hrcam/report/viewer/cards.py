@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from hrcam.artifacts.maps_folder import MapRecord
+from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.page.cohort_page import Bar, Card
 from hrcam.report.page.text import count
 from hrcam.report.viewer.group_maps import Difference, GroupMaps, MeanMap
@@ -23,7 +23,7 @@ _T_LIMIT = 8.0
 _DARK = 32
 
 
-def scan_card(record: MapRecord, view: ScanView) -> Card:
+def scan_card(record: ScanRecord, view: ScanView) -> Card:
     """Return the card of one scan."""
     notes = [view.note] if view.note else []
     if record.map_class != record.predicted:

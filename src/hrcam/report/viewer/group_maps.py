@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.artifacts.maps_folder import KINDS, MapRecord
+from hrcam.artifacts.scan_record import KINDS, ScanRecord
 from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
 from hrcam.report.viewer.scan_view import ScanView, read_grid
@@ -104,7 +104,7 @@ class GroupMaps:
         Names of all classes.
     """
 
-    def __init__(self, records: Sequence[MapRecord], classes: Sequence[str]) -> None:
+    def __init__(self, records: Sequence[ScanRecord], classes: Sequence[str]) -> None:
         self._classes = tuple(classes)
         self._keys: dict[str, str] = {}
         for record in records:
@@ -141,11 +141,11 @@ class GroupMaps:
         """Number of those used that the networks were trained on."""
         return sum(self._scans.values())
 
-    def wants(self, record: MapRecord) -> bool:
+    def wants(self, record: ScanRecord) -> bool:
         """Tell whether the maps of a scan count: with a label, on the common grid, not left out."""
         return self._is_common(record) and record.scan not in self._trained_on
 
-    def add(self, record: MapRecord, view: ScanView) -> None:
+    def add(self, record: ScanRecord, view: ScanView) -> None:
         """Take in the maps of a scan, if they count."""
         if record.label is None or not self.wants(record):
             return
@@ -207,10 +207,10 @@ class GroupMaps:
         maps += [each.mean for each in self.differences() if each.kind == kind]
         return tuple(float(np.percentile(np.abs(values), percent)) for values in maps)
 
-    def _is_common(self, record: MapRecord) -> bool:
+    def _is_common(self, record: ScanRecord) -> bool:
         return record.label is not None and self._keys.get(record.scan) == self._common
 
-    def _seen_to_leave_out(self, records: Sequence[MapRecord]) -> frozenset[str]:
+    def _seen_to_leave_out(self, records: Sequence[ScanRecord]) -> frozenset[str]:
         common = [record for record in records if self._is_common(record)]
         unseen = {each.scan: each.label for each in common if not each.seen_in_training}
         counts = Counter(unseen.values())

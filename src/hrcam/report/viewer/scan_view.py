@@ -10,7 +10,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from hrcam.artifacts.maps_folder import MapRecord
+from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
 
@@ -40,7 +40,7 @@ class ScanView:
     note: str = ""
 
 
-def read_grid(record: MapRecord) -> PageGrid:
+def read_grid(record: ScanRecord) -> PageGrid:
     """Tell the grid of a scan's maps without reading their values.
 
     Raises
@@ -58,7 +58,7 @@ def read_grid(record: MapRecord) -> PageGrid:
         raise InputError(f"{path.name} cannot be read: {error}") from error
 
 
-def read_view(record: MapRecord) -> ScanView:
+def read_view(record: ScanRecord) -> ScanView:
     """Read a scan's maps and, where it still is, the image they belong to.
 
     Raises
@@ -95,7 +95,7 @@ def _read_map(path: Path) -> NDArray[np.float32]:
     return values
 
 
-def _read_image(record: MapRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] | None, str]:
+def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] | None, str]:
     from hrcam.cohort.problems import ImageError
     from hrcam.cohort.reading import read_image
 

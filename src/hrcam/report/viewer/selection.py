@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hrcam.artifacts.maps_folder import MapRecord
+from hrcam.artifacts.scan_record import ScanRecord
 
 
-def select(records: Sequence[MapRecord], limit: int) -> tuple[MapRecord, ...]:
+def select(records: Sequence[ScanRecord], limit: int) -> tuple[ScanRecord, ...]:
     """Choose scans for the page: of every class, right and wrong, sure and unsure.
 
     Scans that no network was trained on come first, the others only where places are left. Each
@@ -23,7 +23,7 @@ def select(records: Sequence[MapRecord], limit: int) -> tuple[MapRecord, ...]:
 
     Returns
     -------
-    tuple of MapRecord
+    tuple of ScanRecord
         In the given order.
     """
     unseen = [record for record in records if not record.seen_in_training]
@@ -33,9 +33,9 @@ def select(records: Sequence[MapRecord], limit: int) -> tuple[MapRecord, ...]:
     return tuple(record for record in records if id(record) in chosen)
 
 
-def _spread(records: Sequence[MapRecord], limit: int) -> set[int]:
+def _spread(records: Sequence[ScanRecord], limit: int) -> set[int]:
     """Return the identities of the chosen among scans that count alike."""
-    strata: dict[tuple[str, str], list[MapRecord]] = {}
+    strata: dict[tuple[str, str], list[ScanRecord]] = {}
     for record in records:
         strata.setdefault((record.label or "", record.outcome), []).append(record)
     places = _places([len(stratum) for stratum in strata.values()], limit)

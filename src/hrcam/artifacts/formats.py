@@ -1,13 +1,16 @@
-"""JSON and tab-separated tables, as in BIDS: encoded and read."""
+"""JSON with a format version, and tab-separated tables as in BIDS: encoded and read."""
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrcam.errors import InputError
+from hrcam.errors import InputError, NewerFormatError
+
+FORMAT, BIDS_FORMAT = "format", "Format"
+"""Key of the format version in a JSON file of ours, and in one with the key style of BIDS."""
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -26,6 +29,39 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path} holds no JSON object: make it again")
     return content
+
+
+def read_versioned(path: Path, newest: int) -> dict[str, Any]:
+    """Read a JSON object and take the format version out of it; without one it has format 1.
+
+    Parameters
+    ----------
+    path
+        The file.
+    newest
+        The newest format that this version of hrcam reads.
+
+    Raises
+    ------
+    NewerFormatError
+        If the file has a newer one.
+    InputError
+        If the file is missing, damaged, or holds something else.
+    """
+    return take_version(read_object(path), path, newest)
+
+
+def take_version(content: Mapping[str, Any], path: Path, newest: int) -> dict[str, Any]:
+    """Return the content of a JSON file without its format version; raises as `read_versioned`."""
+    found = content.get(FORMAT, content.get(BIDS_FORMAT, 1))
+    if type(found) is not int or found < 1:
+        raise InputError(f"{path} has the format {found!r}, which does not exist: make it again")
+    if found > newest:
+        raise NewerFormatError(
+            f"{path} has the format {found}, and this version of hrcam reads formats up to "
+            f"{newest}: update hrcam, or make the file again in a new folder"
+        )
+    return {key: value for key, value in content.items() if key not in (FORMAT, BIDS_FORMAT)}
 
 
 def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
-"""What `hrcam map` found when it checked a few of its own maps."""
+"""What `hrcam map` found when it checked its own maps: ``sanity.json`` and ``sanity.npy``."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
+from hrcam.artifacts.map_checks import MapChecks
 from hrcam.artifacts.maps_folder import MapsFolder
-from hrcam.artifacts.text import read_object
-from hrcam.errors import InputError
-from hrcam.sanity.checks import MapChecks
+from hrcam.artifacts.scan_record import map_versions
+from hrcam.errors import InputError, NewerFormatError
 
-SANITY = "sanity.json"
+SANITY_FORMAT = 1
+SANITY, PICTURES = "sanity.json", "sanity.npy"
 
 _NOT_KNOWN = "Nothing was checked, so this page cannot say whether the maps mean anything."
 _AGAIN = "Run the same `hrcam map` command again: it leaves the maps as they are and checks them"
@@ -72,6 +76,98 @@ class Sanity:
     others_learnt: bool = False
 
 
+@dataclass(frozen=True)
+class SanityInput:
+    """What the checks were made of: they are up to date while none of it changes.
+
+    Attributes
+    ----------
+    run
+        What tells the training run from others.
+    fold
+        Whose network was checked, counted from 1.
+    scans
+        Name, voxel hash and class of each map that was checked.
+    """
+
+    run: Mapping[str, Any]
+    fold: int
+    scans: tuple[tuple[str, str, str], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain content for a JSON file."""
+        return {
+            "Run": dict(self.run),
+            "Fold": self.fold,
+            "Scans": [list(scan) for scan in self.scans],
+        }
+
+
+def is_checked(out: Path, now: SanityInput) -> bool:
+    """Tell whether a folder of maps holds the checks of just this.
+
+    Raises
+    ------
+    NewerFormatError
+        If a newer version of hrcam has written them.
+    """
+    try:
+        before = read_versioned(out / SANITY, SANITY_FORMAT)
+    except NewerFormatError:
+        raise
+    except InputError:
+        return False
+    same = all(before.get(name) == value for name, value in now.to_json().items())
+    return same and (out / PICTURES).is_file()
+
+
+def write_sanity(
+    out: Path,
+    checked: SanityInput,
+    checks: MapChecks,
+    examples: Examples,
+    grid: tuple[int, ...],
+    *,
+    seen: bool,
+    others_learnt: bool,
+) -> None:
+    """Write the checks of a folder of maps, after the pictures.
+
+    Parameters
+    ----------
+    out
+        The folder.
+    checked, checks, examples
+        What was checked, what was found, and what there is to look at.
+    grid
+        Shape of the network's grid.
+    seen, others_learnt
+        As in `Sanity`.
+    """
+    content = {
+        BIDS_FORMAT: SANITY_FORMAT,
+        **checked.to_json(),
+        "SeenInTraining": seen,
+        "OthersLearntFromThem": others_learnt,
+        "Grid": list(grid),
+        **checks.to_json(),
+        "Pictures": {
+            "File": PICTURES,
+            "Columns": list(examples.columns),
+            "Rows": [{"Scan": scan, "Class": name} for scan, name in examples.rows],
+            "Radiological": examples.radiological,
+            "Spacing": examples.spacing,
+        },
+        "Versions": map_versions(),
+    }
+    # Without its record the pictures are nothing: a killed job leaves no two that do not fit.
+    (out / SANITY).unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    np.save(buffer, examples.pictures, allow_pickle=False)
+    write_atomically(out / PICTURES, buffer.getvalue())
+    write_atomically(out / SANITY, encode_json(content))
+
+
 def read_sanity(maps: MapsFolder | None) -> Sanity | str:
     """Read the checks of a folder of maps.
 
@@ -91,8 +187,10 @@ def read_sanity(maps: MapsFolder | None) -> Sanity | str:
             f"only later parts of a job with --shard. {_AGAIN} (with --shard, that of part 1)."
         )
     try:
-        content = read_object(path)
+        content = read_versioned(path, SANITY_FORMAT)
         sanity = _sanity(content, maps.folder)
+    except NewerFormatError as error:
+        return f"{_NOT_KNOWN} {str(error).replace(str(path), path.name)}."
     except InputError as error:
         reason = str(error).replace(str(path), path.name)
         return f"{_NOT_KNOWN} {reason}. Delete {SANITY}. {_AGAIN}."

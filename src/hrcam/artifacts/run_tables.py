@@ -1,0 +1,232 @@
+"""Tables of a run: who is in which fold, what was predicted for whom, and the losses."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hrcam.artifacts.formats import encode_tsv, optional_rows, read_rows
+from hrcam.errors import InputError
+
+SPLITS, PREDICTIONS, HISTORY = "splits.tsv", "predictions.tsv", "history.tsv"
+PROBABILITY, HEAD_PROBABILITY = "probability_", "head_probability_"
+"""What the columns of each class begin with: of the CNN itself, and of HR-CAM's head."""
+
+SPLIT_COLUMNS = (
+    *("scan", "participant", "group", "label", "split", "fold", "validation_of", "voxel_hash"),
+)
+_WHO = ("scan", "participant", "group", "label")
+HISTORY_COLUMNS = ("epoch", "loss", "validation_loss")
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """On which side of each fold a scan is.
+
+    Attributes
+    ----------
+    scan, participant, group, label
+        As in the table of the cohort.
+    split
+        "train", "validation" or "test" where the table has its own split; otherwise "".
+    fold
+        The fold that is tested on it, counted from 1; None where none is.
+    validation_of
+        Folds that it decides when to stop.
+    voxel_hash
+        Of its images; "" where the table does not tell.
+    """
+
+    scan: str
+    participant: str
+    group: str
+    label: str
+    split: str
+    fold: int | None
+    validation_of: tuple[int, ...]
+    voxel_hash: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for one scan by networks that had not seen it.
+
+    Attributes
+    ----------
+    scan, participant, group, label
+        As in the table of the cohort; the label is the true class.
+    predicted
+        The class that the network finds most probable.
+    fold
+        Whose network predicted, counted from 1; None in the table of one fold.
+    network
+        The network's own probability of each class, in the order of the classes asked for.
+    head
+        That of HR-CAM's head; None where the run does not tell.
+    """
+
+    scan: str
+    participant: str
+    group: str
+    label: str
+    predicted: str
+    fold: int | None
+    network: tuple[float, ...]
+    head: tuple[float, ...] | None
+
+    def reordered(self, order: Sequence[int]) -> "Prediction":
+        """Return the same with the classes in another order, given by their places now."""
+        network = tuple(self.network[place] for place in order)
+        head = None if self.head is None else tuple(self.head[place] for place in order)
+        return replace(self, network=network, head=head)
+
+
+def encode_splits(rows: Iterable[SplitRow]) -> bytes:
+    """Encode ``splits.tsv``, with one row for each scan."""
+    return encode_tsv(
+        SPLIT_COLUMNS,
+        (
+            [
+                *(row.scan, row.participant, row.group, row.label, row.split, row.fold),
+                *(",".join(map(str, row.validation_of)), row.voxel_hash),
+            ]
+            for row in rows
+        ),
+    )
+
+
+def read_splits(path: Path) -> tuple[SplitRow, ...]:
+    """Read ``splits.tsv``; no rows where there is no such file.
+
+    Raises
+    ------
+    InputError
+        If it lacks a column, or a fold is no number.
+    """
+    rows = optional_rows(path, SPLIT_COLUMNS)
+    try:
+        return tuple(
+            SplitRow(
+                scan=row["scan"],
+                participant=row["participant"],
+                group=row["group"],
+                label=row["label"],
+                split=row["split"],
+                fold=int(row["fold"]) if row["fold"] else None,
+                validation_of=tuple(map(int, filter(None, row["validation_of"].split(",")))),
+                voxel_hash=row["voxel_hash"],
+            )
+            for row in rows
+        )
+    except ValueError as error:
+        raise InputError(f"{path} has a fold that is no number ({error}): train again") from error
+
+
+def encode_predictions(rows: Sequence[Prediction], classes: Sequence[str]) -> bytes:
+    """Encode ``predictions.tsv`` of one fold.
+
+    Parameters
+    ----------
+    rows
+        Of all scans that were tested, each with the probabilities of the head.
+    classes
+        Names, in the order of the probabilities.
+    """
+    columns = [
+        *(*_WHO, "predicted"),
+        *(f"{PROBABILITY}{name}" for name in classes),
+        *("head_predicted", *(f"{HEAD_PROBABILITY}{name}" for name in classes)),
+    ]
+
+    def fields(row: Prediction) -> list[object]:
+        assert row.head is not None
+        return [
+            *(row.scan, row.participant, row.group, row.label),
+            *(row.predicted, *(f"{value:.6g}" for value in row.network)),
+            *(likeliest(row.head, classes), *(f"{value:.6g}" for value in row.head)),
+        ]
+
+    return encode_tsv(columns, map(fields, rows))
+
+
+def pool_predictions(tables: Sequence[Path]) -> bytes:
+    """Put the ``predictions.tsv`` of all folds under each other, digit for digit.
+
+    Parameters
+    ----------
+    tables
+        That of each fold, in their order; the column fold is added.
+    """
+    rows = [
+        {**row, "fold": fold} for fold, path in enumerate(tables, 1) for row in read_rows(path, ())
+    ]
+    columns = list(rows[0])[:-1]
+    columns.insert(len(_WHO), "fold")
+    return encode_tsv(columns, ([row[name] for name in columns] for row in rows))
+
+
+def read_predictions(path: Path, classes: Sequence[str]) -> tuple[Prediction, ...]:
+    """Read ``predictions.tsv``.
+
+    Parameters
+    ----------
+    path
+        The file, of one fold or pooled.
+    classes
+        Names; probabilities come in their order.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty or damaged, or has a label that is none of the classes.
+    """
+    of_classes = (f"{PROBABILITY}{name}" for name in classes)
+    rows = read_rows(path, ("scan", "participant", "label", "predicted", *of_classes))
+    if not rows:
+        raise InputError(f"{path} has no row: was it stopped before it was done?")
+    return tuple(_prediction(row, classes, path) for row in rows)
+
+
+def encode_history(rows: Iterable[dict[str, float]]) -> bytes:
+    """Encode ``history.tsv`` from rows with the keys of `HISTORY_COLUMNS`, as far as known."""
+    fields = ([row.get(name) for name in HISTORY_COLUMNS] for row in rows)
+    return encode_tsv(HISTORY_COLUMNS, fields)
+
+
+def likeliest(probabilities: Sequence[float], classes: Sequence[str]) -> str:
+    """Return the most probable class, the first of several."""
+    return classes[probabilities.index(max(probabilities))]
+
+
+def _prediction(row: dict[str, str], classes: Sequence[str], path: Path) -> Prediction:
+    if row["label"] not in classes:
+        raise InputError(
+            f"{path}: {row['scan']} has the label {row['label']!r}, which is none of the run's "
+            f"classes ({', '.join(classes)}): train again"
+        )
+    with_head = all(f"{HEAD_PROBABILITY}{name}" in row for name in classes)
+
+    def probabilities(start: str) -> tuple[float, ...]:
+        return tuple(_probability(row, f"{start}{name}", path) for name in classes)
+
+    fold = row.get("fold", "")
+    return Prediction(
+        scan=row["scan"],
+        participant=row["participant"],
+        group=row.get("group", row["participant"]),
+        label=row["label"],
+        predicted=row["predicted"],
+        fold=int(fold) if fold.isdecimal() else None,
+        network=probabilities(PROBABILITY),
+        head=probabilities(HEAD_PROBABILITY) if with_head else None,
+    )
+
+
+def _probability(row: dict[str, str], column: str, path: Path) -> float:
+    try:
+        value = float(row[column])
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise InputError(f"{path}: {column} of {row['scan']} is {row[column]!r}: train again")
+    return value

@@ -1,0 +1,111 @@
+import gzip
+import json
+import shutil
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+from report_folders import write_maps
+
+from hrcam.artifacts.maps_folder import read_maps
+from hrcam.errors import InputError
+from hrcam.report.viewer.scan_view import read_grid, read_view
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_the_maps_of_a_picture_are_turned_for_the_page(picture_folders, pictures):
+    record = read_maps(picture_folders[1]).records[3]
+    view = read_view(record)
+    np.testing.assert_allclose(
+        view.maps["pattern"][..., 0], pictures[3].maps["pattern"].T, rtol=1e-6
+    )
+    assert (view.image.min(), view.image.max(), view.note) == (0, 255, "")
+
+
+def test_the_image_and_maps_of_a_volume_lie_on_each_other(volume_maps, volumes):
+    record = read_maps(volume_maps).records[1]
+    view = read_view(record)
+    assert view.grid.is_volume
+    assert view.image.shape == view.maps["pattern"].shape == view.grid.page_shape
+    file = nibabel.as_closest_canonical(nibabel.load(record.files["pattern"]))
+    np.testing.assert_allclose(view.maps["pattern"], file.get_fdata(), rtol=1e-6)
+    np.testing.assert_allclose(view.grid.page_affine, file.affine, atol=1e-6)
+    source = nibabel.as_closest_canonical(nibabel.load(record.sources[0])).get_fdata()
+    assert np.corrcoef(view.image.ravel(), source.ravel())[0, 1] > 0.99
+
+
+def test_the_grid_of_a_scan_is_known_before_its_values(volume_maps, picture_folders):
+    for folder in (volume_maps, picture_folders[1]):
+        record = read_maps(folder).records[0]
+        assert read_grid(record).page_shape == read_view(record).grid.page_shape
+
+
+def test_without_the_image_the_maps_are_shown_alone(volume_maps, tmp_path):
+    shutil.copytree(volume_maps, tmp_path / "maps")
+    edit(next((tmp_path / "maps").glob("*000/*.json")), Sources=["/secret/place/t1.nii.gz"])
+    edit(next((tmp_path / "maps").glob("*001/*.json")), Sources=[])
+    gone, unknown = (read_view(record) for record in read_maps(tmp_path / "maps").records[:2])
+    assert gone.image is None
+    assert "t1.nii.gz" in gone.note
+    assert "secret" not in gone.note
+    assert (unknown.image, unknown.note[:23]) == (None, "The image is not known;")
+
+
+def test_an_image_of_another_shape_is_not_shown(pictures, tmp_path):
+    maps = {kind: values[:, :-1] for kind, values in pictures[0].maps.items()}
+    folder = write_maps(
+        tmp_path / "maps", [replace(pictures[0], maps=maps, changes={"Shape": [48, 47]})]
+    )
+    view = read_view(read_maps(folder).records[0])
+    assert view.image is None
+    assert "(48, 48), not (48, 47)" in view.note
+
+
+def test_of_several_channels_the_first_is_shown(pictures, tmp_path):
+    folder = write_maps(tmp_path / "maps", pictures[:1])
+    source = str(folder.with_name("maps-images") / "0.png")
+    edit(next(folder.glob("*/*.json")), Sources=[source, source])
+    assert "first of 2 channels" in read_view(read_maps(folder).records[0]).note
+
+
+def break_npy(path):
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def pickle_npy(path):
+    np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
+
+
+def nan_npy(path):
+    np.save(path, np.full((48, 48), np.nan, np.float32))
+
+
+def other_shape(path):
+    np.save(path, np.zeros((48, 40), np.float32))
+
+
+@pytest.mark.parametrize("breakage", [break_npy, pickle_npy, nan_npy, other_shape])
+def test_a_damaged_picture_map_is_refused(pictures, tmp_path, breakage):
+    folder = write_maps(tmp_path / "maps", pictures[:1])
+    record = read_maps(folder).records[0]
+    breakage(record.files["pattern"])
+    with pytest.raises(InputError, match="desc-pattern"):
+        read_view(record)
+
+
+@pytest.mark.parametrize("part", ["missing", "empty", "header", "half", "wrong"])
+def test_a_damaged_volume_map_is_refused(volumes, tmp_path, part):
+    record = read_maps(write_maps(tmp_path / "maps", volumes[:1])).records[0]
+    path = record.files["pattern"]
+    content = path.read_bytes()
+    if part == "missing":
+        path.unlink()
+    else:
+        cut = {"empty": b"", "header": content[:50], "half": content[: len(content) // 2]}
+        path.write_bytes(cut.get(part, gzip.compress(b"not an image" * 99)))
+    with pytest.raises(InputError, match="desc-pattern"):
+        read_view(record)
