@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, finalists, lead
-from hrcam.demo.study import Cohort, run_study
+from hrcam.demo.study import StudyImages, run_study
 from hrcam.evaluation.localisation import LocalisationScores
 from hrcam.networks import SmallCNN
 from hrcam.training.classifier import train_classifier
 from hrcam.training.images import ImageDataset
 
 
-def bright_squares(count: int = 80, size: int = 32) -> Cohort:
+def bright_squares(count: int = 80, size: int = 32) -> StudyImages:
     """Noise, and in every second image a bright square somewhere."""
     generator = np.random.default_rng(0)
     images = generator.normal(0, 0.3, (count, 1, size, size)).astype(np.float32)
@@ -22,7 +22,7 @@ def bright_squares(count: int = 80, size: int = 32) -> Cohort:
         masks[index, top : top + 4, left : left + 4] = True
     images[:, 0][masks] += 2
     labels = np.arange(count) % 2
-    return Cohort(images, labels, masks, np.arange(count) >= count * 3 // 4)
+    return StudyImages(images, labels, masks, np.arange(count) >= count * 3 // 4)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_test_images_with_a_mask_are_mapped(study):
 def test_only_the_region_that_counts_is_scored():
     cohort = bright_squares(40)
     regions = [(slice(2, 30), slice(1, 32))] * 40
-    cropped = Cohort(cohort.images, cohort.labels, cohort.masks, cohort.test, regions)
+    cropped = StudyImages(cohort.images, cohort.labels, cohort.masks, cohort.test, regions)
     study = run_study(cropped, SmallCNN(2, 1, 2, (4, 8)), epochs=1)
     assert study.maps[Variant(EVIDENCE)][0].shape == (28, 31)
 

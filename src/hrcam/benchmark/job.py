@@ -8,15 +8,15 @@ from pathlib import Path
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import claim_folder
-from hrcam.artifacts.formats import encode_json
+from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned, take_version
 from hrcam.artifacts.manifest import versions_of
 from hrcam.benchmark.cohorts import open_planned
-from hrcam.benchmark.layout import COHORTS, FINISHED, MANIFEST, UNITS
+from hrcam.benchmark.layout import BENCHMARK_FORMAT, COHORTS, FINISHED, MANIFEST, UNITS
 from hrcam.benchmark.measures.attributions import check_captum
 from hrcam.benchmark.suite import PlannedCohort, Suite
 from hrcam.benchmark.summary.job import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
-from hrcam.errors import InputError
+from hrcam.errors import InputError, NewerFormatError
 from hrcam.simulate import SimulatedCohort
 from hrcam.training import Hardware
 from hrcam.training.classifier import check_hardware
@@ -107,9 +107,11 @@ def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
     if content is None:
         return []
     try:
-        found = json.loads(content)
+        found = take_version(json.loads(content), folder / MANIFEST, BENCHMARK_FORMAT)
         name, commands = str(found["suite"]), [str(one) for one in found["commands"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except NewerFormatError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{folder / MANIFEST} is not that of a benchmark: choose another folder"
         ) from error
@@ -123,9 +125,11 @@ def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
 def _manifest(folder: Path, suite: Suite, hardware: Hardware, commands: Sequence[str]) -> bytes:
     """Say what was done so far, in which time; what interruptions cost is not counted."""
     units = [
-        json.loads(path.read_text("utf-8")) for path in sorted(folder.glob(f"{UNITS}/*/{FINISHED}"))
+        read_versioned(path, BENCHMARK_FORMAT)
+        for path in sorted(folder.glob(f"{UNITS}/*/{FINISHED}"))
     ]
     content = {
+        FORMAT: BENCHMARK_FORMAT,
         "suite": suite.name,
         "commands": list(commands),
         "units": [

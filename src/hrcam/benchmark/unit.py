@@ -10,14 +10,21 @@ import pandas as pd
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import changes
-from hrcam.artifacts.formats import encode_json
+from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import versions_of
 from hrcam.benchmark.cohorts import OpenedCohort
 from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
-from hrcam.benchmark.layout import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
+from hrcam.benchmark.layout import (
+    BENCHMARK_FORMAT,
+    FINISHED,
+    MEASUREMENTS,
+    PREDICTIONS,
+    SUBJECTS,
+    UNITS,
+)
 from hrcam.benchmark.unit_parts import PARTS, UnitParts, seconds_by_part, timed
 from hrcam.benchmark.unit_runs import UnitRuns, train_runs
-from hrcam.errors import InputError
+from hrcam.errors import InputError, NewerFormatError
 from hrcam.training import Hardware, Run
 
 logger = logging.getLogger(__name__)
@@ -84,7 +91,8 @@ def measure_unit(
     if begun.is_file():
         _check_same(begun, _identity(opened, seed))
     else:
-        write_atomically(begun, encode_json(_identity(opened, seed)))
+        identity = _identity(opened, seed)
+        write_atomically(begun, encode_json({FORMAT: BENCHMARK_FORMAT, **identity}))
     with timed(folder, "training"):
         config = opened.plan.training.model_copy(update={"seed": seed})
         runs = train_runs(
@@ -106,6 +114,7 @@ def measure_unit(
     write_atomically(folder / SUBJECTS, _csv(subjects_table(scans, measured)))
     seconds = seconds_by_part(folder)
     finished = {
+        FORMAT: BENCHMARK_FORMAT,
         **_identity(opened, seed),
         "images": {
             "lesions": sum(len(images.scans) for images in measured.lesions),
@@ -136,8 +145,10 @@ def _identity(opened: OpenedCohort, seed: int) -> dict[str, Any]:
 def _check_same(path: Path, identity: dict[str, Any]) -> None:
     """See that what a file of a unit was written with is what is asked for now."""
     try:
-        found = dict(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
+        found = read_versioned(path, BENCHMARK_FORMAT)
+    except NewerFormatError:
+        raise
+    except InputError as error:
         raise InputError(f"{path} is damaged: delete it, and run the benchmark again") from error
     wanted = json.loads(encode_json(identity))
     different = changes({name: found.get(name) for name in wanted}, wanted)

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_json
-from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.manifest import MANIFEST, versions_of
+from hrcam.artifacts.network_weights import write_weights
+from hrcam.artifacts.run_folder import EXPLAINER, NETWORK
 from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.baselines import CAM, GradCAM
 from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
 from hrcam.demo.page import demo_page
-from hrcam.demo.study import Cohort, Study, run_study
+from hrcam.demo.study import Study, StudyImages, run_study
 from hrcam.networks import SmallCNN
 from hrcam.report.figures.comparison import comparison_figure
 from hrcam.report.figures.planes import Row
@@ -57,7 +58,7 @@ def run_demo(
     logger.info("simulating %d brain slices, half of them with lesions", subjects)
     images, labels, masks = simulate_images(lesions, progress=progress)
     test = np.array([lesions.split(index) == "test" for index in range(subjects)])
-    cohort = Cohort(images, labels, masks, test)
+    cohort = StudyImages(images, labels, masks, test)
     torch.manual_seed(seed)
     study = run_study(
         cohort,
@@ -90,16 +91,14 @@ def run_demo(
     write_atomically(out / "comparison.png", comparison)
     write_atomically(out / "scores.png", scores)
     write_atomically(out / "results.csv", study.table.to_csv(index=False).encode())
-    state = study.explainer.model.state_dict()
-    tensors = {name: tensor.contiguous() for name, tensor in state.items()}
-    write_atomically(out / "network.safetensors", save(tensors))
-    study.explainer.save(out / "explainer")
-    write_atomically(out / "manifest.json", encode_json(manifest))
+    write_weights(study.explainer.model, out / NETWORK)
+    study.explainer.save(out / EXPLAINER)
+    write_atomically(out / MANIFEST, encode_json(manifest))
     write_page(demo_page(lesions, study, comparison, scores, sanity, versions), out / "report.html")
     return study
 
 
-def _sanity(cohort: Cohort, study: Study, seed: int) -> Sanity:
+def _sanity(cohort: StudyImages, study: Study, seed: int) -> Sanity:
     """Check the maps of the class "lesion" on test images."""
     references = torch.from_numpy(cohort.images[cohort.test][:_REFERENCES])
     images = torch.from_numpy(cohort.images[study.indices[:_CHECKED]])
@@ -122,7 +121,7 @@ def _flip(image: torch.Tensor, draw: int) -> torch.Tensor:
     return image.flip(-1) if draw % 2 else image
 
 
-def _rows(cohort: Cohort, study: Study) -> list[Row]:
+def _rows(cohort: StudyImages, study: Study) -> list[Row]:
     """Return the rows of the figure: some lesions, and an image without any."""
     shown = _shown(study)
     rows = [

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Cohort:
+class StudyImages:
     """Images in memory, all of one shape, with their labels and masks.
 
     Attributes
@@ -87,7 +87,7 @@ class Study:
 
 
 def run_study(
-    cohort: Cohort,
+    cohort: StudyImages,
     network: nn.Module,
     *,
     epochs: int,

@@ -1,5 +1,6 @@
 """A finished training run: its network, explainer and splits, read from its folder."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,8 @@ class Run:
             order = [found.classes.index(name) for name in classes]
             return cls(
                 folder,
-                TrainingConfig.model_validate(found.config),
-                Preparation.model_validate(found.preparation),
+                TrainingConfig.model_validate_json(json.dumps(found.config)),
+                Preparation.model_validate_json(json.dumps(found.preparation)),
                 classes,
                 int(found.manifest["folds"]),
                 dict(found.manifest),

@@ -1,6 +1,5 @@
 """The summary of a benchmark's finished units: tables, figures and one page."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from hrcam.artifacts.atomic import replacing, write_atomically
-from hrcam.benchmark.layout import ALL_MEASUREMENTS, EXAMPLES, MANIFEST, SUMMARY, UNITS
+from hrcam.artifacts.formats import read_versioned
+from hrcam.benchmark.layout import (
+    ALL_MEASUREMENTS,
+    BENCHMARK_FORMAT,
+    EXAMPLES,
+    MANIFEST,
+    SUMMARY,
+    UNITS,
+)
 from hrcam.benchmark.page.check_figures import faithfulness_figure, randomisation_figure
 from hrcam.benchmark.page.checks import (
     faithfulness_chapter,
@@ -35,7 +42,6 @@ from hrcam.benchmark.summary.results import (
     read_cohort,
     write_between_seeds,
 )
-from hrcam.errors import InputError
 from hrcam.report.figures.style import png
 from hrcam.report.page.content import Section
 from hrcam.report.page.interpretation import INTERPRETATION
@@ -202,13 +208,7 @@ def _pictures(summaries: Sequence[CohortSummary]) -> dict[str, bytes]:
 
 def _manifest(out: Path) -> dict[str, Any]:
     path = out / MANIFEST
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}): run the benchmark again") from error
-    return content if isinstance(content, dict) else {}
+    return read_versioned(path, BENCHMARK_FORMAT) if path.is_file() else {}
 
 
 def _versions(units: Sequence[FinishedUnit]) -> dict[str, str]:

@@ -2,20 +2,27 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
 
+from hrcam.artifacts.formats import read_versioned
 from hrcam.benchmark.contest import Variant
-from hrcam.benchmark.layout import FINISHED, MEASUREMENTS, PREDICTIONS, SUBJECTS, UNITS
+from hrcam.benchmark.layout import (
+    BENCHMARK_FORMAT,
+    FINISHED,
+    MEASUREMENTS,
+    PREDICTIONS,
+    SUBJECTS,
+    UNITS,
+)
 from hrcam.benchmark.measurement import COLUMNS, as_table
 from hrcam.benchmark.measures.repeatability import repeatability_over_seeds
-from hrcam.errors import InputError
+from hrcam.errors import InputError, NewerFormatError
 
 BETWEEN_SEEDS = -1
 """Stands for a seed where several were compared."""
@@ -184,7 +191,7 @@ def write_between_seeds(cohort: CohortResults, stream: TextIO) -> None:
 
 def _read_unit(path: Path) -> FinishedUnit:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content = read_versioned(path, BENCHMARK_FORMAT)
         return FinishedUnit(
             folder=path.parent,
             cohort=str(content["cohort"]),
@@ -192,6 +199,8 @@ def _read_unit(path: Path) -> FinishedUnit:
             seed=int(content["seed"]),
             versions={str(name): str(each) for name, each in content["versions"].items()},
         )
+    except NewerFormatError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} does not describe a unit ({error!r}): delete it and run the benchmark again"
