@@ -84,11 +84,6 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     return rows
 
 
-def optional_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object as `read_object` does; empty where there is no such file."""
-    return read_object(path) if path.exists() else {}
-
-
 def optional_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Read a table as `read_rows` does; no rows where there is no such file."""
     return read_rows(path, columns) if path.exists() else []
