@@ -96,9 +96,13 @@ def read_run(folder: Path) -> RunFolder:
         If a newer version of hrcam has written a file.
     """
     if not (folder / MANIFEST).exists():  # the last to be written
-        state = "its training is not complete" if is_run(folder) else "is no run"
+        if not is_run(folder):
+            raise InputError(
+                f"{folder} is no run: make one with `hrcam train COHORT --out {folder}`"
+            )
         raise InputError(
-            f"{folder}: {state}; run the command `hrcam train COHORT --out {folder}` (again)"
+            f"{folder}: its training is not complete; run the command `hrcam train COHORT --out "
+            f"{folder}` again"
         )
     metrics = read_versioned(folder / METRICS, RUN_FORMAT)
     classes = metrics.get("classes")
