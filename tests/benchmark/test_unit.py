@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from hrcam.artifacts.run_tables import Prediction
 from hrcam.benchmark.cohorts import OpenedCohort
 from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
@@ -42,7 +42,7 @@ class Leaning(torch.nn.Module):
 class FakeRun:
     """What `hrcam.training.Run` offers to the choice of images, without a training."""
 
-    folder: Path
+    predictions: tuple[Prediction, ...]
     tested: dict[str, int]
     classes: tuple[str, ...] = LABELS
 
@@ -88,13 +88,16 @@ def cohort_of(folder, masks=True):
     return OpenedCohort(plan, open_cohort(folder), {})
 
 
-def runs_of(folder, names):
-    folder.mkdir(exist_ok=True)
-    rows = [(name, LABELS[int(name[1:]) % 3], "malignant") for name in names]
-    pd.DataFrame(rows, columns=["scan", "label", "predicted"]).to_csv(
-        folder / "predictions.tsv", sep="\t", index=False
-    )
-    run = FakeRun(folder, {name: 1 + int(name[1:]) % 2 for name in names})
+def runs_of(names):
+    """A run whose network calls everybody malignant."""
+    predictions = tuple(
+        Prediction(
+            scan=name, participant=name, group=name, label=LABELS[int(name[1:]) % 3],
+            predicted="malignant", fold=1, network=(0.0, 1.0, 0.0), head=None,
+        )
+        for name in names
+    )  # fmt: skip
+    run = FakeRun(predictions, {name: 1 + int(name[1:]) % 2 for name in names})
     return UnitRuns(run, run, run)
 
 
@@ -104,8 +107,8 @@ def opened(tmp_path):
 
 
 @pytest.fixture
-def runs(tmp_path):
-    return runs_of(tmp_path / "run", [f"p{index:02d}" for index in range(1, 12)])
+def runs():
+    return runs_of([f"p{index:02d}" for index in range(1, 12)])
 
 
 def names(folds):
@@ -166,9 +169,9 @@ def test_too_few_masks_are_told_before_anything_is_trained(tmp_path, runs):
         check_masks(cohort_of(tmp_path / "bare", masks=False))
 
 
-def test_masks_that_are_all_empty_are_told_too(opened, tmp_path):
+def test_masks_that_are_all_empty_are_told_too(opened):
     with pytest.raises(InputError, match="0 subjects have a mask"):
-        choose_images(opened, runs_of(tmp_path / "normal", ["p02", "p05", "p08"]), CPU)
+        choose_images(opened, runs_of(["p02", "p05", "p08"]), CPU)
 
 
 def test_masks_of_training_images_are_not_enough(opened):
