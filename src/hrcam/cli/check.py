@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cohort_options import ColourChoice, Colours, Desc, GroupBy, Space, Suffix
 from hrcam.cli.terminal import print_problems, printable
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ def check(
         Path,
         typer.Argument(help="Folder with a participants.tsv or class folders, a table, or BIDS."),
     ],
-    suffix: Annotated[
-        str | None, typer.Option(help="Of the images of a BIDS data set, as T1w.")
-    ] = None,
+    suffix: Suffix = None,
+    space: Space = None,
+    desc: Desc = None,
+    group_by: GroupBy = None,
+    colour: Colours = ColourChoice.LUMINANCE,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything found to this file.")
     ] = None,
@@ -39,7 +42,17 @@ def check(
         from hrcam.artifacts.formats import encode_json
         from hrcam.cohort import check_cohort, open_cohort
 
-        report = check_cohort(open_cohort(cohort, suffix=suffix), workers=workers)
+        report = check_cohort(
+            open_cohort(
+                cohort,
+                suffix=suffix,
+                space=space,
+                desc=desc,
+                group_by=group_by,
+                colour=colour.value,
+            ),
+            workers=workers,
+        )
         if json_file is not None:
             write_atomically(json_file, encode_json(report.to_json()))
     print_problems(report.problems)
@@ -56,7 +69,7 @@ def _summary(found: "Fingerprint") -> Iterator[str]:
     """Put the fingerprint in a few lines."""
     from hrcam.cohort.image import PLACED
 
-    yield f"accepted     {found.scans} scans of {found.participants} participants"
+    yield f"accepted     {found.scans} scans of {_participants(found)}"
     if found.shape is None:
         return
     yield f"channels     {printable(', '.join(found.channels))}"
@@ -67,7 +80,13 @@ def _summary(found: "Fingerprint") -> Iterator[str]:
     yield f"foreground   {_spread(found.foreground)}"
     if set(found.orientations) != {"n/a"}:
         yield f"orientation  {_counted(found.orientations)}"
-    for channel, percentiles in zip(found.channels, found.intensities, strict=False):
+    colours = len(found.intensities) == 3 * len(found.channels)
+    channels = [
+        f"{name} {colour}".rstrip()
+        for name in found.channels
+        for colour in (("red", "green", "blue") if colours else ("",))
+    ]
+    for channel, percentiles in zip(channels, found.intensities, strict=False):
         middle = ", ".join(f"{name} {values[1]:.4g}" for name, values in percentiles.items())
         yield f"intensities  {printable(channel)}: {middle} (medians of percentiles)"
     yield f"class        {_counted(found.classes)}"
@@ -78,6 +97,15 @@ def _summary(found: "Fingerprint") -> Iterator[str]:
     yield f"masks        {found.masks}"
     if found.duplicates:
         yield f"duplicates   {len(found.duplicates)} images in several scans"
+
+
+def _participants(found: "Fingerprint") -> str:
+    if found.likely_participants == found.participants:
+        return f"{found.participants} participants"
+    return (
+        f"{found.likely_participants} to {found.participants} participants: names share stems, see "
+        "split-leak above"
+    )
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cohort_options import Desc, GroupBy, Space, Suffix
 from hrcam.cli.terminal import print_problems
 
 
@@ -26,10 +27,10 @@ def map_(
     shard: Annotated[
         str | None, typer.Option(help="3/10: the third of ten parts, to map in ten jobs.")
     ] = None,
-    suffix: Annotated[
-        str | None,
-        typer.Option(help="Of a BIDS data set, as T1w.", show_default="what was trained on"),
-    ] = None,
+    suffix: Suffix = None,
+    space: Space = None,
+    desc: Desc = None,
+    group_by: GroupBy = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Exit code 0 also if scans could not be mapped.")
     ] = False,
@@ -40,14 +41,18 @@ def map_(
     missing.
     """
     with explained_errors(context):
-        from hrcam.cohort.opening.bids import is_bids
         from hrcam.mapping import map_scans, open_input
         from hrcam.training import Run
 
         trained = Run.open(run)
-        if suffix is None and is_bids(images):
-            suffix = trained.config.suffix
-        cohort = open_input(images, suffix=suffix)
+        cohort = open_input(
+            images,
+            suffix=suffix,
+            space=space,
+            desc=desc,
+            group_by=group_by,
+            trained=trained.config,
+        )
         report = map_scans(
             trained,
             cohort.scans,

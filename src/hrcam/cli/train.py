@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cohort_options import ColourChoice, Colours, Desc, GroupBy, Space, Suffix
 from hrcam.cli.terminal import aligned, print_problems, printable
 
 
@@ -80,7 +81,11 @@ def train(
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Refits of the head, for the deviation of the maps.")
     ] = 0,
-    suffix: Annotated[str | None, typer.Option(help="Of a BIDS data set, as T1w.")] = None,
+    suffix: Suffix = None,
+    space: Space = None,
+    desc: Desc = None,
+    group_by: GroupBy = None,
+    colour: Colours = ColourChoice.LUMINANCE,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave refused scans out, and list them.")
     ] = False,
@@ -119,6 +124,9 @@ def train(
             positive=positive,
             reference=reference,
             suffix=suffix,
+            space=space,
+            desc=desc,
+            group_by=group_by,
             bootstrap=bootstrap,
             seed=seed,
         )
@@ -127,7 +135,14 @@ def train(
         )
         try:
             report = train_cohort(
-                open_cohort(cohort, suffix=suffix),
+                open_cohort(
+                    cohort,
+                    suffix=suffix,
+                    space=space,
+                    desc=desc,
+                    group_by=group_by,
+                    colour=colour.value,
+                ),
                 out,
                 config,
                 hardware=hardware,

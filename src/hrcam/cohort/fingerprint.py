@@ -10,6 +10,7 @@ import numpy as np
 from hrcam.cohort.check.consistency import duplicates
 from hrcam.cohort.check.examination import PERCENTILES
 from hrcam.cohort.facts import ScanFacts
+from hrcam.cohort.opening.grouping import groups_by_name
 from hrcam.cohort.scan import Cohort
 
 NONE = "n/a"
@@ -42,6 +43,9 @@ class Fingerprint:
     ----------
     scans, participants, masks
         How many there are.
+    likely_participants
+        Fewer than ``participants``, if images of which only the name says whom they show have
+        names that share a stem.
     channels
         Names of the images of each scan.
     classes, sites, splits, formats, orientations
@@ -61,6 +65,7 @@ class Fingerprint:
 
     scans: int
     participants: int
+    likely_participants: int
     masks: int
     channels: tuple[str, ...]
     classes: Mapping[str, int]
@@ -101,9 +106,12 @@ def take_fingerprint(cohort: Cohort, facts: Mapping[str, ScanFacts]) -> Fingerpr
     by_site = {
         site: _counts(scan.label for scan in scans if (scan.site or NONE) == site) for site in sites
     }
+    participants = len({scan.participant for scan in scans})
+    shared = groups_by_name(scans)
     return Fingerprint(
         scans=len(scans),
-        participants=len({scan.participant for scan in scans}),
+        participants=participants,
+        likely_participants=participants - (shared.surplus if shared else 0),
         masks=sum(scan.mask is not None for scan in scans),
         channels=cohort.channels,
         classes=_counts(scan.label for scan in scans),

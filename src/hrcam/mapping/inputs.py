@@ -3,14 +3,26 @@
 from pathlib import Path
 
 from hrcam.cohort.opening import open_cohort
+from hrcam.cohort.opening.grouping import image_name
+from hrcam.cohort.opening.layouts import layout_of
+from hrcam.cohort.opening.name_groups import compiled, group_of
 from hrcam.cohort.opening.unlabelled import single_scan
 from hrcam.cohort.reading import is_image, name_without_suffix
 from hrcam.cohort.reading.files import is_broken_link
 from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
+from hrcam.training.config import TrainingConfig
 
 
-def open_input(path: str | Path, *, suffix: str | None = None) -> Cohort:
+def open_input(
+    path: str | Path,
+    *,
+    suffix: str | None = None,
+    space: str | None = None,
+    desc: str | None = None,
+    group_by: str | None = None,
+    trained: TrainingConfig | None = None,
+) -> Cohort:
     """Open a cohort, or take an image for a cohort of one.
 
     Parameters
@@ -18,8 +30,12 @@ def open_input(path: str | Path, *, suffix: str | None = None) -> Cohort:
     path
         A cohort (see `hrcam.cohort.opening`), which needs no labels, an image file, or the
         folder of a DICOM series.
-    suffix
+    suffix, space, desc
         Of the images of a BIDS data set.
+    group_by
+        What names the participant in the name of an image, as in training.
+    trained
+        Choices of a training, which count where they fit and nothing else is given.
 
     Raises
     ------
@@ -31,8 +47,25 @@ def open_input(path: str | Path, *, suffix: str | None = None) -> Cohort:
         raise InputError(
             f"{path} does not exist: give a cohort, an image file or the folder of a DICOM series"
         )
-    if path.is_dir() or not is_image(path):
-        return open_cohort(path, suffix=suffix)
-    if suffix is not None:
-        raise InputError(f"suffix is {suffix!r}, but {path} is one image: leave it out")
-    return single_scan(path, name_without_suffix(path))
+    single = not path.is_dir() and is_image(path)
+    layout = "names" if single else layout_of(path)
+    if trained is not None and layout == "bids" and suffix in (None, trained.suffix):
+        suffix, space, desc = trained.suffix, space or trained.space, desc or trained.desc
+    if trained is not None and layout == "names" and group_by is None:
+        group_by = trained.group_by if _fits(trained.group_by, path, single) else None
+    if not single:
+        return open_cohort(path, suffix=suffix, space=space, desc=desc, group_by=group_by)
+    for name, value in {"suffix": suffix, "space": space, "desc": desc}.items():
+        if value is not None:
+            raise InputError(f"{name} is {value!r}, but {path} is one image: leave it out")
+    pattern = None if group_by is None else compiled(group_by)
+    return single_scan(path, name_without_suffix(path), group_by=pattern)
+
+
+def _fits(group_by: str | None, path: Path, single: bool) -> bool:
+    """Tell if the pattern of a training names somebody here, where images may have other names."""
+    if group_by is None:
+        return False
+    pattern = compiled(group_by)
+    names = [name_without_suffix(path)] if single else map(image_name, open_cohort(path).scans)
+    return any(group_of(pattern, name) for name in names)

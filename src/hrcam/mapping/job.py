@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hrcam.artifacts.manifest import fit_warnings, run_identity, warning_lines
@@ -183,7 +185,7 @@ class _Mapper:
         content = {files[kind]: encode_map(native[kind], image, first) for kind in native}
         if suffix == ".npy" and len(image.shape) == 2:
             files["overlay"] = place.map(label, "overlay", ".png")
-            content[files["overlay"]] = encode_overlay(image.voxels[0], native["pattern"])
+            content[files["overlay"]] = encode_overlay(_shown(image, scan), native["pattern"])
         record = ScanRecord(
             **provenance,
             map_class=classes[maps.explained],
@@ -236,6 +238,13 @@ class _Mapper:
             return Problem(scan.name, file, Reason.UNREADABLE, message, advice)
 
 
+def _shown(image: Image, scan: Scan) -> NDArray[np.float32]:
+    """Return the first image of a scan as grey values."""
+    colours = 3 if scan.colour == "rgb" else 1
+    grey: NDArray[np.float32] = image.voxels[:colours].mean(0)
+    return grey
+
+
 def _mapped(
     folder: MapsWriter,
     scans: Sequence[Scan],
@@ -264,7 +273,11 @@ def _class_index(run: Run, name: str | None) -> int | None:
 
 
 def _with_channels_of(run: Run, scan: Scan) -> Scan:
-    """Return the scan with its images in the network's order; a single one may have any name."""
+    """Return the scan with its images in the network's order, and its colours as in training.
+
+    A single image may have any name.
+    """
+    scan = replace(scan, colour=run.preparation.colour)
     if len(scan.images) == len(run.channels) == 1:
         return replace(scan, images=dict(zip(run.channels, scan.images.values(), strict=True)))
     missing = [channel for channel in run.channels if channel not in scan.images]

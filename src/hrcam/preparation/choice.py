@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.cohort.facts import ScanFacts
-from hrcam.cohort.image import PLACED
+from hrcam.cohort.image import PLACED, Colour
 from hrcam.errors import InputError
 from hrcam.preparation.preparation import Preparation
 
@@ -29,6 +29,7 @@ def choose_preparation(
     *,
     shape: tuple[int, ...] | None = None,
     spacing: tuple[float, ...] | None = None,
+    colour: Colour = "luminance",
 ) -> Preparation:
     """Choose the grid for a cohort: as fine as its images, as large as their content.
 
@@ -47,6 +48,8 @@ def choose_preparation(
         pictures.
     spacing
         In mm along the same axes, instead of a chosen one.
+    colour
+        What has become of pictures in colour.
 
     Raises
     ------
@@ -93,6 +96,7 @@ def choose_preparation(
         orientation="RAS" if has_scale else "stored",
         left_right=_left_right(known, has_scale),
         crop_to_foreground=volumes,
+        colour=colour,
     )
     logger.info("grid of %s positions, %s", _times(preparation.shape), _described(spacing))
     return preparation

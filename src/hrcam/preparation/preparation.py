@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hrcam.cohort.foreground import foreground_box
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import Colour, Image
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.errors import InputError
 from hrcam.preparation.grid import Grid, place_grid
@@ -101,6 +101,8 @@ class Preparation(BaseModel):
     crop_to_foreground
         Centre the grid on the box around what is not background, rather than on the image.
         Never changes the scale.
+    colour
+        What becomes of pictures in colour: "luminance", or "rgb" for three channels.
     normalisation
         "z-score": for each image and channel, over what is not background.
     clip_percentiles
@@ -117,6 +119,7 @@ class Preparation(BaseModel):
     orientation: Literal["RAS", "stored"]
     left_right: Annotated[int, Field(ge=0)] | None
     crop_to_foreground: bool
+    colour: Colour = "luminance"
     normalisation: Literal["z-score"] = "z-score"
     clip_percentiles: tuple[float, float] = (0.5, 99.5)
 

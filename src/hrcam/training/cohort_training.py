@@ -111,7 +111,11 @@ def train_cohort(
     positive = positive_class(accepted.classes, config.positive)
     reference = reference_class(accepted.classes, config.reference)
     preparation = choose_preparation(
-        checked.facts.values(), accepted.channels, shape=config.shape, spacing=config.spacing
+        checked.facts.values(),
+        accepted.channels,
+        shape=config.shape,
+        spacing=config.spacing,
+        colour=accepted.scans[0].colour,
     )
     folds = make_folds(
         accepted.scans,

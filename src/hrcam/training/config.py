@@ -47,6 +47,10 @@ class TrainingConfig(BaseModel):
         that is named as controls, or else to choose from the images.
     suffix
         Of the images of a BIDS data set, as "T1w"; what maps are made of unless told otherwise.
+    space, desc
+        Of BIDS derivatives, likewise.
+    group_by
+        Regular expression that names the participant in the name of an image, likewise.
     bootstrap
         Refits of the head, for the standard deviation of maps.
     seed
@@ -69,6 +73,9 @@ class TrainingConfig(BaseModel):
     positive: str | None = None
     reference: str | None = None
     suffix: str | None = None
+    space: str | None = None
+    desc: str | None = None
+    group_by: str | None = None
     bootstrap: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 

@@ -17,6 +17,9 @@ from hrcam.errors import InputError
 
 _LABELS = ("label", "diagnosis", "group")
 
+NATIVE, NO_DESC = "native", "none"
+"""What images without the entities ``space-`` and ``desc-`` are chosen by."""
+
 
 @dataclass(frozen=True)
 class _BidsFile:
@@ -27,6 +30,22 @@ class _BidsFile:
     session: str | None
     entities: str
     suffix: str
+
+    @property
+    def space(self) -> str:
+        """Space, with the resolution if it has one: ``MNI152NLin6Asym:res-2``."""
+        space, res = self.entity("space"), self.entity("res")
+        return (space or NATIVE) + (f":res-{res}" if res else "")
+
+    @property
+    def desc(self) -> str:
+        """What was done to the image."""
+        return self.entity("desc") or NO_DESC
+
+    def entity(self, name: str) -> str | None:
+        """Value of an entity: of "ses", "02"; None if the name has none."""
+        parts = (part.partition("-") for part in self.entities.split("_"))
+        return next((value for key, _, value in parts if key == name), None)
 
 
 def is_bids(folder: Path) -> bool:
@@ -39,7 +58,9 @@ def is_bids(folder: Path) -> bool:
     )
 
 
-def open_bids(folder: Path, suffix: str | None) -> Cohort:
+def open_bids(
+    folder: Path, suffix: str | None, *, space: str | None = None, desc: str | None = None
+) -> Cohort:
     """Read the images of one suffix, all sessions, acquisitions and runs of each subject.
 
     The class is in the column ``label`` of participants.tsv, else ``diagnosis``, else ``group``;
@@ -52,6 +73,11 @@ def open_bids(folder: Path, suffix: str | None) -> Cohort:
         The root of the data set.
     suffix
         What the images are called at the end, as ``T1w``; needed where there are several.
+    space
+        Of derivatives that were resampled to several: ``MNI152NLin2009cAsym``, or ``native`` for
+        images without the entity; ``MNI152NLin6Asym:res-2`` where there are several resolutions.
+    desc
+        Of derivatives of several: ``preproc``, or ``none`` for images without the entity.
 
     Returns
     -------
@@ -61,11 +87,17 @@ def open_bids(folder: Path, suffix: str | None) -> Cohort:
     Raises
     ------
     InputError
-        If no image has the suffix, or there are several suffixes and none was chosen.
+        If no image has the suffix, space or desc, or there are several and none was chosen: the
+        copies of an image in several spaces are no scans of their own.
     """
     files = [file for subject in _folders(folder, "sub-*") for file in _images_of(subject)]
     chosen = _suffix(folder, files, suffix)
     files = [file for file in files if file.suffix == chosen]
+    # Both choices before either is missed: one of them may leave one value of the other.
+    files = _matching(folder, files, space, "space")
+    files = _matching(folder, files, desc, "desc")
+    _check_one(folder, files, "space")
+    _check_one(folder, files, "desc")
     path = folder / "participants.tsv"
     table = read_table(path) if path.is_file() or is_broken_link(path) else None
     rows, problems = _subjects(table, path) if table else ({}, [])
@@ -97,7 +129,7 @@ def open_bids(folder: Path, suffix: str | None) -> Cohort:
 
 def _suffix(folder: Path, files: list[_BidsFile], wanted: str | None) -> str:
     counts = Counter(file.suffix for file in files)
-    found = ", ".join(f"{name} ({count})" for name, count in counts.most_common())
+    found = _listed(counts)
     if not counts:
         raise InputError(f"{folder} is a BIDS data set without images below its folders sub-*")
     if wanted is None and len(counts) > 1:
@@ -105,6 +137,33 @@ def _suffix(folder: Path, files: list[_BidsFile], wanted: str | None) -> str:
     if wanted is not None and wanted not in counts:
         raise InputError(f"{folder} has no image of the suffix {wanted!r}: choose one of {found}")
     return wanted or next(iter(counts))
+
+
+def _matching(
+    folder: Path, files: list[_BidsFile], wanted: str | None, entity: str
+) -> list[_BidsFile]:
+    if wanted is None:
+        return files
+    found = Counter(getattr(file, entity) for file in files)
+    chosen = [name for name in found if name == wanted or name.split(":")[0] == wanted]
+    if not chosen:
+        raise InputError(
+            f"{folder} has no such image of the {entity} {wanted!r}: choose one of {_listed(found)}"
+        )
+    return [file for file in files if getattr(file, entity) in chosen]
+
+
+def _check_one(folder: Path, files: list[_BidsFile], entity: str) -> None:
+    found = Counter(getattr(file, entity) for file in files)
+    if len(found) > 1:
+        raise InputError(
+            f"{folder} has the same images in several versions, which would count as scans of "
+            f"their own: choose one {entity} with --{entity} ({entity}=...): {_listed(found)}"
+        )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.most_common())
 
 
 def _images_of(subject: Path) -> Iterator[_BidsFile]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hrcam.cohort.opening.folder_names import refuse_folders_of_no_class
 from hrcam.cohort.opening.image_files import FoundImage, cohort_of, identify, visible
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading.files import is_folder
@@ -13,23 +14,12 @@ from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
 
-# Folders that sort images by something else than the class: taking them for classes would train
-# a network to tell images from masks.
-_NOT_CLASSES = frozenset(
-    {"derivatives", "image", "images", "imgs", "label", "labels", "mask", "masks", "seg"}
-    | {"segmentation", "segmentations", "sourcedata", "test", "train", "training", "val", "valid"}
-    | {"validation"}
-)
 _TABLES = (".csv", ".tsv")
-# A number of a person, then that of a visit or a slice: p01_visit2, case3-slice14.
-_PART = re.compile(
-    r"(?P<whose>.*\d.*?)[ _-](?:ses|session|visit|timepoint|tp|scan|run|slice)[ _-]?\d+"
-    r"(?:[ _-].*)?",
-    re.IGNORECASE,
-)
 
 
-def open_class_folders(folder: Path, images: Sequence[Path]) -> Cohort:
+def open_class_folders(
+    folder: Path, images: Sequence[Path], *, group_by: re.Pattern[str] | None = None
+) -> Cohort:
     """Read images from folders that are named after their class.
 
     A folder with a DICOM series is one scan, any other image file is one. Whose an image is, is
@@ -43,6 +33,8 @@ def open_class_folders(folder: Path, images: Sequence[Path]) -> Cohort:
         The folder that holds those of the classes. Entries that start with a dot are ignored.
     images
         All that are below it: see `hrcam.cohort.opening.image_files.find_images`.
+    group_by
+        What it has in brackets is the participant, in names without suffix.
 
     Returns
     -------
@@ -52,16 +44,19 @@ def open_class_folders(folder: Path, images: Sequence[Path]) -> Cohort:
     Raises
     ------
     InputError
-        If no folder holds an image, if folders sort images by something else, as ``train`` and
-        ``masks`` do, or if there is a table that may say what the classes are.
+        If no folder holds an image, if folders sort images by something else than the class, as
+        ``train`` and ``masks`` do, or if there is a table that may say what the classes are.
     """
     entries = visible(folder)
     classes = [entry for entry in entries if entry.is_dir()]
-    _check_layout(folder, entries, classes)
+    _check_layout(folder, entries, classes, images)
     below: defaultdict[str, list[Path]] = defaultdict(list)
     for path in images:
         below[path.relative_to(folder).parts[0]].append(path)
-    by_class = {entry.name: identify(below[entry.name], entry, entry.name) for entry in classes}
+    by_class = {
+        entry.name: identify(below[entry.name], entry, entry.name, group_by=group_by)
+        for entry in classes
+    }
     found = [image for several in by_class.values() for image in several]
     if not found:
         raise InputError(
@@ -74,12 +69,13 @@ def open_class_folders(folder: Path, images: Sequence[Path]) -> Cohort:
         if not several
     ]
     problems += _outside(folder, images)
-    problems += _visits(found)
     found, several = _told_apart(found)
     return cohort_of(folder, found, (*problems, *several))
 
 
-def _check_layout(folder: Path, entries: Sequence[Path], classes: Sequence[Path]) -> None:
+def _check_layout(
+    folder: Path, entries: Sequence[Path], classes: Sequence[Path], images: Sequence[Path]
+) -> None:
     tables = [entry for entry in entries if entry.suffix.casefold() in _TABLES]
     if tables:
         raise InputError(
@@ -87,13 +83,7 @@ def _check_layout(folder: Path, entries: Sequence[Path], classes: Sequence[Path]
             f"participants.tsv: give the table itself ({tables[0]}), or move it elsewhere if the "
             "folders say what the classes are"
         )
-    other = [entry.name for entry in classes if entry.name.casefold() in _NOT_CLASSES]
-    if other:
-        raise InputError(
-            f"{folder} has folders named {', '.join(other)}, which are no classes: put one folder "
-            "for each class there, or a participants.tsv with the columns participant_id, image "
-            "and label"
-        )
+    refuse_folders_of_no_class(folder, [entry.name for entry in classes], images)
 
 
 def _outside(folder: Path, images: Sequence[Path]) -> list[Problem]:
@@ -108,31 +98,6 @@ def _outside(folder: Path, images: Sequence[Path]) -> list[Problem]:
             Reason.NO_LABEL,
             f"{len(outside)} images are beside the folders of the classes, and are left out",
             "move each into the folder of its class",
-            refused=False,
-        )
-    ]
-
-
-def _visits(found: Sequence[FoundImage]) -> list[Problem]:
-    """Warn of names that look like several visits or slices of one person."""
-    names: defaultdict[str, set[str]] = defaultdict(set)
-    for image in found:
-        match = None if image.told else _PART.fullmatch(image.name)
-        if match:
-            names[match["whose"]].add(image.name)
-    several = [sorted(alike) for alike in names.values() if len(alike) > 1]
-    if not several:
-        return []
-    return [
-        Problem(
-            "",
-            "",
-            Reason.SPLIT_LEAK,
-            f"{sum(map(len, several))} names look like several images of {len(several)} "
-            f"participants, as {several[0][0]!r} and {several[0][1]!r}, but are taken for a "
-            "participant each, who may be on both sides of a split",
-            "put the images of a participant into a folder of that name, or list them in a table "
-            "with participant_id",
             refused=False,
         )
     ]

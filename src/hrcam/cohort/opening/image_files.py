@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrcam.cohort.naming import bids_scan, natural_order, unique_names
+from hrcam.cohort.opening.name_groups import group_of
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading import count_single_images, is_image, name_without_suffix
 from hrcam.cohort.reading.detection import dicom_files, is_left_out
@@ -14,7 +15,10 @@ from hrcam.cohort.reading.pairs import is_second_of_pair
 from hrcam.cohort.reading.suffixes import SUPPORTED
 from hrcam.cohort.scan import Cohort, Scan
 
-_MASK = re.compile(r"(?P<image>.+)_mask(?:_\d+)?", re.IGNORECASE)
+_MASK = re.compile(
+    r"(?P<image>.+)[_-](?:mask|seg|segmentation|labels?|gt|ground[_-]?truth|annotation|roi)(?:_\d+)?",
+    re.IGNORECASE,
+)
 _NO_FOLDERS = frozenset({"__MACOSX", "@eaDir"})  # copies that an archive or a disk makes
 _SIDE_NAMES = frozenset({"readme", "license", "licence", "changes", "changelog", "copying"})
 _SIDE_SUFFIXES = frozenset(
@@ -38,12 +42,14 @@ class FoundImage:
     participant
         Whose it is.
     told
-        True if a folder or a name in the manner of BIDS says whose it is; False where the name
-        of the image is all that there is.
+        True if a pattern, a folder or a name in the manner of BIDS says whose it is; False where
+        the name of the image is all that there is.
     label
         Its class; None for none.
     masks
         Files that are named as its masks.
+    of_several
+        True if its name is that of a mask of several images: ``x_seg`` beside ``x_t1``, ``x_t2``.
     """
 
     path: Path
@@ -52,6 +58,7 @@ class FoundImage:
     told: bool
     label: str | None = None
     masks: tuple[Path, ...] = ()
+    of_several: bool = False
 
 
 def visible(folder: Path) -> list[Path]:
@@ -136,12 +143,18 @@ def _is_side_file(entry: Path) -> bool:
     return entry.suffix.casefold() in _SIDE_SUFFIXES or name.split(".")[0] in _SIDE_NAMES
 
 
-def identify(paths: Sequence[Path], folder: Path, label: str | None = None) -> list[FoundImage]:
+def identify(
+    paths: Sequence[Path],
+    folder: Path,
+    label: str | None = None,
+    *,
+    group_by: re.Pattern[str] | None = None,
+) -> list[FoundImage]:
     """Say whose each image is, and put masks to their images: ``NAME_mask.png`` to ``NAME.png``.
 
     A name that starts as in BIDS says whose an image is. Of other names, an image that is not
     directly in the folder belongs to whom the first folder on its way is named after, and an
-    image that is, to nobody else.
+    image that is, to nobody else. Where a pattern is given and fits a name, it says whose it is.
 
     Parameters
     ----------
@@ -151,6 +164,8 @@ def identify(paths: Sequence[Path], folder: Path, label: str | None = None) -> l
         Of the class, or of all.
     label
         Name of the class.
+    group_by
+        What it has in brackets is the participant, in names without suffix.
 
     Returns
     -------
@@ -159,11 +174,14 @@ def identify(paths: Sequence[Path], folder: Path, label: str | None = None) -> l
     """
     by_place = {path.parent / name_without_suffix(path): path for path in paths}
     masks: dict[Path, list[Path]] = {}
+    of_several = set()
     for path in paths:
         match = _MASK.fullmatch(name_without_suffix(path))
         owner = match and by_place.get(path.parent / match["image"])
         if owner:
             masks.setdefault(owner, []).append(path)
+        elif match and _has_relatives(path, match["image"], paths):
+            of_several.add(path)
     owned = {mask for several in masks.values() for mask in several}
     found = []
     for path in paths:
@@ -173,17 +191,29 @@ def identify(paths: Sequence[Path], folder: Path, label: str | None = None) -> l
         above = path.relative_to(folder).parts[:-1]
         named = bids_scan(name)
         by_bids = named or (bids_scan(above[0]) if above else None)
+        by_pattern = group_of(group_by, name) if group_by else None
         found.append(
             FoundImage(
                 path=path,
                 name=named[0] if named else "_".join((*above, name)),
-                participant=by_bids[1] if by_bids else (*above, name)[0],
-                told=by_bids is not None or bool(above),
+                participant=by_pattern or (by_bids[1] if by_bids else (*above, name)[0]),
+                told=bool(by_pattern or by_bids or above),
                 label=label,
                 masks=tuple(masks.get(path, ())),
+                of_several=path in of_several,
             )
         )
     return found
+
+
+def _has_relatives(mask: Path, stem: str, paths: Sequence[Path]) -> bool:
+    """Tell if images beside a mask have its stem: ``x_t1`` and ``x_t2`` beside ``x_seg``."""
+    return any(
+        path.parent == mask.parent
+        and path.name.startswith((f"{stem}_", f"{stem}-"))
+        and not _MASK.fullmatch(name_without_suffix(path))
+        for path in paths
+    )
 
 
 def content_problems(folder: Path, content: FolderContent) -> list[Problem]:
@@ -223,23 +253,35 @@ def _counted(paths: Sequence[Path], what: str) -> str:
 def cohort_of(folder: Path, found: Sequence[FoundImage], problems: Sequence[Problem]) -> Cohort:
     """Make scans of images; of several masks of one image none is used, which is warned of."""
     names = unique_names([(image.name, str(image.path)) for image in found])
-    several = [
-        _several_masks(name, image, folder)
-        for name, image in zip(names, found, strict=True)
-        if len(image.masks) > 1
-    ]
-    scans = tuple(
-        Scan(
-            name=name,
-            participant=image.participant,
-            images={"image": image.path},
-            label=image.label,
-            mask=image.masks[0] if len(image.masks) == 1 else None,
-            group=image.participant,
+    scans, noted = [], list(problems)
+    for name, image in zip(names, found, strict=True):
+        if image.of_several:
+            noted.append(_mask_of_several(name, image, folder))
+            continue
+        if len(image.masks) > 1:
+            noted.append(_several_masks(name, image, folder))
+        scans.append(
+            Scan(
+                name=name,
+                participant=image.participant,
+                images={"image": image.path},
+                label=image.label,
+                mask=image.masks[0] if len(image.masks) == 1 else None,
+                group=image.participant,
+            )
         )
-        for name, image in zip(names, found, strict=True)
+    return Cohort(folder, ("image",), tuple(scans), tuple(noted))
+
+
+def _mask_of_several(name: str, image: FoundImage, folder: Path) -> Problem:
+    return Problem(
+        name,
+        str(image.path.relative_to(folder)),
+        Reason.MASK_MISMATCH,
+        "the name is that of a mask, and several images beside it have the same stem",
+        "list images and masks in a participants.tsv, with one column for each image of a scan "
+        "(image_NAME) and the column mask",
     )
-    return Cohort(folder, ("image",), scans, (*problems, *several))
 
 
 def _several_masks(name: str, image: FoundImage, folder: Path) -> Problem:

@@ -1,14 +1,19 @@
 """Open a cohort, whichever way it is laid out."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+from hrcam.cohort.image import Colour
 from hrcam.cohort.naming import is_plain_text, same_when_read
 from hrcam.cohort.opening.bids import is_bids, open_bids
 from hrcam.cohort.opening.class_folders import open_class_folders
+from hrcam.cohort.opening.grouping import grouped_by, shared_names
 from hrcam.cohort.opening.image_files import content_problems, find_images
+from hrcam.cohort.opening.name_groups import compiled
 from hrcam.cohort.opening.participants import image_columns, open_table
 from hrcam.cohort.opening.table import SUFFIXES, read_table
 from hrcam.cohort.opening.unlabelled import open_unlabelled
@@ -22,8 +27,20 @@ TABLES = ("participants.tsv", "participants.csv")
 """Names of the table in a folder; the first that is there counts."""
 
 
-def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
-    """Find the scans of a cohort; no image is decoded yet.
+Layout = Literal["table", "bids", "names"]
+"""What tells whose an image is: a table, a BIDS data set, or names of folders and files."""
+
+
+def open_cohort(
+    path: str | Path,
+    *,
+    suffix: str | None = None,
+    space: str | None = None,
+    desc: str | None = None,
+    group_by: str | None = None,
+    colour: Colour = "luminance",
+) -> Cohort:
+    r"""Find the scans of a cohort; no image is decoded yet.
 
     A cohort is one of these:
 
@@ -45,6 +62,15 @@ def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
         The folder or the table.
     suffix
         Of the images of a BIDS data set, as ``T1w``; needed where it has several.
+    space, desc
+        Of BIDS derivatives: ``MNI152NLin2009cAsym``, ``preproc``; ``native`` and ``none`` for
+        images whose names have none. Needed where there are several.
+    group_by
+        A regular expression that is searched in the name of each image, without its suffix. What
+        it has in brackets, or else all that it matches, names the participant: ``(person\d+)_``.
+        In tables and BIDS data sets, which name participants, it names the group.
+    colour
+        What becomes of pictures in colour: their luminance, or "rgb" for three channels.
 
     Returns
     -------
@@ -56,46 +82,72 @@ def open_cohort(path: str | Path, *, suffix: str | None = None) -> Cohort:
     Raises
     ------
     InputError
-        If there is no cohort at the path, or its table is broken as a whole.
+        If there is no cohort at the path, its table is broken as a whole, or an option does not
+        fit it.
     """
     path = Path(path)
-    if path.is_dir():
-        cohort = _open_folder(path, suffix)
-    elif not path.exists() and not is_broken_link(path):
-        raise InputError(f"{path} does not exist: give a folder or a table")
-    elif path.suffix.casefold() in SUFFIXES:
-        _refuse_suffix(suffix, path)
-        cohort = open_table(path, source=path)
+    pattern = None if group_by is None else compiled(group_by)
+    layout = layout_of(path)
+    _check_options(path, layout, {"suffix": suffix, "space": space, "desc": desc})
+    if layout == "bids":
+        cohort = open_bids(path, suffix, space=space, desc=desc)
+    elif layout == "table":
+        cohort = open_table(_table_in(path) or path, source=path)
     else:
+        cohort = _open_by_names(path, pattern)
+    if pattern is not None:
+        cohort = grouped_by(cohort, pattern, told=layout != "names")
+    cohort = _without_odd_text(cohort)
+    scans = tuple(replace(scan, colour=colour) for scan in cohort.scans)
+    participants = _lookalikes("participants", (scan.participant for scan in scans))
+    classes = _lookalikes("classes", cohort.classes)
+    shared = shared_names(scans)
+    return replace(
+        cohort, scans=scans, problems=(*cohort.problems, *participants, *classes, *shared)
+    )
+
+
+def layout_of(path: Path) -> Layout:
+    """Tell the layout of a cohort.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at the path, or a file that is no table.
+    """
+    if not path.is_dir():
+        if not path.exists() and not is_broken_link(path):
+            raise InputError(f"{path} does not exist: give a folder or a table")
+        if path.suffix.casefold() in SUFFIXES:
+            return "table"
         raise InputError(
             f"{path} is no cohort: give a folder, or a table that ends in {', '.join(SUFFIXES)}"
         )
-    cohort = _without_odd_text(cohort)
-    participants = _lookalikes("participants", (scan.participant for scan in cohort.scans))
-    classes = _lookalikes("classes", cohort.classes)
-    return replace(cohort, problems=(*cohort.problems, *participants, *classes))
-
-
-def _open_folder(folder: Path, suffix: str | None) -> Cohort:
-    tables = [folder / name for name in TABLES]
-    table = next((path for path in tables if path.is_file() or is_broken_link(path)), None)
+    table = _table_in(path)
     if table and image_columns(read_table(table)):
-        _refuse_suffix(suffix, folder)
-        return open_table(table, source=folder)
-    if is_bids(folder):
-        return open_bids(folder, suffix)
-    _refuse_suffix(suffix, folder)
-    if table:
-        return open_table(table, source=folder)  # which says what its table lacks
+        return "table"
+    if is_bids(path):
+        return "bids"
+    return "table" if table else "names"  # reading the table says what it lacks
+
+
+def _table_in(folder: Path) -> Path | None:
+    tables = [folder / name for name in TABLES]
+    return next((path for path in tables if path.is_file() or is_broken_link(path)), None)
+
+
+def _check_options(path: Path, layout: Layout, options: Mapping[str, str | None]) -> None:
+    for name, value in options.items():
+        if value is not None and layout != "bids":
+            raise InputError(f"{name} is {value!r}, but {path} is no BIDS data set: leave it out")
+
+
+def _open_by_names(folder: Path, pattern: re.Pattern[str] | None) -> Cohort:
     content = find_images(folder)
     images = content.images
-    cohort = open_unlabelled(folder, images) or open_class_folders(folder, images)
+    cohort = open_unlabelled(folder, images, group_by=pattern)
+    cohort = cohort or open_class_folders(folder, images, group_by=pattern)
     return replace(cohort, problems=(*cohort.problems, *content_problems(folder, content)))
-
-
-def _refuse_suffix(suffix: str | None, path: Path) -> None:
-    if suffix is not None:
-        raise InputError(f"suffix is {suffix!r}, but {path} is no BIDS data set: leave it out")
 
 
 def _without_odd_text(cohort: Cohort) -> Cohort:
