@@ -277,9 +277,9 @@ def _with_channels_of(run: Run, scan: Scan) -> Scan:
 
     A single image may have any name.
     """
-    scan = replace(scan, colour=run.preparation.colour)
     if len(scan.images) == len(run.channels) == 1:
-        return replace(scan, images=dict(zip(run.channels, scan.images.values(), strict=True)))
+        images = dict(zip(run.channels, scan.images.values(), strict=True))
+        return replace(scan, images=images, colour=run.preparation.colour)
     missing = [channel for channel in run.channels if channel not in scan.images]
     if missing:
         column = "image" if missing[0] == "image" else f"image_{missing[0]}"
@@ -287,7 +287,8 @@ def _with_channels_of(run: Run, scan: Scan) -> Scan:
             f"the network takes the images {', '.join(run.channels)}, and {scan.name} has no "
             f"{', '.join(missing)}: give a table with a column {column}"
         )
-    return replace(scan, images={channel: scan.images[channel] for channel in run.channels})
+    images = {channel: scan.images[channel] for channel in run.channels}
+    return replace(scan, images=images, colour=run.preparation.colour)
 
 
 def _part(scans: Sequence[Scan], shard: tuple[int, int] | None) -> Sequence[Scan]:
