@@ -55,6 +55,15 @@ def test_without_the_image_the_maps_are_shown_alone(volume_maps, tmp_path):
     assert (unknown.image, unknown.note[:23]) == (None, "The image is not known;")
 
 
+def test_a_picture_in_colour_next_to_the_maps_is_no_map(pictures, tmp_path):
+    folder = write_maps(tmp_path / "maps", pictures[:1])
+    path = next(folder.glob("*/*.json"))
+    files = {"overlay": "a.png", **json.loads(path.read_text())["Files"], "std": "a.npy"}
+    (path.parent / "a.png").touch()
+    edit(path, Files=files)
+    assert set(read_view(read_maps(folder).records[0]).maps) == {"pattern", "evidence"}
+
+
 def test_an_image_of_another_shape_is_not_shown(pictures, tmp_path):
     maps = {kind: values[:, :-1] for kind, values in pictures[0].maps.items()}
     folder = write_maps(

@@ -154,6 +154,11 @@ class ScanRecord(MapInput):
     versions: Mapping[str, str]
 
     @property
+    def maps(self) -> dict[str, Path]:
+        """Where the maps of `KINDS` are."""
+        return {kind: self.files[kind] for kind in KINDS}
+
+    @property
     def outcome(self) -> str:
         """Whether the prediction is "correct" or "wrong"; "unlabelled" without a label."""
         if self.label is None:

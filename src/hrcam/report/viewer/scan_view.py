@@ -48,7 +48,7 @@ def read_grid(record: ScanRecord) -> PageGrid:
     InputError
         If the map is missing or damaged.
     """
-    path = next(iter(record.files.values()))
+    path = record.maps["pattern"]
     if path.suffix == ".npy":
         return PageGrid(record.shape)
     try:
@@ -67,7 +67,7 @@ def read_view(record: ScanRecord) -> ScanView:
         If a map is missing, damaged, not finite, or of another grid than the first.
     """
     grid = read_grid(record)
-    maps = {kind: _on_grid(grid, _read_map(path), path) for kind, path in record.files.items()}
+    maps = {kind: _on_grid(grid, _read_map(path), path) for kind, path in record.maps.items()}
     image, note = _read_image(record, grid)
     return ScanView(grid, image, maps, note)
 
