@@ -17,7 +17,7 @@ from result_tables import CNN, RESULTS
 
 from hrcam.benchmark.layout import MANIFEST
 from hrcam.benchmark.summary.cohort import CohortSummary, summarise_cohort
-from hrcam.benchmark.summary.ranking import SUMMARY_COLUMNS, finalists, summary_table
+from hrcam.benchmark.summary.ranking import SUMMARY_COLUMNS, best_scores, summary_table
 from hrcam.benchmark.summary.results import finished_units, read_cohort
 
 MEASURES = ("auprc", "pointing", "dice", "randomised_ssim", "repeatability", "maximum_in_nigra")
@@ -37,7 +37,7 @@ def extract(out: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _maps(one: CohortSummary) -> pd.DataFrame:
     """Keep each method at its best level and with its best fusion, as the benchmark's page does."""
-    kept = {score.variant for score in finalists(one.scores.get("auprc", {}))}
+    kept = {score.variant for score in best_scores(one.scores.get("auprc", {}))}
     kept |= {rival.variant for rival in (one.rival, one.fused_rival) if rival}
     scores = {
         measure: {variant: each for variant, each in one.scores[measure].items() if variant in kept}

@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
-from hrcam.benchmark.summary.ranking import CEILING, DEFAULT, is_rival
-from hrcam.evaluation.bounds import BOUNDS
+from hrcam.benchmark.summary.ranking import DEFAULT, UPPER_BOUND, is_rival
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
 
 DOCS = Path(__file__).parents[1] / "docs"
 RESULTS = DOCS / "results"
@@ -138,7 +138,7 @@ def localisation_table() -> str:
                     _ratio(single),
                     _named(fused),
                     _ratio(fused),
-                    _mean(measured.score(cohort, "auprc", CEILING)),
+                    _mean(measured.score(cohort, "auprc", UPPER_BOUND)),
                 )
 
     return _markdown(headers, rows())
@@ -149,9 +149,9 @@ def maps_table(measured: Measurements, cohort: str) -> str:
     best: dict[str, Score] = {}
     for score in sorted(measured.scores(cohort, "auprc"), key=_value, reverse=True):
         method = score.variant.method
-        if is_rival(score.variant) or method in (PATTERN, EVIDENCE) or score.variant == CEILING:
+        if is_rival(score.variant) or method in (PATTERN, EVIDENCE) or score.variant == UPPER_BOUND:
             best.setdefault(method, score)
-        elif method in BOUNDS:
+        elif method in MODEL_FREE_MAPS:
             best.setdefault("no model", score)
     rows = [
         (
@@ -225,7 +225,7 @@ def goals_table() -> str:
         return score.ratio if score else None
 
     def ceiling(s: Measurements, cohort: str) -> Number | None:
-        score = s.score(cohort, "auprc", CEILING)
+        score = s.score(cohort, "auprc", UPPER_BOUND)
         return score.ratio if score else None
 
     def of(measure: str, name: str = "") -> Callable[[Measurements, str], Number | None]:
@@ -256,7 +256,7 @@ def goals_table() -> str:
         ),
         row("rank correlation of two seeds' maps ≥ 0.7", of("repeatability"), at_least(0.7)),
         row(
-            "neuromelanin: maximum in the nigra in ≥ 0.9 of the patients that the CNN calls so",
+            "neuromelanin: maximum in the nigra in ≥ 0.9 of the correctly classified patients",
             of("maximum_in_nigra"),
             at_least(0.9),
         ),

@@ -5,8 +5,8 @@ import sys
 from hrcam.benchmark import suite
 from hrcam.training import TrainingConfig
 
-EFFORT = suite.Effort(
-    images=20, attributions=2, faithfulness=1, robustness=2, comparison_epochs=1, ceiling_epochs=8
+EFFORT = suite.MeasurementSizes(
+    images=20, attributions=2, faithfulness=1, robustness=2, comparison_epochs=1, unet_epochs=8
 )
 GIVEN = {
     "quick": (TrainingConfig(epochs=8, learning_rate=5e-3), EFFORT),

@@ -8,18 +8,20 @@ import pytest
 from PIL import Image as Pillow
 
 from hrcam.benchmark.cohorts import lesion_free_classes, open_planned
-from hrcam.benchmark.suite import Effort, PlannedCohort, plan_suite
+from hrcam.benchmark.suite import MeasurementSizes, PlannedCohort, plan_suite
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
 from hrcam.simulate import NeuromelaninCohort
 from hrcam.training import TrainingConfig
 
-EFFORT = Effort(images=4, attributions=2, faithfulness=1, robustness=2, comparison_epochs=1)
+EFFORT = MeasurementSizes(
+    images=4, attributions=2, faithfulness=1, robustness=2, comparison_epochs=1
+)
 
 
 def planned(source, **options):
     return PlannedCohort(
-        name="one", source=source, training=TrainingConfig(), effort=EFFORT, **options
+        name="one", source=source, training=TrainingConfig(), sizes=EFFORT, **options
     )
 
 

@@ -8,15 +8,15 @@ from matplotlib.text import Text
 from PIL import Image
 from unit_folders import AUPRC, EVIDENCE, FUSED, GRADCAM, LAYERCAM, PATTERN, FakeUnit, write_unit
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.page.check_figures import (
     faithfulness_figure,
     randomisation_curves,
     randomisation_figure,
 )
-from hrcam.benchmark.page.figures import auprc_figure, lead_figure, levels_figure, thirds_figure
+from hrcam.benchmark.page.figures import auprc_figure, levels_figure, ratio_figure, terciles_figure
 from hrcam.benchmark.summary.cohort import summarise_cohort
 from hrcam.benchmark.summary.results import finished_units, read_cohort
+from hrcam.benchmark.variant import Variant
 from hrcam.report.figures.style import png
 
 
@@ -74,9 +74,9 @@ def test_auprc_is_sorted_with_every_method_once(summary):
     ]  # fmt: skip
     assert bold == ["HR-CAM evidence", "HR-CAM pattern, labels", "HR-CAM pattern"]
     shown = texts(figure)
-    assert any("best map without a model (edges)" in text for text in shown)
+    assert any("best model-free map (edges)" in text for text in shown)
     assert any("U-Net (trained on masks) 0.9" in text for text in shown)
-    assert "lesions (simulated): how well each method finds the mask" in shown
+    assert "lesions (simulated): localisation by each method" in shown
     assert_inside(figure)
 
 
@@ -90,7 +90,7 @@ def test_each_seed_has_its_tick(summary):
 
 
 def test_the_lead_is_shown_against_both_rivals(summary, ultrasound):
-    figure = lead_figure([summary, ultrasound])
+    figure = ratio_figure([summary, ultrasound])
     names, dots = rows_of(figure.axes[0])
     assert [name.replace("\n", " ") for name in names] == [
         "busi (real): LayerCAM, all levels, product", "busi (real): LayerCAM, blocks.0",
@@ -121,12 +121,12 @@ def test_no_levels_no_figure(tmp_path):
 
 
 def test_thirds_of_size_and_contrast(summary):
-    figure = thirds_figure(summary)
+    figure = terciles_figure(summary)
     assert [axes.get_title() for axes in figure.axes] == [
         "Size of the mask",
         "Contrast of the mask",
     ]
-    for axes, parts in zip(figure.axes, summary.thirds.values(), strict=True):
+    for axes, parts in zip(figure.axes, summary.terciles.values(), strict=True):
         curves = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
         expected = [part.auprc[PATTERN].value for part in parts]
         assert list(curves["HR-CAM pattern"]) == expected
@@ -134,7 +134,7 @@ def test_thirds_of_size_and_contrast(summary):
 
 
 def test_few_images_no_thirds(tmp_path):
-    assert thirds_figure(summary_of(tmp_path, FakeUnit(subjects=8))) is None
+    assert terciles_figure(summary_of(tmp_path, FakeUnit(subjects=8))) is None
 
 
 def test_maps_stand_beside_their_blurred_copies(summary):
@@ -196,7 +196,7 @@ def test_figures_are_wide_enough_to_read(summary):
 def test_odd_names_do_not_break_a_figure(tmp_path, level):
     rival = Variant("Grad-CAM", level)
     figures = summary_of(tmp_path, FakeUnit(auprc={PATTERN: 0.5, rival: 0.4}))
-    for figure in (auprc_figure(figures), levels_figure(figures), lead_figure([figures])):
+    for figure in (auprc_figure(figures), levels_figure(figures), ratio_figure([figures])):
         assert png(figure).startswith(b"\x89PNG")
         # Too long a name ends with an ellipsis; no other is changed.
         assert any("Grad-CAM" in text for text in texts(figure))

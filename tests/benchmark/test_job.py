@@ -3,11 +3,13 @@ from pathlib import Path
 import pytest
 
 from hrcam.benchmark import job
-from hrcam.benchmark.suite import Effort, PlannedCohort, Suite
+from hrcam.benchmark.suite import MeasurementSizes, PlannedCohort, Suite
 from hrcam.simulate import LesionCohort
 from hrcam.training import Hardware, TrainingConfig
 
-EFFORT = Effort(images=2, attributions=1, faithfulness=1, robustness=1, comparison_epochs=1)
+EFFORT = MeasurementSizes(
+    images=2, attributions=1, faithfulness=1, robustness=1, comparison_epochs=1
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ def test_only_simulated_pictures_are_learnt_from_in_mixed_precision_on_a_cpu(
     monkeypatch.setattr(
         job, "measure_unit", lambda *_, hardware, **__: found.append(hardware.precision)
     )
-    plan = PlannedCohort(name="one", source=source, training=TrainingConfig(), effort=EFFORT)
+    plan = PlannedCohort(name="one", source=source, training=TrainingConfig(), sizes=EFFORT)
     job.run_benchmark(
         tmp_path / "out",
         Suite("quick", 1, (plan,)),

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hrcam.benchmark.contest import Variant
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measures import attributions
 from hrcam.benchmark.measures.attributions import (
     INTEGRATED_GRADIENTS,
@@ -18,16 +17,17 @@ from hrcam.benchmark.measures.attributions import (
     check_captum,
 )
 from hrcam.benchmark.measures.methods import (
-    BOUND_VARIANTS,
     DEFAULT,
     JOINT,
     LABELS,
+    MODEL_FREE_VARIANTS,
     class_activation_maps,
     grid_maps,
     native_maps,
     voxel_attributions,
 )
 from hrcam.benchmark.unit_runs import FoldExplainers
+from hrcam.benchmark.variant import Variant
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
@@ -134,7 +134,7 @@ def small_fold():
 def test_every_method_maps_the_same_images_and_classes(small_fold):
     explainers, images = small_fold
     maps = class_activation_maps(explainers, images.voxels(), images.classes)
-    assert {*DEFAULT, *LABELS, *JOINT, *BOUND_VARIANTS} <= set(maps)
+    assert {*DEFAULT, *LABELS, *JOINT, *MODEL_FREE_VARIANTS} <= set(maps)
     for variants, explainer in (
         (DEFAULT, explainers.logits),
         (LABELS, explainers.labels),

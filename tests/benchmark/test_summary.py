@@ -23,14 +23,14 @@ from unit_folders import (
     write_unit,
 )
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.summary.cohort import summarise_cohort
 from hrcam.benchmark.summary.goals import goals
 from hrcam.benchmark.summary.job import write_summary
 from hrcam.benchmark.summary.predictors import score_predictors
-from hrcam.benchmark.summary.ranking import best_rival, finalists, resampled_means, score_variants
+from hrcam.benchmark.summary.ranking import best_rival, best_scores, resampled_means, score_variants
 from hrcam.benchmark.summary.results import finished_units, read_cohort
-from hrcam.benchmark.summary.strata import strata
+from hrcam.benchmark.summary.terciles import score_by_tercile
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError, LoadError
 from hrcam.evaluation.bootstrap import bootstrap_interval, paired_ratio_interval
 from hrcam.evaluation.prediction import paired_difference, score_predictions
@@ -108,14 +108,14 @@ def test_a_method_measured_on_few_is_compared_on_these(tmp_path):
     assert best_rival(scores, fused=False).variant == OCCLUSION
 
 
-def test_rivals_are_neither_bounds_nor_ceiling_nor_ours_nor_controls(tmp_path):
+def test_rivals_are_not_model_free_maps_upper_bound_ours_or_controls(tmp_path):
     best = {Variant("brightness"): 0.99, Variant("HR-CAM pattern, joint"): 0.95,
             Variant("Saliency (blurred)"): 0.97}  # fmt: skip
     cohort = cohort_of(tmp_path, FakeUnit(auprc=AUPRC | best))
     scores = score_variants(cohort)["auprc"]
     assert best_rival(scores, fused=False).variant == LAYERCAM["blocks.0"]
     assert best_rival(scores, fused=True).variant == FUSED
-    shown = [each.variant for each in finalists(scores)]
+    shown = [each.variant for each in best_scores(scores)]
     assert shown[0] == Variant("brightness")
     assert {LAYERCAM["blocks.0"], FUSED, GRADCAM["blocks.1"], UNET} <= set(shown)
     assert not {LAYERCAM["blocks.1"], GRADCAM["blocks.0"]} & set(shown)
@@ -210,19 +210,19 @@ def test_thirds_are_by_size_and_by_contrast(tmp_path):
     # Larger and fainter lesions are found better here.
     only(folder, [(name, PATTERN, 0.1 * (1 + index)) for index, name in enumerate(names)])
     cohort = read_cohort(finished_units(tmp_path))
-    by_size = strata(cohort, "lesion_share", [PATTERN, UNET])
+    by_size = score_by_tercile(cohort, "lesion_share", [PATTERN, UNET])
     assert [part.name for part in by_size] == ["small", "medium", "large"]
     assert [part.auprc[PATTERN].value for part in by_size] == pytest.approx([0.2, 0.5, 0.8])
     assert [part.images for part in by_size] == [3, 3, 3]
     assert (by_size[0].low, by_size[2].high) == pytest.approx((0.002, 0.018))
     assert UNET not in by_size[0].auprc
-    by_contrast = strata(cohort, "contrast", [PATTERN])
+    by_contrast = score_by_tercile(cohort, "contrast", [PATTERN])
     assert [part.auprc[PATTERN].value for part in by_contrast] == pytest.approx([0.8, 0.5, 0.2])
 
 
 def test_few_images_have_no_thirds(tmp_path):
     cohort = cohort_of(tmp_path, FakeUnit(subjects=10))
-    assert strata(cohort, "contrast", [PATTERN]) == ()
+    assert score_by_tercile(cohort, "contrast", [PATTERN]) == ()
 
 
 def goals_of(out):
@@ -269,7 +269,7 @@ def test_the_goals_name_what_was_missed_and_what_was_not_measured(tmp_path):
     assert found[aim, "lesions (simulated)"].outcome == "reached"
     missed = found[aim, "busi (real)"]
     assert missed.outcome == "missed"
-    assert "the interval begins at 0.8" in missed.missed
+    assert "the lower end of the interval is 0.8" in missed.missed
     assert found["Ultrasound", "busi (real)"].outcome in ("missed", "reached")
     assert found["AUPRC ≥ 0.8 × that of the U-Net", "busi (real)"].outcome == "missed"
     repeated = found["Repeatability over seeds ≥ 0.7", "lesions (simulated)"]
@@ -277,7 +277,7 @@ def test_the_goals_name_what_was_missed_and_what_was_not_measured(tmp_path):
     assert ("Repeatability over seeds ≥ 0.7", "busi (real)") not in found
     assert found["All weights random: SSIM with the map < 0.3", "busi (real)"].outcome == "reached"
     nigra = (
-        "Neuromelanin, n = 80: maximum in the nigra in ≥ 90% of the patients that the CNN calls so"
+        "Neuromelanin, n = 80: maximum in the nigra in ≥ 90% of the correctly classified patients"
     )
     assert found[nigra, ""].outcome == "not measured"
     assert found["Prediction not below that of the CNN without HR-CAM", "busi (real)"].measured == (
@@ -378,7 +378,7 @@ def test_a_unit_that_is_not_finished_does_not_count(tmp_path):
     rewrite(begun, "measurements.csv", lambda text: text[: len(text) // 2])
     summary = write_summary(tmp_path)
     assert set(summary.table["seeds"]) == {1}
-    assert "1 unit (a cohort with a seed) is not in these numbers" in summary.lead
+    assert "1 unit (a cohort with a seed) is not included" in summary.text
 
 
 def test_nothing_to_summarise(tmp_path):
@@ -448,7 +448,7 @@ def test_thirds_compare_rivals_that_were_measured_on_all_images(tmp_path):
     only(folder, [*rows, *((name, OCCLUSION, 0.8) for name in names[:4])])
     summary = summarise_cohort(read_cohort(finished_units(tmp_path)))
     assert summary.rival.variant == OCCLUSION
-    for parts in summary.thirds.values():
+    for parts in summary.terciles.values():
         assert all(list(part.auprc) == [PATTERN, rival, UNET] for part in parts)
 
 

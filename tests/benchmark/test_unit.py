@@ -11,9 +11,8 @@ from PIL import Image as Pillow
 
 from hrcam.artifacts.run_tables import Prediction
 from hrcam.benchmark.cohorts import OpenedCohort
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
-from hrcam.benchmark.suite import Effort, PlannedCohort
+from hrcam.benchmark.suite import MeasurementSizes, PlannedCohort
 from hrcam.benchmark.unit import is_finished
 from hrcam.benchmark.unit_parts import (
     best_of_each_rival,
@@ -22,6 +21,7 @@ from hrcam.benchmark.unit_parts import (
     timed,
 )
 from hrcam.benchmark.unit_runs import UnitRuns
+from hrcam.benchmark.variant import Variant
 from hrcam.cohort import open_cohort
 from hrcam.errors import InputError
 from hrcam.preparation import Preparation
@@ -83,8 +83,10 @@ def cohort_of(folder, masks=True):
         rows.append((name, f"{name}.png", label, f"masks/{name}.png" if drawn else "n/a"))
     columns = ["participant_id", "image", "label", "mask"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "participants.tsv", sep="\t", index=False)
-    effort = Effort(images=9, attributions=1, faithfulness=1, robustness=1, comparison_epochs=1)
-    plan = PlannedCohort(name="one", source=folder, training=TrainingConfig(), effort=effort)
+    sizes = MeasurementSizes(
+        images=9, attributions=1, faithfulness=1, robustness=1, comparison_epochs=1
+    )
+    plan = PlannedCohort(name="one", source=folder, training=TrainingConfig(), sizes=sizes)
     return OpenedCohort(plan, open_cohort(folder), {})
 
 
@@ -127,8 +129,8 @@ def test_images_with_a_lesion_and_images_without_are_told_apart(opened, runs):
 
 
 def test_there_are_no_more_images_than_asked_for_and_always_the_same(opened, runs, tmp_path):
-    effort = replace(opened.plan.effort, images=3)
-    few = replace(opened, plan=replace(opened.plan, effort=effort))
+    sizes = replace(opened.plan.sizes, images=3)
+    few = replace(opened, plan=replace(opened.plan, sizes=sizes))
     measured = choose_images(few, runs, CPU)
     assert (len(names(measured.lesions)), len(names(measured.lesion_free))) == (3, 3)
     again = choose_images(

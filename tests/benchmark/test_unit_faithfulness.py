@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.measures.faithfulness import BLURRED, MEASURES, measure_faithfulness
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError
 from hrcam.evaluation.faithfulness import control_maps, faithfulness
 from hrcam.evaluation.perturbation import Perturbation

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.benchmark.contest import Variant, contest_scores
-from hrcam.benchmark.images.measured import MeasuredImages, lesion_contrast, part_of, some_images
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
+from hrcam.benchmark.images.measured import MeasuredImages, lesion_contrast, sample_images, subset
 from hrcam.benchmark.measures import localisation as module
 from hrcam.benchmark.measures.localisation import localisation
+from hrcam.benchmark.variant import Variant
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
+from hrcam.demo.method_scores import score_methods
 from hrcam.errors import InputError
 
 GOOD, POOR = Variant("good"), Variant("poor", "coarse")
@@ -65,7 +66,7 @@ def test_a_perfect_map_is_perfect_and_noise_is_not():
     assert sum(found[name, POOR, "false_positives"] for name in "xyz") > 0
 
 
-def test_scores_are_those_of_the_contest():
+def test_scores_are_those_of_the_demo():
     images = measured(lesion_free=False)
     found = table(localisation(mapper, images))
     maps = {GOOD: [], POOR: []}
@@ -76,7 +77,7 @@ def test_scores_are_those_of_the_contest():
                 maps[variant].append(values)
             masks.append(one.masks[place])
             names.append(one.scans[place].name)
-    scores = contest_scores(maps, masks)
+    scores = score_methods(maps, masks)
     for variant, score in scores.items():
         for measure in ("auprc", "pointing"):
             expected = dict(zip(names, getattr(score, measure), strict=True))
@@ -155,12 +156,12 @@ def test_some_images_depend_on_names_alone():
     other = [fold(1, list("hgae"), 1), fold(2, list("fbdc"), 1)]
 
     def names(folds):
-        return {scan.name for images in some_images(folds, 3) for scan in images.scans}
+        return {scan.name for images in sample_images(folds, 3) for scan in images.scans}
 
     assert names(one) == names(other)
     assert len(names(one)) == 3
     assert names([*one]) <= set("abcdefgh")
-    assert sum(len(images.scans) for images in some_images(one, 100)) == 8
+    assert sum(len(images.scans) for images in sample_images(one, 100)) == 8
 
 
 def test_some_images_are_of_as_many_subjects_as_there_are():
@@ -169,13 +170,13 @@ def test_some_images_are_of_as_many_subjects_as_there_are():
     scans = tuple(
         replace(scan, group=group) for scan, group in zip(images.scans, groups, strict=True)
     )
-    some = some_images([replace(images, scans=scans)], 2)
+    some = sample_images([replace(images, scans=scans)], 2)
     assert {scan.group for scan in some[0].scans} == {"m", "n"}
 
 
 def test_a_part_keeps_everything_together():
     images = replace(fold(1, list("abcd"), 1), classes=torch.tensor([3, 2, 1, 0]))
-    part = part_of(images, [2, 0])
+    part = subset(images, [2, 0])
     assert [scan.name for scan in part.scans] == ["c", "a"]
     assert part.classes.tolist() == [1, 3]
     assert part.masks[0] is images.masks[2]

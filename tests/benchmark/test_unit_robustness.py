@@ -12,10 +12,8 @@ from tiny_runs import CPU, square_pictures, trained
 from torch import nn
 
 from hrcam.baselines import LayerCAM
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
-from hrcam.benchmark.images.measured import part_of
-from hrcam.benchmark.images.seen import seen_images
-from hrcam.benchmark.images.unseen import unseen_images
+from hrcam.benchmark.images.fold_images import seen_images, unseen_images
+from hrcam.benchmark.images.measured import subset
 from hrcam.benchmark.measurement import Measurement, as_table
 from hrcam.benchmark.measures import other_networks, randomised_maps
 from hrcam.benchmark.measures.explain_methods import hrcam_methods, refitted, variants_of
@@ -23,9 +21,10 @@ from hrcam.benchmark.measures.other_networks import measure_other_networks
 from hrcam.benchmark.measures.randomised_maps import HEAD_KEPT, measure_randomisation, region_of
 from hrcam.benchmark.measures.repeatability import repeatability_over_seeds
 from hrcam.benchmark.measures.robustness import measure_robustness
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
 from hrcam.errors import InputError, LoadError
 from hrcam.evaluation.similarity import spearman
-from hrcam.sanity.randomisation_test import randomisation_test
+from hrcam.sanity.parameter_randomisation import randomisation_test
 from hrcam.sanity.stability import stability_to_noise, stability_to_shifts
 
 LAST = "blocks"
@@ -140,7 +139,7 @@ def test_stability_is_that_of_the_evaluation(measured, run_and_cohort, folds):
     run, _ = run_and_cohort
     names = by_variant(measured, "noise_stability")[Variant(EVIDENCE)]
     for one in folds:
-        some = part_of(one, [i for i, scan in enumerate(one.scans) if scan.name in names])
+        some = subset(one, [i for i, scan in enumerate(one.scans) if scan.name in names])
         explain = hrcam_methods(run.explainer(one.fold))[EVIDENCE]
         arguments = (explain, some.voxels(), some.classes)
         noise = stability_to_noise(*arguments, 10.0, region_of(some), seed=0).spearman
@@ -155,7 +154,7 @@ def test_another_fold_maps_the_same_images(measured, run_and_cohort, folds):
     run, _ = run_and_cohort
     found = by_variant(measured, "fold_repeatability")[Variant(PATTERN)]
     for one, other in ((folds[0], 2), (folds[1], 1)):
-        some = part_of(one, [i for i, scan in enumerate(one.scans) if scan.name in found])
+        some = subset(one, [i for i, scan in enumerate(one.scans) if scan.name in found])
         maps = [
             run.explainer(fold).explain(some.voxels(), some.classes).pattern
             for fold in (one.fold, other)
@@ -166,7 +165,7 @@ def test_another_fold_maps_the_same_images(measured, run_and_cohort, folds):
 
 def test_randomisation_is_the_mean_of_the_test_over_draws(run_and_cohort, folds, learnt):
     run, _ = run_and_cohort
-    explainer, images = run.explainer(1), part_of(folds[0], range(4))
+    explainer, images = run.explainer(1), subset(folds[0], range(4))
     weights = {name: one.clone() for name, one in explainer.model.state_dict().items()}
     measured = measure_randomisation(explainer, images, learnt, seed=3)
     for name, one in explainer.model.state_dict().items():
@@ -213,7 +212,7 @@ def test_other_networks_learn_from_exchanged_labels_and_from_true_ones(
     run_and_cohort, folds, learnt, monkeypatch, caplog
 ):
     run, _ = run_and_cohort
-    explainer, images = run.explainer(1), part_of(folds[0], range(3))
+    explainer, images = run.explainer(1), subset(folds[0], range(3))
     calls = []
 
     def same_as_before(network, data, **options):
@@ -228,7 +227,7 @@ def test_other_networks_learn_from_exchanged_labels_and_from_true_ones(
         run, explainer, images, learnt, epochs=7, hardware=CPU, seed=1
     )
     # It tells the true labels, not those that were exchanged, and that is said.
-    assert "trained on exchanged labels, the network knows only" in caplog.text
+    assert "trained on permuted labels, the network memorised only" in caplog.text
     # The same network has the same maps.
     for variant, values in by_variant(measured, "label_randomised_spearman").items():
         assert list(values.values()) == pytest.approx([1] * 3), variant

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.measurement import COLUMNS
+from hrcam.benchmark.variant import Variant
 
 PATTERN, EVIDENCE = Variant("HR-CAM pattern"), Variant("HR-CAM evidence")
 GRADCAM = {level: Variant("Grad-CAM", level) for level in ("blocks.0", "blocks.1")}

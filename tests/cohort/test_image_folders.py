@@ -136,7 +136,7 @@ def test_images_beside_the_folders_of_classes_are_left_out_and_said(tmp_path):
     assert "1 images are beside" in found.message
 
 
-@pytest.mark.parametrize("name", ["labels.csv", "Study.TSV"])
+@pytest.mark.parametrize("name", ["labels.csv", "ExperimentResult.TSV"])
 def test_a_table_of_another_name_beside_folders_is_named(tmp_path, name):
     for number in range(2):
         write_png(tmp_path / f"site{number}" / "1.png", number)

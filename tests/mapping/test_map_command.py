@@ -48,7 +48,7 @@ def test_a_cohort_is_mapped_by_the_folds_that_did_not_see_it(trained, tmp_path):
     cohort, run = trained
     result = command("map", run, cohort, "--out", tmp_path / "maps")
     assert result.exit_code == 0, result.output
-    assert "mapped 12 scans, 0 were there already" in result.output
+    assert "mapped 12 scans, 0 were mapped already" in result.output
     with (run / "predictions.tsv").open(newline="") as file:
         predictions = {row["scan"]: row for row in csv.DictReader(file, delimiter="\t")}
     records = [json.loads(path.read_bytes()) for path in (tmp_path / "maps").glob("sub-*/*.json")]
@@ -63,7 +63,7 @@ def test_a_cohort_is_mapped_by_the_folds_that_did_not_see_it(trained, tmp_path):
             float(row["probability_bright"]), abs=1e-4
         )
     again = command("map", run, cohort, "--out", tmp_path / "maps")
-    assert "mapped 0 scans, 12 were there already" in again.output
+    assert "mapped 0 scans, 12 were mapped already" in again.output
 
 
 def test_one_new_picture_is_mapped_by_all_folds(trained, tmp_path):

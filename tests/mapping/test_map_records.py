@@ -50,8 +50,8 @@ def test_a_record_has_the_warnings_of_the_folds_that_made_it(tmp_path, caplog):
     }
     told = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert [record.getMessage() for record in told] == [
-        "the training warned: fold 1: R² is low",
-        "the training warned: fold 1, 3: no class b",
+        "warning of the training: fold 1: R² is low",
+        "warning of the training: fold 1, 3: no class b",
     ]
 
 

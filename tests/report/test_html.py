@@ -47,7 +47,9 @@ def page_of(text):
         pictures=(Picture(b"\x89PNG", alt=text, caption=text),),
         note=text,
     )
-    return Page(title=text, lead=text, sections=(section, section), versions={text: text}, seed=3)
+    return Page(
+        title=text, summary=text, sections=(section, section), versions={text: text}, seed=3
+    )
 
 
 def test_everything_given_is_on_the_page():
@@ -83,12 +85,9 @@ def test_the_page_refers_to_nothing_outside_itself():
 
 
 def test_every_page_says_what_the_maps_show_and_what_they_do_not():
-    text = Elements(render_page(Page(title="Empty", lead="Nothing."))).text
+    text = Elements(render_page(Page(title="Empty", summary="Nothing."))).text
     assert "What these maps show and what they do not" in text
     assert all(point in text for point in INTERPRETATION.points)
-    everything = " ".join([*INTERPRETATION.points, *sum(INTERPRETATION.table.rows, ())])
-    for word in ("exactly the logit", "localisation", "cause", "segmentation", "wrong prediction"):
-        assert word in everything
     assert "Made with" not in text
     assert "seed" not in text
 

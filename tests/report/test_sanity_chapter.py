@@ -12,7 +12,7 @@ from test_html import HOSTILE, Elements
 
 from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.report.chapters.sanity import sanity_section
-from hrcam.report.chapters.sanity_words import doubts, verdict
+from hrcam.report.chapters.sanity_text import failed_checks, verdict
 from hrcam.report.cohort_report import write_cohort_report
 from hrcam.report.figures.cascade import cascade_figure
 from hrcam.report.page.content import Page
@@ -35,14 +35,14 @@ def page_of(maps, run=None):
     ("checks", "said"),
     [
         (map_checks(), "5 of 5 checks passed. The maps show what the network has learnt, and do"),
-        (map_checks(randomisation=0.9), "4 of 5 checks passed. Do not read these maps as findings"),
-        (map_checks(likeness=0.9), "Do not read these maps as findings"),
-        (map_checks(likeness=0.9, shift=0.1), "3 of 5 checks passed. Do not read"),
-        (map_checks(repeatability=0.1), "the place that they point to is not reliable"),
-        (map_checks(shift=0.1), "a small place that they point to is not reliable"),
-        (map_checks(WHY), "4 of 4 checks passed, 1 could not be made. Whether the maps show"),
-        (map_checks(WHY, shift=0.1), "3 of 4 checks passed, 1 could not be made. Whether the maps"),
-        (map_checks({"repeatability": "one network"}), "what the network has learnt. Whether that"),
+        (map_checks(randomisation=0.9), "4 of 5 checks passed. Do not interpret these maps"),
+        (map_checks(likeness=0.9), "Do not interpret these maps"),
+        (map_checks(likeness=0.9, shift=0.1), "3 of 5 checks passed. Do not interpret"),
+        (map_checks(repeatability=0.1), "their position is not reliable"),
+        (map_checks(shift=0.1), "the position of small regions is not reliable"),
+        (map_checks(WHY), "4 of 4 checks passed, 1 could not be run. It is unknown"),
+        (map_checks(WHY, shift=0.1), "3 of 4 checks passed, 1 could not be run. It is unknown"),
+        (map_checks({"repeatability": "one network"}), "what the network has learnt. These checks"),
     ],
 )  # fmt: skip
 def test_one_sentence_on_all(checks, said):
@@ -53,15 +53,13 @@ def test_what_failed_is_said_on_top_of_the_page_and_with_its_numbers(maps, pictu
     write_sanity(maps, map_checks(randomisation=0.8, shift=0.2))
     text = text_of(page_of(maps, picture_folders[0]))
     top = text[: text.index("Scans by class")]
-    assert "The maps failed checks: see Do the maps mean anything?" in top
-    assert (
-        "An untrained network gives nearly the same maps (SSIM 0.80; asked for: below 0.30)" in top
-    )
-    assert "A small shift gives other maps (rank correlation 0.20; asked for: 0.70 or more)" in top
+    assert "The maps failed sanity checks" in top
+    assert "An untrained network gives nearly the same maps (SSIM 0.80; limit: below 0.30)" in top
+    assert "A small shift changes the maps (rank correlation 0.20; limit: 0.70 or more)" in top
     chapter = text[text.index("3 of 5 checks passed") :]
-    assert "Do not read these maps as findings" in chapter
+    assert "Do not interpret these maps" in chapter
     assert "Do the maps show what the network has learnt? ✗ no" in chapter
-    assert "Do they show more than the picture itself? ✓ yes" in chapter
+    assert "Do they show more than the image itself? ✓ yes" in chapter
     assert "With an untrained network (SSIM) 0.80 0.75 to 0.85 < 0.30 ✗ failed" in chapter
 
 
@@ -69,21 +67,21 @@ def test_what_passed_is_told_with_maps_beside_each_other(maps):
     html = page_of(write_sanity(maps)).read_text()
     text = text_of(maps.with_suffix(".html"))
     assert "The maps failed" not in text
-    assert "the network of fold 3, on 2 scans that it had not learnt from" in text
-    assert "compared with had learnt from these scans" in text
-    assert "one value for each of 4 × 5 cells. HR-CAM agrees in part with it" in text
+    assert "the network of fold 3, on 2 scans that it was not trained on" in text
+    assert "compared with were trained on these scans" in text
+    assert "4 × 5 cells. HR-CAM agrees in part with it" in text
     assert html.count("data:image/png;base64,") == 2
     assert f"2 scans: image, {', '.join(COLUMNS[1:])}." in html
     # Before the maps: whoever sees them has passed by it.
     assert html.index('id="sanity"') < html.index('id="scans"')
-    assert doubts(map_checks()) == ()
+    assert failed_checks(map_checks()) == ()
 
 
 def test_what_was_not_measured_says_why(maps):
     text = text_of(page_of(write_sanity(maps, map_checks({"randomisation": HOSTILE}))))
-    assert f"– not known Not measured: {' '.join(HOSTILE.split())}" in text
+    assert f"– unknown Not measured: {' '.join(HOSTILE.split())}" in text
     assert "With an untrained network (SSIM) – – < 0.30 – not measured" in text
-    assert "As the network forgets" not in text
+    assert "Cascading randomisation" not in text
 
 
 def test_a_page_without_checks_says_so_and_what_to_do(picture_folders, tmp_path):
@@ -158,7 +156,7 @@ def test_a_page_without_chapters_has_it_all_in_one_section():
     pictures = np.random.default_rng(0).normal(size=(1, 5, 12, 12)).astype(np.float32)
     sanity = Sanity(map_checks(), Examples(COLUMNS, ((HOSTILE, "lesion"),), pictures), "this one")
     section = sanity_section(sanity)
-    elements = Elements(render_page(Page("Title", "Lead", (section,))))
+    elements = Elements(render_page(Page("Title", "Summary", (section,))))
     assert elements.open == []
     assert "5 of 5 checks passed" in elements.text
     assert "maps of this one, on 2 scans" in elements.text
@@ -168,4 +166,4 @@ def test_a_page_without_chapters_has_it_all_in_one_section():
 
 def test_volumes_are_said_to_be_slices(volumes, tmp_path):
     maps = write_sanity(write_maps(tmp_path / "maps", volumes), Grid=[20, 24, 9])
-    assert "Of each volume, the slice where the pattern is highest" in text_of(page_of(maps))
+    assert "For volumes, the slice with the maximum of the pattern" in text_of(page_of(maps))

@@ -378,13 +378,13 @@ def test_failed_checks_of_the_maps_are_seen_at_once(
     page = visit(path, color_scheme=colours, **settings)
     width = page.evaluate("innerWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".doubts").bounding_box()["y"] < 900
-    page.click(".doubts a")
+    assert page.locator(".failed_checks").bounding_box()["y"] < 900
+    page.click(".failed_checks a")
     page.wait_for_function(
         "() => Math.abs(document.querySelector('#sanity').getBoundingClientRect().top) < 60"
     )
     marks = page.eval_on_selector_all(
-        "#sanity .findings .outcome",
+        "#sanity .answers .outcome",
         "all => all.map(each => [each.textContent, getComputedStyle(each).color])",
     )
     assert [text for text, _ in marks] == ["✗ no"] + ["✓ yes"] * 4

@@ -71,7 +71,7 @@ def test_every_image_has_the_form_that_was_promised(cohort: SimulatedCohort) -> 
         assert subject.image[subject.tissue].mean() == pytest.approx(0.5, abs=0.06)
         assert subject.mask.any() == cohort.has_mask(index)
         assert tuple(subject.regions) == cohort.regions
-        assert tuple(cohort.facts_of(index)) == cohort.facts
+        assert tuple(cohort.covariates_of(index)) == cohort.covariates
         for region in subject.regions.values():
             assert region.shape == cohort.shape
             assert region.any()
@@ -84,7 +84,7 @@ def test_a_folder_holds_every_array_and_says_that_it_is_simulated(cohort, tmp_pa
     path = write_cohort(cohort, tmp_path, workers=1)
     table = pd.read_csv(path, sep="\t", keep_default_na=False)
     columns = ["participant_id", "image", "label", "mask", "group", "split"]
-    assert list(table.columns) == [*columns, *cohort.regions, *cohort.facts]
+    assert list(table.columns) == [*columns, *cohort.regions, *cohort.covariates]
     png = cohort.dimensions == 2
     for index, row in enumerate(table.to_dict("records")):
         subject = simulate_subject(cohort, index)
@@ -95,8 +95,8 @@ def test_a_folder_holds_every_array_and_says_that_it_is_simulated(cohort, tmp_pa
         for name, region in subject.regions.items():
             scale = 255 if png and region.dtype == bool else 1
             assert np.array_equal(read_pixels(tmp_path / row[name]), scale * region.astype(int))
-        assert {name: row[name] for name in cohort.facts} == {
-            name: type(row[name])(text) for name, text in cohort.facts_of(index).items()
+        assert {name: row[name] for name in cohort.covariates} == {
+            name: type(row[name])(text) for name, text in cohort.covariates_of(index).items()
         }
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["simulated"] is True

@@ -11,12 +11,12 @@ from sklearn.model_selection import cross_val_predict
 
 from hrcam.simulate import NeuromelaninCohort, Subject, simulate_subject
 from hrcam.simulate.neuromelanin.cohort import _gone
-from hrcam.simulate.neuromelanin.history import AGES, ageing, draw_history
-from hrcam.simulate.neuromelanin.nuclei import Build, Nucleus, coeruleus, nigra
+from hrcam.simulate.neuromelanin.nuclei import Nucleus, NucleusVariation, coeruleus, nigra
+from hrcam.simulate.neuromelanin.person import AGES, ageing, draw_person
 
 SLICES = NeuromelaninCohort(subjects=300, size=72, patient_fraction=0.5)
 VOLUMES = NeuromelaninCohort(subjects=4, size=72, dimensions=3)
-AVERAGE = Build((0.0, 0.0, 0.0), 1.0, 1.0)
+AVERAGE = NucleusVariation((0.0, 0.0, 0.0), 1.0, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_the_nuclei_are_where_atlases_have_them(side, midbrain) -> None:
 def test_the_sides_mirror_each_other(midbrain) -> None:
     right, left = (nigra(midbrain, side, AVERAGE) for side in (1, -1))
     assert np.allclose(right.content, left.content[::-1])
-    shifted = nigra(midbrain, -1, Build((1.0, 0.0, 0.0), 1.0, 1.0))
+    shifted = nigra(midbrain, -1, NucleusVariation((1.0, 0.0, 0.0), 1.0, 1.0))
     # To the side means away from the midline.
     move = centre(shifted.mask, midbrain) - centre(left.mask, midbrain)
     assert move == pytest.approx([-1, 0, 0], abs=0.05)
@@ -93,8 +93,8 @@ def test_contrast_rises_to_sixty_and_falls() -> None:
 def test_patients_differ_from_controls_in_what_is_lost_only() -> None:
     losses, severities = [], []
     for seed in range(400):
-        patient = draw_history(np.random.default_rng(seed), patient=True)
-        control = draw_history(np.random.default_rng(seed), patient=False)
+        patient = draw_person(np.random.default_rng(seed), patient=True)
+        control = draw_person(np.random.default_rng(seed), patient=False)
         assert patient.contrast == control.contrast
         assert (patient.age, patient.fading) == (control.age, control.fading)
         assert control.severity == control.coeruleus_loss == 0
@@ -126,7 +126,7 @@ def test_a_patient_and_the_same_person_in_health_differ_where_signal_is_lost(coh
 
 def test_the_lost_part_of_the_nigra_matches_the_severity() -> None:
     cohort = replace(VOLUMES, subjects=12, patient_fraction=1.0)
-    wanted = [float(cohort.facts_of(i)["severity"]) for i in range(cohort.subjects)]
+    wanted = [float(cohort.covariates_of(i)["severity"]) for i in range(cohort.subjects)]
     shares = []
     for index in range(cohort.subjects):
         subject = simulate_subject(cohort, index)
@@ -181,7 +181,7 @@ def test_trivial_cues_do_not_tell_the_class(subjects) -> None:
         "tissue": [s.tissue.mean() for s in subjects],
         "nigra": [s.regions["nigra"].mean() for s in subjects],
         "height": [s.affine[2, 3] for s in subjects],
-        "age": [float(SLICES.facts_of(i)["age"]) for i in range(SLICES.subjects)],
+        "age": [float(SLICES.covariates_of(i)["age"]) for i in range(SLICES.subjects)],
     }
     for name, cue in cues.items():
         assert abs(roc_auc_score(labels, cue) - 0.5) < 0.09, name

@@ -11,16 +11,16 @@ from sklearn.preprocessing import StandardScaler
 
 from hrcam.simulate import Subject, TumourCohort, simulate_subject
 from hrcam.simulate.tumours.appearance import paint
-from hrcam.simulate.tumours.character import (
+from hrcam.simulate.tumours.growth import Compartment, grow
+from hrcam.simulate.tumours.tumour_type import (
     EPENDYMOMA,
     GLIOBLASTOMA,
     LARGEST_MM,
-    PLACES,
+    LOCATIONS,
     SMALLEST_MM,
     Tumour,
     draw_tumour,
 )
-from hrcam.simulate.tumours.growth import Compartment, grow
 
 SLICES = TumourCohort(subjects=300, size=64)
 VOLUMES = TumourCohort(subjects=4, size=64, dimensions=3)
@@ -138,21 +138,21 @@ def test_paint_gives_each_compartment_its_place_between_fluid_and_enhancement() 
     assert np.array_equal(after[0], before[0])
 
 
-@pytest.mark.parametrize("character", [EPENDYMOMA, GLIOBLASTOMA])
-def test_tumours_are_drawn_as_their_character_says(character) -> None:
-    assert sum(character.locations.values()) == pytest.approx(1)
-    assert set(character.locations) == set(PLACES)
+@pytest.mark.parametrize("tumour_type", [EPENDYMOMA, GLIOBLASTOMA])
+def test_tumours_are_drawn_as_their_character_says(tumour_type) -> None:
+    assert sum(tumour_type.locations.values()) == pytest.approx(1)
+    assert set(tumour_type.locations) == set(LOCATIONS)
     rng = np.random.default_rng(0)
-    tumours = [draw_tumour(rng, character) for _ in range(2000)]
-    for location, share in character.locations.items():
+    tumours = [draw_tumour(rng, tumour_type) for _ in range(2000)]
+    for location, share in tumour_type.locations.items():
         drawn = np.mean([t.location == location for t in tumours])
         assert drawn == pytest.approx(share, abs=0.035)
     radii = np.array([t.radius for t in tumours])
     assert radii.min() >= SMALLEST_MM
     assert radii.max() <= LARGEST_MM
-    assert np.median(radii) == pytest.approx(character.radius[0], rel=0.03)
+    assert np.median(radii) == pytest.approx(tumour_type.radius[0], rel=0.03)
     assert np.mean([t.calcifications for t in tumours]) == pytest.approx(
-        character.calcifications, abs=0.08
+        tumour_type.calcifications, abs=0.08
     )
     sides = [np.sign(t.centre[0]) for t in tumours if t.location == "hemisphere"]
     assert np.mean(sides) == pytest.approx(0, abs=0.15)
@@ -169,7 +169,7 @@ def test_the_mask_is_all_compartments_and_the_tumour_is_where_the_table_says(coh
         found |= set(np.unique(labels))
         at = [*np.argwhere(subject.mask).mean(axis=0), *(0,) * (3 - cohort.dimensions), 1]
         millimetres = (subject.affine @ at)[:3]
-        places = np.array(PLACES[cohort.facts_of(index)["location"]])
+        places = np.array(LOCATIONS[cohort.covariates_of(index)["location"]])
         near = np.linalg.norm(np.abs(millimetres) - np.abs(places), axis=1).min()
         # Off its place by chance, by the subject's deformation, and as tissue clips it.
         assert near < 30

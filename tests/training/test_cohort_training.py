@@ -17,9 +17,9 @@ from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
 from hrcam.training import cohort_training
-from hrcam.training.class_roles import positive_class
 from hrcam.training.cohort_training import epochs_for, train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.default_classes import positive_class
 from hrcam.training.run import Run
 
 CPU = Hardware(accelerator="cpu", workers=1)

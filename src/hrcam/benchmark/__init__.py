@@ -1,4 +1,4 @@
-"""Every method on every cohort, on the same footing: ``hrcam benchmark``."""
+"""The benchmark of all methods on all cohorts: ``hrcam benchmark``."""
 
 from hrcam.errors import require
 

@@ -1,4 +1,4 @@
-"""The cohorts of a benchmark, opened: simulated ones are written first."""
+"""Open the cohorts of a benchmark, after writing simulated ones."""
 
 import hashlib
 import json
@@ -14,21 +14,21 @@ from hrcam.cohort.opening.table import SUFFIXES, read_table
 from hrcam.simulate import SimulatedCohort, write_cohort
 
 NIGRA = "nigra"
-"""Column of a cohort's table with masks of the substantia nigra, where it has them."""
+"""Optional column of a cohort's table with masks of the substantia nigra."""
 
 
 @dataclass(frozen=True)
 class OpenedCohort:
-    """A cohort of a benchmark, with what is known of it beside images and labels.
+    """A cohort of a benchmark with its masks.
 
     Attributes
     ----------
     plan
-        As it was asked for.
+        Plan of the cohort.
     cohort
-        Its scans; without their split where it is to be cross-validated.
+        Scans; without a split if they are to be cross-validated.
     nigra
-        Masks of the substantia nigra by participant; empty where the cohort has none.
+        Masks of the substantia nigra by participant; empty if there are none.
     """
 
     plan: PlannedCohort
@@ -42,7 +42,7 @@ class OpenedCohort:
 
     @property
     def sha256(self) -> str:
-        """What tells this table from another: names, labels, groups, splits, and who has a mask."""
+        """Hash of the table: names, labels, groups, splits, and presence of masks."""
         rows = [
             (scan.name, scan.label, scan.group, scan.split, scan.mask is not None)
             for scan in sorted(self.cohort.scans, key=lambda scan: scan.name)
@@ -60,11 +60,11 @@ def open_planned(
     plan
         The cohort.
     folder
-        Where it is written if it is simulated; what is there already is not written again.
+        Folder of a simulated cohort; existing files are kept.
     workers
-        Processes that simulate; None for one per core.
+        Number of processes for simulation; None for one per core.
     progress
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def open_planned(
 
 
 def _for_few_groups(plan: PlannedCohort, cohort: Cohort) -> PlannedCohort:
-    """Leave one group out at a time where there are fewer than folds, and learn from the rest."""
+    """Use leave-one-group-out if there are fewer groups than folds."""
     groups = {scan.group for scan in cohort.scans}
     divided = any(scan.split is not None for scan in cohort.scans)
     if divided or len(groups) >= plan.training.folds:
@@ -97,7 +97,7 @@ def _for_few_groups(plan: PlannedCohort, cohort: Cohort) -> PlannedCohort:
 
 
 def lesion_free_classes(scans: tuple[Scan, ...]) -> set[str]:
-    """Return the classes without any mask, in a cohort of which others have masks."""
+    """Return the classes without masks, if other classes have masks."""
     labels = {scan.label for scan in scans if scan.label is not None}
     drawn = {scan.label for scan in scans if scan.label is not None and scan.mask is not None}
     return labels - drawn if drawn else set()

@@ -1,4 +1,4 @@
-"""The benchmark as a whole: every unit of a suite, one after the other, then the summary."""
+"""Run a benchmark: measure every unit of a suite, then write the summary."""
 
 import json
 import logging
@@ -35,8 +35,8 @@ def run_benchmark(
 ) -> Summary:
     """Measure every cohort of a suite with every seed, and write the summary after each.
 
-    Interrupted, even killed, the same call goes on where it was and ends with the same result.
-    Further calls with other cohorts or more seeds of the same suite add to the folder.
+    If interrupted or killed, repeat the call to resume; the result is the same. Calls with other
+    cohorts or more seeds of the same suite add to the folder.
 
     Parameters
     ----------
@@ -45,28 +45,28 @@ def run_benchmark(
     suite
         From `hrcam.benchmark.suite.plan_suite`.
     hardware
-        Where to compute; with the precision "auto", simulated pictures are learnt from in mixed
-        precision on a CPU as well.
+        Devices and precision; with "auto", simulated pictures are trained on in mixed precision
+        on a CPU as well.
     skip_bad
-        Leave out scans that the checks refuse, instead of refusing to start.
+        Leave out refused scans instead of raising an error.
     command
-        What was typed, for the manifest.
+        The command line, for the manifest.
     progress
-        Show bars on a terminal.
+        Show progress bars on a terminal.
 
     Returns
     -------
     Summary
-        Of everything in the folder.
+        Summary of all units in the folder.
 
     Raises
     ------
     RefusedScansError
         If the checks refuse scans of a cohort, unless ``skip_bad``.
     InputError
-        If captum is missing, the folder is of something else, or a cohort cannot be measured.
+        If captum is missing, the folder has other content, or a cohort cannot be measured.
     TrainingError
-        If the loss of a training becomes infinite or not a number.
+        If a loss is infinite or NaN.
     """
     folder = Path(out)
     hardware = hardware or Hardware()
@@ -97,12 +97,12 @@ def run_benchmark(
             )
             write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
             summary = write_summary(folder)
-    # Where nothing was left to measure, the summary may have been interrupted.
+    # If no unit was left to measure, the summary may have been interrupted.
     return summary or write_summary(folder)
 
 
 def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
-    """Make the folder, or see that it is of the same suite; return the commands that filled it."""
+    """Create the folder, or check that it is of the same suite; return its earlier commands."""
     content = claim_folder(folder, MANIFEST, manifest)
     if content is None:
         return []
@@ -123,7 +123,7 @@ def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
 
 
 def _manifest(folder: Path, suite: Suite, hardware: Hardware, commands: Sequence[str]) -> bytes:
-    """Say what was done so far, in which time; what interruptions cost is not counted."""
+    """Write the manifest of the finished units; time lost by interruptions is not counted."""
     units = [
         read_versioned(path, BENCHMARK_FORMAT)
         for path in sorted(folder.glob(f"{UNITS}/*/{FINISHED}"))
@@ -144,9 +144,9 @@ def _manifest(folder: Path, suite: Suite, hardware: Hardware, commands: Sequence
 
 
 def _mixed(hardware: Hardware, plan: PlannedCohort) -> Hardware:
-    """Train simulated pictures in mixed precision on a CPU too, where it is twice as fast.
+    """Use mixed precision for simulated pictures on a CPU, where it is twice as fast.
 
-    Volumes take longer in it there, and gradients of some become NaN.
+    For volumes it is slower on a CPU, and some gradients become NaN.
     """
     pictures = isinstance(plan.source, SimulatedCohort) and plan.source.dimensions == 2
     if pictures and hardware.precision == "auto" and hardware.device.type == "cpu":

@@ -5,7 +5,7 @@ BENCHMARK_FORMAT = 1
 COHORTS, UNITS = "cohorts", "units"
 MANIFEST, ALL_MEASUREMENTS, SUMMARY = "manifest.json", "benchmark.csv", "summary.csv"
 
-# In the folder of a unit; it is finished when the last one is there.
+# In the folder of a unit, which is finished when FINISHED exists.
 MEASUREMENTS, PREDICTIONS, SUBJECTS = "measurements.csv", "predictions.csv", "subjects.csv"
 MAPS, EXAMPLES = "maps.npz", "examples.png"
 FINISHED = "unit.json"

@@ -1,10 +1,10 @@
-"""What a benchmark writes down: one number of one subject, by one method, in one unit."""
+"""A measurement of a benchmark: one value of one subject by one method."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.variant import Variant
 
 
 @dataclass(frozen=True)
@@ -14,13 +14,13 @@ class Measurement:
     Attributes
     ----------
     subject
-        Whose map, or whose prediction; its name in the cohort's table.
+        Name of the subject in the cohort's table.
     variant
         The method, its level and its fusion; for predictions the method is the predictor.
     measure
-        What was measured, such as ``auprc``.
+        Name of the measure, such as ``auprc``.
     value
-        The number; larger is better or not as the measure says.
+        The value.
     """
 
     subject: str

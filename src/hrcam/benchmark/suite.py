@@ -1,7 +1,7 @@
-"""Suites: which cohorts a benchmark measures, how large, how long trained, on how many images."""
+"""Suites of a benchmark: cohorts, trainings, and numbers of measured images."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,21 +14,21 @@ SuiteName = Literal["quick", "full"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How many images the costly measurements take.
+class MeasurementSizes:
+    """Numbers of images and epochs of the measurements.
 
     Attributes
     ----------
     images
-        Most images with a mask that are mapped by every method, and most without a lesion.
+        Largest number of images with a mask, and without a lesion, mapped by every method.
     attributions
-        Most of them for Integrated gradients, SmoothGrad and Occlusion.
+        Largest number for Integrated gradients, SmoothGrad and Occlusion.
     faithfulness, robustness
-        Most of them for these.
-    ceiling_epochs
-        Passes over the images with masks for the U-Net that learns from them; None for its own.
+        Largest number for these measurements.
+    unet_epochs
+        Training epochs of the U-Net; None for its default.
     comparison_epochs
-        Of the two networks that robustness is measured with, on up to 160 images.
+        Training epochs of the two comparison networks, on up to 160 images.
     """
 
     images: int
@@ -36,7 +36,14 @@ class Effort:
     faithfulness: int
     robustness: int
     comparison_epochs: int
-    ceiling_epochs: int | None = None
+    unet_epochs: int | None = None
+
+    def to_json(self) -> dict[str, int | None]:
+        """Return the content of ``unit.json`` under "effort", which tells units apart."""
+        content = asdict(self)
+        # The key that finished units have.
+        content["ceiling_epochs"] = content.pop("unet_epochs")
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,36 +53,36 @@ class PlannedCohort:
     Attributes
     ----------
     name
-        Of its folders, and in all tables.
+        Name in folders and tables.
     source
-        What to simulate, or where its files are.
+        Parameters of a simulated cohort, or the path of a cohort.
     training
-        Of its networks; head and seed are the unit's.
+        Options of the training; head and seed are set by the unit.
     cross_validated
-        Leave out the split that a simulated cohort's table has.
-    effort
-        How many images are measured.
+        Ignore the split of the table and cross-validate.
+    sizes
+        Numbers of measured images.
     """
 
     name: str
     source: SimulatedCohort | Path
     training: TrainingConfig
-    effort: Effort
+    sizes: MeasurementSizes
     cross_validated: bool = False
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What ``hrcam benchmark`` does.
+    """The cohorts and seeds of a benchmark.
 
     Attributes
     ----------
     name
-        "quick" shows that all works, and the order of methods; "full" is what is reported.
+        "quick" is a functional test; "full" gives reported results.
     seeds
-        Number of seeds, from 0, that every cohort is trained with.
+        Number of seeds per cohort, from 0.
     cohorts
-        In the order in which they are measured.
+        Cohorts in the order of measurement.
     """
 
     name: SuiteName
@@ -84,14 +91,16 @@ class Suite:
 
 
 def _short(epochs: int, batch_size: int = 16) -> TrainingConfig:
-    """Train to the end: after a few epochs without progress a network may still begin to learn."""
+    """Train without early stopping, because a network may learn nothing in its first epochs."""
     return TrainingConfig(epochs=epochs, patience=epochs, batch_size=batch_size)
 
 
-_QUICK = Effort(
-    images=40, attributions=8, faithfulness=4, robustness=8, comparison_epochs=8, ceiling_epochs=5
+_QUICK = MeasurementSizes(
+    images=40, attributions=8, faithfulness=4, robustness=8, comparison_epochs=8, unet_epochs=5
 )
-_FULL = Effort(images=400, attributions=60, faithfulness=40, robustness=40, comparison_epochs=40)
+_FULL = MeasurementSizes(
+    images=400, attributions=60, faithfulness=40, robustness=40, comparison_epochs=40
+)
 _FULL_VOLUMES = replace(
     _FULL, images=40, attributions=8, faithfulness=8, robustness=6, comparison_epochs=20
 )
@@ -100,7 +109,7 @@ _GIVEN = {
     "quick": (_short(10), _QUICK),
     "full": (TrainingConfig(), _FULL),
 }
-"""How cohorts that are given by their path are trained and measured."""
+"""Training and sizes for cohorts given by path."""
 
 
 def _quick() -> Suite:
@@ -112,19 +121,19 @@ def _quick() -> Suite:
                 name="lesions",
                 source=LesionCohort(subjects=800, size=96, strength=0.25),
                 training=_short(14),
-                effort=_QUICK,
+                sizes=_QUICK,
             ),
             PlannedCohort(
                 name="tumours",
                 source=TumourCohort(subjects=800, size=96),
                 training=_short(12),
-                effort=_QUICK,
+                sizes=_QUICK,
             ),
             PlannedCohort(
                 name="neuromelanin",
                 source=NeuromelaninCohort(subjects=80, size=64),
                 training=_short(30, batch_size=8),
-                effort=replace(_QUICK, ceiling_epochs=15),  # few images, few steps
+                sizes=replace(_QUICK, unet_epochs=15),  # few images, few steps
                 cross_validated=True,
             ),
         ),
@@ -140,7 +149,7 @@ def _full() -> Suite:
                 name="lesions",
                 source=LesionCohort(subjects=8000, strength=0.25),
                 training=TrainingConfig(),
-                effort=_FULL,
+                sizes=_FULL,
             ),
             PlannedCohort(
                 name="lesions-3d",
@@ -148,26 +157,26 @@ def _full() -> Suite:
                     dimensions=3, subjects=600, size=48, strength=0.4, radius=(3, 6)
                 ),
                 training=_short(30, batch_size=8),
-                effort=_FULL_VOLUMES,
+                sizes=_FULL_VOLUMES,
             ),
             PlannedCohort(
                 name="tumours",
                 source=TumourCohort(subjects=3000),
                 training=TrainingConfig(),
-                effort=_FULL,
+                sizes=_FULL,
             ),
             PlannedCohort(
                 name="neuromelanin",
                 source=NeuromelaninCohort(subjects=80),
                 training=TrainingConfig(),
-                effort=_FULL,
+                sizes=_FULL,
                 cross_validated=True,
             ),
             PlannedCohort(
                 name="neuromelanin-large",
                 source=NeuromelaninCohort(subjects=2000),
                 training=TrainingConfig(),
-                effort=_FULL,
+                sizes=_FULL,
             ),
         ),
     )
@@ -182,18 +191,18 @@ def plan_suite(
     only: Iterable[str] = (),
     seeds: int | None = None,
 ) -> Suite:
-    """Choose what a benchmark measures.
+    """Return the plan of a benchmark.
 
     Parameters
     ----------
     name
         "quick" or "full".
     given
-        Further cohorts, in files, by the name that they are to have.
+        Paths of additional cohorts, by name.
     only
-        Names of the cohorts to measure; none for all.
+        Names of the cohorts to measure; empty for all.
     seeds
-        How many seeds; None for as many as the suite has.
+        Number of seeds; None for that of the suite.
 
     Returns
     -------
@@ -202,13 +211,13 @@ def plan_suite(
     Raises
     ------
     InputError
-        If there is no such suite or cohort, a name is taken or cannot be that of a folder, or
-        there is no seed.
+        If the suite or a cohort does not exist, a name is taken or invalid for a folder, or
+        the number of seeds is below 1.
     """
     if name not in _SUITES:
         raise InputError(f"there is no suite {name!r}: use one of {', '.join(_SUITES)}")
     suite = _SUITES[name]()
-    training, effort = _GIVEN[name]
+    training, sizes = _GIVEN[name]
     taken = {one.name for one in suite.cohorts}
     cohorts = list(suite.cohorts)
     for label, path in (given or {}).items():
@@ -220,7 +229,7 @@ def plan_suite(
                 "begin with a letter or a digit"
             )
         taken.add(label.casefold())
-        cohorts.append(PlannedCohort(name=label, source=path, training=training, effort=effort))
+        cohorts.append(PlannedCohort(name=label, source=path, training=training, sizes=sizes))
     wanted = tuple(only)
     known = [one.name for one in cohorts]
     unknown = [one for one in wanted if one not in known]

@@ -1,8 +1,8 @@
-"""One cohort with one seed: trained, mapped, measured, and written down; restartable."""
+"""A unit of a benchmark, one cohort with one seed: train, map, measure; restartable."""
 
 import json
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,17 @@ LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "s
 
 
 def unit_folder(out: Path, cohort: str, seed: int) -> Path:
-    """Return where a unit of a benchmark is written."""
+    """Return the folder of a unit."""
     return out / UNITS / f"{cohort}-seed-{seed}"
 
 
 def is_finished(opened: OpenedCohort, seed: int, folder: Path) -> bool:
-    """Tell whether a unit is measured to the end.
+    """Return whether a unit is finished.
 
     Raises
     ------
     InputError
-        If it is, but of another cohort or with other options.
+        If it is finished for another cohort or with other options.
     """
     finished = (folder / FINISHED).is_file()
     if finished:
@@ -60,20 +60,20 @@ def measure_unit(
     skip_bad: bool = False,
     progress: bool = True,
 ) -> None:
-    """Train on a cohort with a seed, and measure every method on images that were not seen.
+    """Train on a cohort with a seed, and measure every method on unseen images.
 
-    Interrupted, even killed, the same call goes on where it was: trainings at their last epoch,
-    measurements at the last part that was finished.
+    If interrupted or killed, repeat the call to resume: trainings from their last epoch,
+    measurements after the last finished part.
 
     Parameters
     ----------
     opened
         The cohort.
     seed
-        Of everything random.
+        Random seed.
     folder
-        Gets the trainings, ``measurements.csv``, ``predictions.csv``, ``subjects.csv``,
-        ``maps.npz``, ``examples.png`` and, last, ``unit.json``.
+        Output folder, with the trainings, ``measurements.csv``, ``predictions.csv``,
+        ``subjects.csv``, ``maps.npz``, ``examples.png`` and, last, ``unit.json``.
     hardware, skip_bad, progress
         As for `hrcam.training.train_cohort`.
 
@@ -82,9 +82,9 @@ def measure_unit(
     RefusedScansError
         If the checks refuse scans, unless ``skip_bad``.
     InputError
-        If the cohort cannot be learnt from, or too few unseen images have a mask.
+        If the cohort cannot be trained on, or too few unseen images have a mask.
     TrainingError
-        If the loss of a training becomes infinite or not a number.
+        If a loss is infinite or NaN.
     """
     check_masks(opened)
     begun = folder / PARTS / FINISHED
@@ -129,7 +129,7 @@ def measure_unit(
 
 
 def _identity(opened: OpenedCohort, seed: int) -> dict[str, Any]:
-    """Return what changes a unit's results, apart from versions."""
+    """Return the options that determine a unit's results, apart from versions."""
     plan = opened.plan
     return {
         "cohort": plan.name,
@@ -137,13 +137,13 @@ def _identity(opened: OpenedCohort, seed: int) -> dict[str, Any]:
         "seed": seed,
         "training": plan.training.model_dump(mode="json", exclude={"head", "seed"}),
         "cross_validated": plan.cross_validated,
-        "effort": asdict(plan.effort),
+        "effort": plan.sizes.to_json(),
         "table_sha256": opened.sha256,
     }
 
 
 def _check_same(path: Path, identity: dict[str, Any]) -> None:
-    """See that what a file of a unit was written with is what is asked for now."""
+    """Check that a file of a unit was written with the same options."""
     try:
         found = read_versioned(path, BENCHMARK_FORMAT)
     except NewerFormatError:
@@ -154,13 +154,13 @@ def _check_same(path: Path, identity: dict[str, Any]) -> None:
     different = changes({name: found.get(name) for name in wanted}, wanted)
     if different:
         raise InputError(
-            f"{path.parent} was measured otherwise ({different}): choose another folder, give the "
-            "cohort another name, or delete this unit"
+            f"{path.parent} was measured with other options ({different}): choose another "
+            "folder, give the cohort another name, or delete this unit"
         )
 
 
 def _accepted(opened: OpenedCohort, run: Run) -> OpenedCohort:
-    """Leave out the scans that the checks refused."""
+    """Return the cohort without the scans that the checks refused."""
     accepted = {row.scan for row in run.splits}
     scans = tuple(scan for scan in opened.cohort.scans if scan.name in accepted)
     return replace(opened, cohort=replace(opened.cohort, scans=scans))

@@ -1,4 +1,4 @@
-"""The measurements of a unit, part by part: a part that is written is not measured again."""
+"""The measurements of a unit in parts; a written part is not measured again."""
 
 import json
 import logging
@@ -16,19 +16,16 @@ from torch import nn
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_json
 from hrcam.benchmark.cohorts import OpenedCohort
-from hrcam.benchmark.contest import Variant
-from hrcam.benchmark.images.measured import MeasuredImages, some_images
-from hrcam.benchmark.images.unseen import FoldImages
-from hrcam.benchmark.kept_maps import keep_maps
+from hrcam.benchmark.images.fold_images import FoldImages
+from hrcam.benchmark.images.measured import MeasuredImages, sample_images
 from hrcam.benchmark.measurement import COLUMNS, Measurement, as_table
-from hrcam.benchmark.measures.ceiling import unet_maps
 from hrcam.benchmark.measures.faithfulness import measure_faithfulness
 from hrcam.benchmark.measures.localisation import Mapper, SubjectMaps, localisation
 from hrcam.benchmark.measures.methods import (
-    BOUND_VARIANTS,
     DEFAULT,
     JOINT,
     LABELS,
+    MODEL_FREE_VARIANTS,
     GridMaps,
     Method,
     class_activation_maps,
@@ -37,31 +34,34 @@ from hrcam.benchmark.measures.methods import (
     voxel_attributions,
 )
 from hrcam.benchmark.measures.robustness import measure_robustness
-from hrcam.benchmark.summary.ranking import CEILING, is_rival
+from hrcam.benchmark.measures.upper_bound import unet_maps
+from hrcam.benchmark.saved_maps import save_maps
+from hrcam.benchmark.summary.ranking import UPPER_BOUND, is_rival
 from hrcam.benchmark.unit_runs import FoldExplainers, UnitRuns
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import HRCAMWarning, InputError
 from hrcam.training import Hardware
 
 logger = logging.getLogger(__name__)
 
 PARTS, SECONDS = "parts", "seconds.json"
-"""Folder of the parts within that of a unit, and in it how long each took."""
+"""Folder of the parts in that of a unit, and its file with the duration of each."""
 
 
 @dataclass(frozen=True)
 class UnitParts:
-    """What is needed to measure a trained unit.
+    """The measurements of a trained unit.
 
     Attributes
     ----------
     opened, runs, measured, seed
-        The cohort, the networks, the images, and the seed of every random choice.
+        The cohort, the networks, the images and the random seed.
     folder
-        Of the unit.
+        Folder of the unit.
     hardware
-        Where networks are trained.
+        Devices for training.
     progress
-        Show bars on a terminal.
+        Show progress bars on a terminal.
     """
 
     opened: OpenedCohort
@@ -73,17 +73,17 @@ class UnitParts:
     progress: bool
 
     def measure(self) -> pd.DataFrame:
-        """Measure what is not measured yet; return all parts under each other, as text."""
-        effort = self.opened.plan.effort
-        few = MeasuredImages(
-            tuple(some_images(self.measured.lesions, effort.attributions)),
-            tuple(some_images(self.measured.lesion_free, effort.attributions)),
+        """Measure the missing parts; return all parts in one table, as text."""
+        sizes = self.opened.plan.sizes
+        attributed = MeasuredImages(
+            tuple(sample_images(self.measured.lesions, sizes.attributions)),
+            tuple(sample_images(self.measured.lesion_free, sizes.attributions)),
             self.measured.nigra,
         )
         tables = [
             self._part("localisation", lambda: self._localised(class_activation_maps)),
-            self._part("attributions", lambda: self._localised(voxel_attributions, few)),
-            self._part("ceiling", self._ceiling),
+            self._part("attributions", lambda: self._localised(voxel_attributions, attributed)),
+            self._part("upper_bound", self._upper_bound),
         ]
         located = pd.concat(tables[:2], ignore_index=True)
         tables += [
@@ -91,7 +91,7 @@ class UnitParts:
             self._part("robustness", self._robustness),
         ]
         with timed(self.folder, "examples"):
-            keep_maps(
+            save_maps(
                 self._mapper(class_activation_maps),
                 self.measured,
                 [*DEFAULT, *best_rivals(tables[0])],
@@ -117,39 +117,41 @@ class UnitParts:
             progress=self.progress,
         )
 
-    def _ceiling(self) -> list[Measurement]:
+    def _upper_bound(self) -> list[Measurement]:
         try:
             maps = unet_maps(
                 self.runs.logits,
                 self.measured.by_fold,
                 self.opened.cohort.scans,
-                epochs=self.opened.plan.effort.ceiling_epochs,
+                epochs=self.opened.plan.sizes.unet_epochs,
                 seed=self.seed,
                 device=self.hardware.device,
             )
         except InputError as error:
-            # A cohort whose few masks can measure maps, and not teach a U-Net as well.
-            warnings.warn(f"there is no ceiling: {error}", HRCAMWarning, stacklevel=2)
+            # The cohort has too few masks to train a U-Net.
+            warnings.warn(
+                f"the upper bound by a U-Net was not measured: {error}", HRCAMWarning, stacklevel=2
+            )
             return []
 
         def mapper(images: FoldImages) -> Iterator[tuple[int, SubjectMaps]]:
             for place, scan in enumerate(images.scans):
-                yield place, {CEILING: maps[scan.name]}
+                yield place, {UPPER_BOUND: maps[scan.name]}
 
         return localisation(mapper, self.measured, seed=self.seed)
 
     def _faithfulness(self, located: pd.DataFrame) -> list[Measurement]:
-        """Ask each network of its own maps: the joint one of the joint maps."""
+        """Measure maps with their own network: those of the joint head with the joint network."""
         of_cnn = [*DEFAULT, *LABELS, *best_of_each_rival(located)]
         found: list[Measurement] = []
-        for images in some_images(self.measured.lesions, self.opened.plan.effort.faithfulness):
+        for images in sample_images(self.measured.lesions, self.opened.plan.sizes.faithfulness):
             explainers = self._explainers(images)
             maps = grid_maps(class_activation_maps, explainers, images, [*of_cnn, *JOINT])
             maps |= grid_maps(voxel_attributions, explainers, images, of_cnn)
             found += self._perturbed(explainers.logits.model, images, maps, of_cnn)
             joint = self._perturbed(explainers.joint.model, images, maps, JOINT)
-            # The controls without a model are there once, of the CNN.
-            found += [one for one in joint if one.variant not in BOUND_VARIANTS]
+            # The model-free controls are measured once, with the CNN.
+            found += [one for one in joint if one.variant not in MODEL_FREE_VARIANTS]
         return found
 
     def _perturbed(
@@ -170,8 +172,8 @@ class UnitParts:
             list(self.measured.lesions),
             self.opened.cohort.scans,
             seed=self.seed,
-            images=self.opened.plan.effort.robustness,
-            epochs=self.opened.plan.effort.comparison_epochs,
+            images=self.opened.plan.sizes.robustness,
+            epochs=self.opened.plan.sizes.comparison_epochs,
             hardware=self.hardware,
             device=self.hardware.device,
         )
@@ -184,7 +186,7 @@ class UnitParts:
 
 
 def best_rivals(located: pd.DataFrame) -> list[Variant]:
-    """Return the rival with the largest mean AUPRC at one level, and that with all levels fused."""
+    """Return the rivals with the largest mean AUPRC at a single level and with levels fused."""
     ranked = _ranked_rivals(located)
     found = (
         next((one for one in ranked if bool(one.fusion) == fused), None) for fused in (False, True)
@@ -193,7 +195,7 @@ def best_rivals(located: pd.DataFrame) -> list[Variant]:
 
 
 def best_of_each_rival(located: pd.DataFrame) -> list[Variant]:
-    """Return each rival's level or fusion with the largest mean AUPRC, the best rival first."""
+    """Return each rival's level or fusion with the largest mean AUPRC, in descending order."""
     best: dict[str, Variant] = {}
     for variant in _ranked_rivals(located):
         best.setdefault(variant.method, variant)
@@ -209,7 +211,7 @@ def _ranked_rivals(located: pd.DataFrame) -> list[Variant]:
 
 @contextmanager
 def timed(folder: Path, part: str) -> Iterator[None]:
-    """Add what a part of a unit takes to the unit's ``parts/seconds.json``."""
+    """Add the duration of a part to the unit's ``parts/seconds.json``."""
     started = time.monotonic()
     yield
     seconds = seconds_by_part(folder)
@@ -218,6 +220,6 @@ def timed(folder: Path, part: str) -> Iterator[None]:
 
 
 def seconds_by_part(folder: Path) -> dict[str, float]:
-    """Return how long each part of a unit took; what an interruption cost is not in it."""
+    """Return the duration of each part of a unit, without interruptions."""
     path = folder / PARTS / SECONDS
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}

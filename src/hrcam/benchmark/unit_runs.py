@@ -1,4 +1,4 @@
-"""The networks of a unit: one CNN with two heads, and a second one trained with its head."""
+"""The trainings of a unit: a CNN with two heads, and a CNN trained jointly with its head."""
 
 import logging
 import shutil
@@ -24,11 +24,11 @@ class FoldExplainers:
     Attributes
     ----------
     logits
-        HR-CAM as it comes: the head stands in for the CNN's logits.
+        Default HR-CAM: the head is fitted to the CNN's logits.
     labels
-        The paper's: on the same CNN, the head learns the labels.
+        HR-CAM as published: the head is fitted to the labels, on the same CNN.
     joint
-        Of a CNN that was trained together with its head.
+        HR-CAM of a CNN that was trained jointly with its head.
     """
 
     logits: HRCAM
@@ -37,13 +37,13 @@ class FoldExplainers:
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """Device of the networks."""
         return next(self.logits.model.parameters()).device
 
 
 @dataclass(frozen=True)
 class UnitRuns:
-    """The trainings of a unit, on the same folds of the same cohort; as in `FoldExplainers`."""
+    """The trainings of a unit on the same folds, as in `FoldExplainers`."""
 
     logits: Run
     labels: Run
@@ -68,16 +68,16 @@ def train_runs(
     skip_bad: bool = False,
     progress: bool = True,
 ) -> UnitRuns:
-    """Train what a unit maps with, or finish what was begun.
+    """Train the networks of a unit, or resume.
 
     Parameters
     ----------
     cohort
-        The scans, each with a label.
+        Cohort whose scans have labels.
     folder
-        Gets ``run/``, ``run-labels/`` with the same networks, and ``run-joint/``.
+        Output folder, with ``run/``, ``run-labels/`` with the same networks, and ``run-joint/``.
     config
-        Of all trainings; the head is chosen here.
+        Options of all trainings, except the head.
     hardware, skip_bad, progress
         As for `train_cohort`.
 
@@ -112,7 +112,7 @@ def train_runs(
 
 
 def _share_networks(run: Run, folder: Path, config: TrainingConfig) -> None:
-    """Begin another run whose networks are trained already, so that only its heads are fitted."""
+    """Create a run with the networks of another, so that only its heads are fitted."""
     if folder.exists():
         return
     begun = folder.with_name(f".{folder.name}.partial")

@@ -1,5 +1,5 @@
-"""The command line: parse, call, print. One file per command; help lists them in this order."""
-# ruff: noqa: I001 - the order of the work, not of the alphabet
+"""The command line: parse, call, print. One module per command; help lists them in this order."""
+# ruff: noqa: I001 - in the order of a workflow, as help lists them
 
 from hrcam.cli.application import app
 from hrcam.cli import demo

@@ -1,4 +1,4 @@
-"""The application that all commands belong to, and what they share."""
+"""The Typer application of all commands, its logging and its error handling."""
 
 import logging
 import warnings
@@ -22,10 +22,10 @@ app = typer.Typer(
 
 
 class _Echo(logging.Handler):
-    """Shows what the library logs."""
+    """Print the messages that the library logs."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one message to the standard error stream of the moment."""
+        """Print one message to the current standard error stream."""
         typer.echo(record.getMessage(), err=True)
 
 
@@ -43,7 +43,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Set up what all commands share."""
+    """Set up logging for all commands."""
     del version
     context.obj = debug
     logger = logging.getLogger("hrcam")
@@ -53,9 +53,9 @@ def main(
 
 @contextmanager
 def explained_errors(context: typer.Context) -> Iterator[None]:
-    """Turn errors a user can mend into one line and exit code 1; others are bugs, and loud.
+    """Print errors that a user can fix as one line, with exit code 1; others are bugs and raise.
 
-    Warnings of this package become one line each, without the place in its code.
+    Warnings of this package are printed as one line each, without their place in the code.
     """
     with warnings.catch_warnings():
         shown = warnings.showwarning
@@ -69,7 +69,7 @@ def explained_errors(context: typer.Context) -> Iterator[None]:
         warnings.showwarning = cast(Any, show)
         try:
             yield
-        except (HRCAMError, OSError) as error:  # a disk that is full, a folder that is not ours
+        except (HRCAMError, OSError) as error:  # e.g. a full disk, a folder without permission
             if context.obj:
                 raise
             typer.echo(printable(f"error: {error}"), err=True)

@@ -14,7 +14,7 @@ from hrcam.errors import InputError
 
 
 class SuiteChoice(StrEnum):
-    """How much is measured."""
+    """Size of the benchmark."""
 
     QUICK = "quick"
     FULL = "full"
@@ -23,40 +23,42 @@ class SuiteChoice(StrEnum):
 @app.command()
 def benchmark(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder for tables, figures, the page and all else.")],
+    out: Annotated[Path, typer.Option(help="Folder for all results.")],
     suite: Annotated[
         SuiteChoice,
-        typer.Option(help="quick: small simulated cohorts, one seed; full: as reported, 3 seeds."),
+        typer.Option(help="quick: small simulated cohorts, 1 seed; full: as reported, 3 seeds."),
     ] = SuiteChoice.QUICK,
     cohort: Annotated[
         list[str] | None,
-        typer.Option(help="A further cohort, of your own, as NAME=PATH; may be repeated."),
+        typer.Option(help="Add a cohort of your own, as NAME=PATH; repeatable."),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Measure this cohort alone, by its name; may be repeated."),
+        typer.Option(help="Measure only this cohort, by name; repeatable."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Trainings of each.", show_default="1; full: 3")
+        int | None,
+        typer.Option(min=1, help="Number of seeds per cohort.", show_default="1; full: 3"),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave refused scans out, and list them.")
+        bool, typer.Option("--skip-bad", help="Leave out refused scans, and list them.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...")] = "auto",
     precision: Annotated[
         str,
         typer.Option(
-            help="Of trainings; auto: mixed on a GPU, and for simulated 2D images on a CPU; or as "
-            "Lightning takes it."
+            help="Precision of training: auto (mixed on a GPU, and for simulated 2D images on a "
+            "CPU), or a value of Lightning."
         ),
     ] = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="For reading.", show_default="one per core")
+        int | None,
+        typer.Option(min=1, help="Processes that read images.", show_default="one per core"),
     ] = None,
 ) -> None:
-    """Measure HR-CAM against every rival, on simulated cohorts and on your own.
+    """Compare HR-CAM with other methods, on simulated cohorts and on your own.
 
-    The same command again goes on where it was interrupted.
+    Repeat the command to resume an interrupted benchmark.
     """
     with explained_errors(context):
         from hrcam.benchmark.job import run_benchmark
@@ -77,19 +79,19 @@ def benchmark(
         except RefusedScansError as error:
             print_problems(error.problems, err=True)
             raise
-    typer.echo(printable(summary.lead))
+    typer.echo(printable(summary.text))
     typer.echo(f"tables: {out / 'table.md'}, {out / 'summary.csv'}")
-    typer.echo(f"the page: {summary.page}")
+    typer.echo(f"report: {summary.page}")
 
 
 def _named(cohorts: Sequence[str]) -> dict[str, Path]:
-    """Take NAME=PATH apart."""
+    """Split each NAME=PATH."""
     found: dict[str, Path] = {}
     for text in cohorts:
         name, given, path = text.partition("=")
         if not given or not path:
             raise InputError(f"--cohort is {text!r}: write it as NAME=PATH")
         if name in found:
-            raise InputError(f"two cohorts are called {name!r}: give each its own name")
+            raise InputError(f"two cohorts are named {name!r}: give them different names")
         found[name] = Path(path)
     return found

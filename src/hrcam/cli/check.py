@@ -27,15 +27,15 @@ def check(
     group_by: GroupBy = None,
     colour: Colours = ColourChoice.LUMINANCE,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write everything found to this file.")
+        Path | None, typer.Option("--json", help="Write all results to this JSON file.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes.", show_default="one per core")
+        int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
     ] = None,
 ) -> None:
-    """Decode every image of a cohort; list what is wrong, and what to do about it.
+    """Check every image of a cohort; list each problem and how to solve it.
 
-    Exit code 1 if anything was refused.
+    The exit code is 1 if anything was refused.
     """
     with explained_errors(context):
         from hrcam.artifacts.atomic import write_atomically
@@ -66,7 +66,7 @@ def check(
 
 
 def _summary(found: "Fingerprint") -> Iterator[str]:
-    """Put the fingerprint in a few lines."""
+    """Yield the lines that summarise a fingerprint."""
     from hrcam.cohort.image import PLACED
 
     yield f"accepted     {found.scans} scans of {_participants(found)}"

@@ -12,33 +12,33 @@ from hrcam.cli.terminal import aligned
 @app.command()
 def demo(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Folder for the report and everything else.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the report and all other files.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    subjects: Annotated[int, typer.Option(min=40, help="Simulated images.")] = 2000,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    subjects: Annotated[int, typer.Option(min=40, help="Number of simulated images.")] = 2000,
+    epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 8,
 ) -> None:
-    """Do the whole job on a simulated cohort: train, map, compare, report."""
+    """Run the whole workflow on a simulated cohort: train, map, compare, report."""
     with explained_errors(context):
-        from hrcam.benchmark.contest import lead
         from hrcam.demo import run_demo
+        from hrcam.demo.method_scores import compare_with_best_rival
         from hrcam.evaluation.estimate import with_interval
 
-        study = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
-    typer.echo(f"\naccuracy of the CNN on test images: {study.accuracy:.3f}")
-    typer.echo(f"fidelity of the HR-CAM head (R²):    {study.explainer.fidelity:.3f}\n")
-    typer.echo(_plain(study.table.to_dict("records")))
-    best = lead(study.scores, fused=False, seed=seed)
+        result = run_demo(out, subjects=subjects, epochs=epochs, seed=seed)
+    typer.echo(f"\naccuracy of the CNN on test images: {result.accuracy:.3f}")
+    typer.echo(f"fidelity of the HR-CAM head (R²):    {result.explainer.fidelity:.3f}\n")
+    typer.echo(_plain(result.table.to_dict("records")))
+    best = compare_with_best_rival(result.scores, fused=False, seed=seed)
     typer.echo(
         f"\nAUPRC of the HR-CAM pattern over that of the best rival at its best level "
         f"({best.rival.name}): {with_interval(best.ratio, best.low, best.high)}"
     )
-    typer.echo(f"the report: {out / 'report.html'}")
+    typer.echo(f"report: {out / 'report.html'}")
 
 
 def _plain(rows: list[dict[str, Any]]) -> str:
-    """Lay out a localisation table for the terminal."""
+    """Format a localisation table for the terminal."""
     from hrcam.evaluation.estimate import with_interval
 
     scores = ("auprc", "pointing", "dice")

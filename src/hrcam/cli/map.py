@@ -15,30 +15,28 @@ def map_(
     context: typer.Context,
     run: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
     images: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A cohort, an image, or a DICOM folder.")
+        Path, typer.Argument(metavar="INPUT", help="A cohort, an image file, or a DICOM folder.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for the maps.")],
     class_name: Annotated[
         str | None,
-        typer.Option(
-            "--class", help="Name of the class to explain.", show_default="the predicted one"
-        ),
+        typer.Option("--class", help="Class to explain.", show_default="the predicted class"),
     ] = None,
     shard: Annotated[
-        str | None, typer.Option(help="3/10: the third of ten parts, to map in ten jobs.")
+        str | None, typer.Option(help="Map one of several parts, e.g. 3/10 the third of ten.")
     ] = None,
     suffix: Suffix = None,
     space: Space = None,
     desc: Desc = None,
     group_by: GroupBy = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Exit code 0 also if scans could not be mapped.")
+        bool, typer.Option("--skip-bad", help="Exit with code 0 even if some scans failed.")
     ] = False,
 ) -> None:
-    """Write maps of scans in each image's own space.
+    """Write maps of scans, each in the space of its own image.
 
-    Bad scans are listed in failures.tsv and stop no other. The same command again maps what is
-    missing.
+    Scans that fail are listed in failures.tsv; the others are still mapped. Repeat the command to
+    map only what is missing.
     """
     with explained_errors(context):
         from hrcam.mapping import map_scans, open_input
@@ -62,7 +60,7 @@ def map_(
             refused=cohort.problems,
         )
     print_problems(report.failed)
-    typer.echo(f"the maps: {out}")
+    typer.echo(f"maps: {out}")
     if report.failed and not skip_bad:
         raise typer.Exit(1)
 

@@ -14,18 +14,19 @@ def report(
     source: Annotated[
         Path, typer.Argument(metavar="RUN|MAPS", help="Folder of `hrcam train` or `hrcam map`.")
     ],
-    out: Annotated[Path, typer.Option(help="The HTML file.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")],
     maps: Annotated[
-        Path | None, typer.Option(help="Folder of `hrcam map`, beside a RUN.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder of `hrcam map`, in addition to a RUN.", show_default=False),
     ] = None,
     subjects: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Most scans shown.", show_default="100 pictures or slices, 30 volumes"
+            min=1, help="Most scans to show.", show_default="100 pictures or slices, 30 volumes"
         ),
     ] = None,
 ) -> None:
-    """One HTML page of a cohort: predictions, and each scan with its maps. It needs no network."""
+    """Write one HTML page of a cohort: predictions, and each scan with its maps. Works offline."""
     with explained_errors(context):
         from hrcam.artifacts.maps_folder import is_maps
         from hrcam.artifacts.run_folder import is_run
@@ -40,4 +41,4 @@ def report(
             wanted = "of `hrcam train` or `hrcam map`" if maps is None else "of `hrcam train`"
             raise InputError(f"{source} is not a folder {wanted}")
         write_cohort_report(run, maps, out, subjects=subjects)
-    typer.echo(f"the report: {out}")
+    typer.echo(f"report: {out}")

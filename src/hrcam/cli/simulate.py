@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     )
 
 simulate = typer.Typer(
-    help="Write a simulated cohort: images, masks and a participants.tsv. A second run of the "
-    "same command writes only what is missing; with more subjects it adds them.",
+    help="Write a simulated cohort: images, masks and a participants.tsv. Repeat a command to "
+    "write only what is missing; with more subjects it adds them.",
     no_args_is_help=True,
 )
 app.add_typer(simulate, name="simulate")
@@ -42,19 +42,21 @@ class ImageFormat(StrEnum):
 
 
 Out = Annotated[Path, typer.Option(help="Folder for the cohort.")]
-Subjects = Annotated[int, typer.Option(min=1, help="Images, one per subject.")]
+Subjects = Annotated[int, typer.Option(min=1, help="Number of subjects, one image each.")]
 Dimensions = Annotated[int, typer.Option(help="2 for slices, 3 for volumes.")]
 Size = Annotated[
     int | None, typer.Option(help="Pixels along each edge.", show_default="128, in 3D 96")
 ]
-TestFraction = Annotated[float, typer.Option(help="Share of each class for testing.")]
-Noise = Annotated[float, typer.Option(help="Relative to the mean brain signal.")]
+TestFraction = Annotated[float, typer.Option(help="Fraction of each class in the test split.")]
+Noise = Annotated[float, typer.Option(help="Noise, relative to the mean brain signal.")]
 Format = Annotated[
     ImageFormat | None,
     typer.Option("--format", help="File format.", show_default="png, in 3D nifti"),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of everything random.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one per core")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
+]
 
 
 @simulate.command()
@@ -64,20 +66,26 @@ def lesions(
     subjects: Subjects = 1000,
     dimensions: Dimensions = 2,
     size: Size = None,
-    number: Annotated[tuple[int, int], typer.Option(help="Fewest and most lesions.")] = (1, 3),
+    number: Annotated[
+        tuple[int, int], typer.Option(help="Smallest and largest number of lesions.")
+    ] = (1, 3),
     radius: Annotated[
-        tuple[float, float], typer.Option(help="Smallest and largest, in voxels.")
+        tuple[float, float], typer.Option(help="Smallest and largest radius, in voxels.")
     ] = (3.0, 8.0),
-    contrast: Annotated[Contrast, typer.Option(help="How lesions differ.")] = Contrast.BRIGHTER,
+    contrast: Annotated[
+        Contrast, typer.Option(help="How lesions differ from tissue.")
+    ] = Contrast.BRIGHTER,
     strength: Annotated[float, typer.Option(help="Relative change of the signal.")] = 0.15,
-    lesion_fraction: Annotated[float, typer.Option(help="Share of subjects with lesions.")] = 0.5,
+    lesion_fraction: Annotated[
+        float, typer.Option(help="Fraction of subjects with lesions.")
+    ] = 0.5,
     test_fraction: TestFraction = 0.2,
     noise: Noise = 0.03,
     image_format: Format = None,
     seed: Seed = 0,
     workers: Workers = None,
 ) -> None:
-    """Brain images of which some have faint lesions."""
+    """Brain images, some of them with faint lesions."""
 
     def cohort() -> "LesionCohort":
         from hrcam.simulate import LesionCohort
@@ -107,7 +115,7 @@ def tumours(
     dimensions: Dimensions = 2,
     size: Size = None,
     glioblastoma_fraction: Annotated[
-        float, typer.Option(help="Share of subjects with a glioblastoma.")
+        float, typer.Option(help="Fraction of subjects with a glioblastoma.")
     ] = 0.5,
     test_fraction: TestFraction = 0.2,
     noise: Noise = 0.03,
@@ -115,7 +123,7 @@ def tumours(
     seed: Seed = 0,
     workers: Workers = None,
 ) -> None:
-    """Ependymoma against glioblastoma on T1-weighted MRI after contrast, with compartments."""
+    """Ependymoma and glioblastoma on contrast-enhanced T1-weighted MRI, with compartments."""
 
     def cohort() -> "TumourCohort":
         from hrcam.simulate import TumourCohort
@@ -140,7 +148,7 @@ def neuromelanin(
     subjects: Subjects = 80,
     patients: Annotated[
         int | None,
-        typer.Option(min=0, help="How many have the disease.", show_default="9 of 16 subjects"),
+        typer.Option(min=0, help="Number of patients.", show_default="9 of 16 subjects"),
     ] = None,
     dimensions: Dimensions = 2,
     size: Annotated[int, typer.Option(help="Pixels along each edge, in plane.")] = 96,
@@ -150,7 +158,7 @@ def neuromelanin(
     seed: Seed = 0,
     workers: Workers = None,
 ) -> None:
-    """Parkinson's disease on neuromelanin-sensitive MRI of the midbrain, with the nigra."""
+    """Parkinson's disease on neuromelanin-sensitive MRI of the midbrain."""
 
     def cohort() -> "NeuromelaninCohort":
         from hrcam.simulate import NeuromelaninCohort

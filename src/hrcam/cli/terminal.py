@@ -1,4 +1,4 @@
-"""What was found in a cohort, made fit for a terminal."""
+"""Text for a terminal: problems of a cohort, escaped characters, aligned tables."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def print_problems(problems: Iterable["Problem"], *, err: bool = False) -> None:
-    """Print one line for each problem: scan, file, reason, what was found, what to do.
+    """Print one line per problem: scan, file, reason, message, advice.
 
     Many problems that differ by numbers alone become one line with their count.
     """
@@ -29,7 +29,7 @@ def print_problems(problems: Iterable["Problem"], *, err: bool = False) -> None:
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal would obey or hide: control characters, and marks of direction."""
+    """Escape characters that a terminal would interpret or hide, as control characters."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text

@@ -12,7 +12,7 @@ from hrcam.cli.terminal import aligned, print_problems, printable
 
 
 class HeadChoice(StrEnum):
-    """How HR-CAM's head is learnt."""
+    """Target of the HR-CAM head."""
 
     LABELS = "labels"
     LOGITS = "logits"
@@ -22,27 +22,29 @@ class HeadChoice(StrEnum):
 @app.command()
 def train(
     context: typer.Context,
-    cohort: Annotated[Path, typer.Argument(help="Folder or table of images with labels.")],
+    cohort: Annotated[
+        Path, typer.Argument(help="Cohort: a folder or table of images with labels.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the run.")],
     network: Annotated[
-        str, typer.Option(help="small, or a network of MONAI: resnet18, densenet121, ...")
+        str, typer.Option(help="small, or a MONAI network: resnet18, densenet121, ...")
     ] = "small",
     weights: Annotated[
-        Path | None, typer.Option(help="Local file with the network's weights to start from.")
+        Path | None, typer.Option(help="Local file with initial weights of the network.")
     ] = None,
     head: Annotated[
         HeadChoice,
-        typer.Option(help="What HR-CAM's head learns: the labels, the CNN's logits, or jointly."),
+        typer.Option(
+            help="Target of the HR-CAM head: the labels, the CNN's logits, or joint training."
+        ),
     ] = HeadChoice.LOGITS,
-    folds: Annotated[int, typer.Option(min=2, help="Parts of the cross-validation.")] = 5,
+    folds: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 5,
     validation: Annotated[
-        float, typer.Option(min=0, max=0.49, help="Share of subjects that say when to stop.")
+        float, typer.Option(min=0, max=0.49, help="Fraction of subjects for early stopping.")
     ] = 0.15,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            min=1, help="Most passes over the images.", show_default="for about 2400 steps"
-        ),
+        typer.Option(min=1, help="Most training epochs.", show_default="about 2400 steps"),
     ] = None,
     patience: Annotated[
         int | None,
@@ -52,34 +54,36 @@ def train(
             show_default="half of the epochs",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Images in each step.")] = 16,
-    learning_rate: Annotated[
-        float, typer.Option(min=1e-9, help="Largest learning rate of the cycle.")
-    ] = 2e-3,
+    batch_size: Annotated[int, typer.Option(min=2, help="Batch size.")] = 16,
+    learning_rate: Annotated[float, typer.Option(min=1e-9, help="Peak learning rate.")] = 2e-3,
     shape: Annotated[
         str | None,
-        typer.Option(help="Voxels of the grid, as 96x112x96.", show_default="from the cohort"),
+        typer.Option(
+            help="Shape of the grid in voxels, e.g. 96x112x96.", show_default="from the cohort"
+        ),
     ] = None,
     spacing: Annotated[
         str | None,
-        typer.Option(help="Of the grid in mm, as 1x1x1.", show_default="from the cohort"),
+        typer.Option(
+            help="Voxel size of the grid in mm, e.g. 1x1x1.", show_default="from the cohort"
+        ),
     ] = None,
     positive: Annotated[
         str | None,
         typer.Option(
-            help="Of two classes the one that sensitivity is of.",
-            show_default="the one that is not called control, healthy or the like",
+            help="Positive class, of two.",
+            show_default="the one not named control, healthy, ...",
         ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            help="Class that maps compare the others with.",
-            show_default="the one that is called control, healthy or the like",
+            help="Reference class, with which maps compare the others.",
+            show_default="the one named control, healthy, ...",
         ),
     ] = None,
     bootstrap: Annotated[
-        int, typer.Option(min=0, help="Refits of the head, for the deviation of the maps.")
+        int, typer.Option(min=0, help="Refits of the head, for the standard deviation of maps.")
     ] = 0,
     suffix: Suffix = None,
     space: Space = None,
@@ -87,21 +91,22 @@ def train(
     group_by: GroupBy = None,
     colour: Colours = ColourChoice.LUMINANCE,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave refused scans out, and list them.")
+        bool, typer.Option("--skip-bad", help="Leave out refused scans, and list them.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
     precision: Annotated[
-        str, typer.Option(help="auto: mixed on a GPU; or as Lightning takes it, as bf16-mixed.")
+        str, typer.Option(help="auto (mixed on a GPU), or a value of Lightning, e.g. bf16-mixed.")
     ] = "auto",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="For reading.", show_default="one per core")
+        int | None,
+        typer.Option(min=1, help="Processes that read images.", show_default="one per core"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
-    The same command again goes on where it was interrupted.
+    Repeat the command to resume an interrupted training.
     """
     with explained_errors(context):
         from hrcam.cohort import open_cohort
@@ -154,8 +159,8 @@ def train(
             raise
         page = write_cohort_report(out, None, out / "report.html")
     typer.echo(_summary(report.metrics))
-    typer.echo(f"the run: {out}")
-    typer.echo(f"metrics and curves: {page}")
+    typer.echo(f"run: {out}")
+    typer.echo(f"report: {page}")
 
 
 def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | None:
@@ -170,7 +175,7 @@ def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | 
 
 
 def _summary(metrics: dict[str, Any]) -> str:
-    """Lay out the pooled metrics of network and head."""
+    """Format the pooled metrics of network and head."""
     from hrcam.evaluation.estimate import with_interval
 
     rows = [[f"{metrics['source']}, 95 % interval", "network", "HR-CAM head"]]

@@ -1,4 +1,4 @@
-"""The whole job on a simulated cohort: simulate, train, fit, map, compare, report."""
+"""The demo: the whole workflow on a simulated cohort."""
 
 from hrcam.errors import require
 

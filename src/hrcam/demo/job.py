@@ -1,4 +1,4 @@
-"""The whole job on a simulated cohort: simulate, train, fit, map, compare, report."""
+"""Run the demo: simulate, train, fit, map, compare, report."""
 
 import logging
 import time
@@ -15,52 +15,52 @@ from hrcam.artifacts.network_weights import write_weights
 from hrcam.artifacts.run_folder import EXPLAINER, NETWORK
 from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.baselines import CAM, GradCAM
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
+from hrcam.benchmark.method_maps import method_maps
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.demo.experiment import ExperimentResult, LabelledImages, run_experiment
 from hrcam.demo.page import demo_page
-from hrcam.demo.study import Study, StudyImages, run_study
 from hrcam.networks import SmallCNN
 from hrcam.report.figures.comparison import comparison_figure
 from hrcam.report.figures.planes import Row
 from hrcam.report.figures.scores import score_figure
 from hrcam.report.figures.style import png
 from hrcam.report.page.html import write_page
-from hrcam.sanity.check_maps import Specimens, check_maps
-from hrcam.sanity.cohort_maps import foreground
+from hrcam.sanity.check_maps import CheckInputs, check_maps, foreground
 from hrcam.simulate import LesionCohort, simulate_images
 
 logger = logging.getLogger(__name__)
 
 # Test images in the figure, before the one without a lesion.
 _EXAMPLES = 3
-# Test images whose maps are checked, and those that untrained networks are fitted on.
+# Numbers of test images for the sanity checks, and for refitting to untrained networks.
 _CHECKED, _REFERENCES = 16, 32
 
 
 def run_demo(
     out: Path, *, subjects: int = 2000, epochs: int = 8, seed: int = 0, progress: bool = True
-) -> Study:
-    """Simulate a cohort, train a CNN, fit HR-CAM, and measure it against its rivals.
+) -> ExperimentResult:
+    """Simulate a cohort, train a CNN, fit HR-CAM, and compare it with other methods.
 
     Parameters
     ----------
     out
         Folder for ``report.html``, ``results.csv``, the figures, the network and the fitted
-        explainer; made if missing.
+        explainer; created if missing.
     subjects, epochs
-        Size of the simulated cohort and length of the training.
+        Number of simulated subjects, and of training epochs.
     seed
-        Of everything random.
+        Random seed.
     progress
-        Show bars on a terminal.
+        Show progress bars on a terminal.
     """
     started = time.monotonic()
     lesions = LesionCohort(subjects=subjects, strength=0.25, seed=seed)
     logger.info("simulating %d brain slices, half of them with lesions", subjects)
     images, labels, masks = simulate_images(lesions, progress=progress)
     test = np.array([lesions.split(index) == "test" for index in range(subjects)])
-    cohort = StudyImages(images, labels, masks, test)
+    cohort = LabelledImages(images, labels, masks, test)
     torch.manual_seed(seed)
-    study = run_study(
+    result = run_experiment(
         cohort,
         SmallCNN(2, 1, 2),
         epochs=epochs,
@@ -70,11 +70,11 @@ def run_demo(
         progress=progress,
     )
     logger.info("checking the maps")
-    sanity = _sanity(cohort, study, seed)
+    sanity = _sanity(cohort, result, seed)
     logger.info("writing the report")
     comparison, scores = (
-        png(comparison_figure(_rows(cohort, study))),
-        png(score_figure(study.table)),
+        png(comparison_figure(_rows(cohort, result))),
+        png(score_figure(result.table)),
     )
     versions = versions_of("hrcam", "torch", "scikit-learn", "lightning", "nilearn", "numpy")
     manifest = {
@@ -83,30 +83,32 @@ def run_demo(
         "epochs": epochs,
         "seed": seed,
         "seconds": round(time.monotonic() - started, 1),
-        "accuracy": study.accuracy,
-        "fidelity": study.explainer.fidelity,
-        "levels": [level.name for level in study.explainer.levels],
+        "accuracy": result.accuracy,
+        "fidelity": result.explainer.fidelity,
+        "levels": [level.name for level in result.explainer.levels],
         "versions": versions,
     }
     write_atomically(out / "comparison.png", comparison)
     write_atomically(out / "scores.png", scores)
-    write_atomically(out / "results.csv", study.table.to_csv(index=False).encode())
-    write_weights(study.explainer.model, out / NETWORK)
-    study.explainer.save(out / EXPLAINER)
+    write_atomically(out / "results.csv", result.table.to_csv(index=False).encode())
+    write_weights(result.explainer.model, out / NETWORK)
+    result.explainer.save(out / EXPLAINER)
     write_atomically(out / MANIFEST, encode_json(manifest))
-    write_page(demo_page(lesions, study, comparison, scores, sanity, versions), out / "report.html")
-    return study
+    write_page(
+        demo_page(lesions, result, comparison, scores, sanity, versions), out / "report.html"
+    )
+    return result
 
 
-def _sanity(cohort: StudyImages, study: Study, seed: int) -> Sanity:
+def _sanity(cohort: LabelledImages, result: ExperimentResult, seed: int) -> Sanity:
     """Check the maps of the class "lesion" on test images."""
     references = torch.from_numpy(cohort.images[cohort.test][:_REFERENCES])
-    images = torch.from_numpy(cohort.images[study.indices[:_CHECKED]])
+    images = torch.from_numpy(cohort.images[result.indices[:_CHECKED]])
     whole = np.ones(images.shape[2:], bool)
     region = torch.from_numpy(np.stack([foreground(image.numpy(), whole) for image in images]))
     classes = torch.ones(len(images), dtype=torch.long)
-    specimens = Specimens(images, classes, region, references)
-    found = check_maps(study.explainer, specimens, seed=seed)
+    inputs = CheckInputs(images, classes, region, references)
+    found = check_maps(result.explainer, inputs, seed=seed)
     columns = {"Image": images[:, 0], **found.maps}
     examples = Examples(
         tuple(columns),
@@ -117,34 +119,34 @@ def _sanity(cohort: StudyImages, study: Study, seed: int) -> Sanity:
 
 
 def _flip(image: torch.Tensor, draw: int) -> torch.Tensor:
-    """Mirror half of the images left to right, as brains nearly are."""
+    """Mirror images left to right, with a probability of one half."""
     return image.flip(-1) if draw % 2 else image
 
 
-def _rows(cohort: StudyImages, study: Study) -> list[Row]:
+def _rows(cohort: LabelledImages, result: ExperimentResult) -> list[Row]:
     """Return the rows of the figure: some lesions, and an image without any."""
-    shown = _shown(study)
+    shown = _shown(result)
     rows = [
         Row(
             "lesion",
             cohort.images[index, 0],
-            {variant.name: study.maps[variant][place] for variant in shown}
+            {variant.name: result.maps[variant][place] for variant in shown}
             | {"Truth": cohort.masks[index].astype(np.float32)},
             cohort.masks[index],
         )
-        for place, index in enumerate(study.indices[:_EXAMPLES])
+        for place, index in enumerate(result.indices[:_EXAMPLES])
     ]
     normal = int(np.flatnonzero(cohort.test & (cohort.labels == 0))[0])
     image = torch.from_numpy(cohort.images[normal][None])
-    maps = contest_maps(study.explainer, [(image, torch.ones(1, dtype=torch.long))])
+    maps = method_maps(result.explainer, [(image, torch.ones(1, dtype=torch.long))])
     columns = {variant.name: maps[variant][0] for variant in shown}
     nothing = np.zeros(cohort.masks[normal].shape, np.float32)
     return [*rows, Row("no lesion", cohort.images[normal, 0], columns | {"Truth": nothing})]
 
 
-def _shown(study: Study) -> list[Variant]:
-    """Choose the columns of the figure: CAM, Grad-CAM, the best rival, and both HR-CAM maps."""
-    ranked = study.variants
+def _shown(result: ExperimentResult) -> list[Variant]:
+    """Return the columns of the figure: CAM, Grad-CAM, the best rival, and both HR-CAM maps."""
+    ranked = result.variants
     ours = [Variant(EVIDENCE), Variant(PATTERN)]
     classics = [
         next(one for one in ranked if one.method == name and not one.fusion)

@@ -1,10 +1,11 @@
-"""What the demo's report says."""
+"""The report of the demo."""
 
 from collections.abc import Mapping
 
 from hrcam.artifacts.sanity_record import Sanity
-from hrcam.benchmark.contest import PATTERN, lead
-from hrcam.demo.study import Study
+from hrcam.benchmark.variant import PATTERN
+from hrcam.demo.experiment import ExperimentResult
+from hrcam.demo.method_scores import compare_with_best_rival
 from hrcam.explainer import HRCAM
 from hrcam.report.chapters.sanity import sanity_section
 from hrcam.report.figures.scores import score_table
@@ -14,34 +15,34 @@ from hrcam.simulate import LesionCohort
 
 def demo_page(
     cohort: LesionCohort,
-    study: Study,
+    result: ExperimentResult,
     comparison: bytes,
     scores: bytes,
     sanity: Sanity,
     versions: Mapping[str, str],
 ) -> Page:
-    """Return the page: what was done, the maps, their checks, the table, the levels."""
-    table, accuracy, explainer = study.table, study.accuracy, study.explainer
+    """Return the page with maps, sanity checks, scores and levels."""
+    table, accuracy, explainer = result.table, result.accuracy, result.explainer
     pattern = table.set_index("method").loc[PATTERN]
-    best = lead(study.scores, fused=False, seed=cohort.seed)
+    best = compare_with_best_rival(result.scores, fused=False, seed=cohort.seed)
     verdict = "ahead of" if best.ratio > 1 else "behind"
     return Page(
         title="HR-CAM on simulated brain lesions",
-        lead=(
-            f"A small CNN learnt to tell {cohort.subjects} simulated brain slices with lesions "
-            f"from those without, from the labels alone. On test images it is right in "
-            f"{accuracy:.1%}. The HR-CAM pattern map finds the lesions with a pixel AUPRC of "
+        summary=(
+            f"A small CNN was trained on labels to classify {cohort.subjects} simulated brain "
+            f"slices as with or without lesions. Its test accuracy is {accuracy:.1%}. "
+            f"The HR-CAM pattern map localises the lesions with a pixel AUPRC of "
             f"{pattern['auprc']:.2f} ({pattern['auprc_low']:.2f} to {pattern['auprc_high']:.2f}): "
             f"{best.ratio:.2f} times ({best.low:.2f} to {best.high:.2f}, paired) that of the best "
-            f"rival at its best level, {best.rival.name}, and so {verdict} it."
+            f"rival at its best level, {best.rival.name}; it is {verdict} it."
         ),
         sections=(
             Section(
                 "Maps of test images",
                 paragraphs=(
                     "Each map is of the class “lesion”. The outline is the true lesion, which no "
-                    "method has seen. Each method has one colour scale for all rows, so that the "
-                    "map of the normal image in the last row looks as faint as it is.",
+                    "method used. Each method has one colour scale for all rows, so that the map "
+                    "of the normal image in the last row is comparable.",
                 ),
                 pictures=(
                     Picture(
@@ -52,7 +53,7 @@ def demo_page(
             ),
             sanity_section(sanity),
             Section(
-                "How well each method finds the lesions",
+                "Localisation of the lesions",
                 paragraphs=(
                     "AUPRC: pixel-wise average precision of the map against the mask. Pointing: "
                     "share of images whose maximum lies in a lesion. Dice: at one threshold, "
@@ -63,9 +64,8 @@ def demo_page(
                 table=score_table(table),
                 pictures=(Picture(scores, "AUPRC of each method with its interval."),),
                 note=(
-                    "The level and the fusion of each rival are the best of all, chosen with the "
-                    "masks: an advantage that a user without masks does not have. HR-CAM uses "
-                    "all levels, and nothing is chosen with a mask."
+                    "The level and fusion of each rival are selected with the masks, an advantage "
+                    "that users without masks do not have. HR-CAM uses all levels."
                 ),
             ),
             Section(
@@ -73,11 +73,11 @@ def demo_page(
                 paragraphs=(
                     "The head was fitted to the CNN's own logits on the training images, and "
                     f"predicts them with R² = {explainer.fidelity:.3f} on held-out folds. In the "
-                    "pattern map all levels count alike.",
-                    "This CNN ends in a global mean and one linear layer: its logits are made of "
-                    "the last level alone. The evidence map, which shows what a decision is made "
-                    "of, is therefore its CAM and as coarse, as it has to be. Where the lesion "
-                    "is, the finer levels know; the pattern map asks them.",
+                    "pattern map all levels have equal weights.",
+                    "This CNN ends in a global mean and one linear layer, so its logits depend on "
+                    "the last level only. The evidence map, the contributions to a decision, is "
+                    "therefore its CAM, with the same coarse resolution. The pattern map also uses "
+                    "the finer levels, which localise the lesion.",
                 ),
                 table=_levels_table(explainer),
             ),

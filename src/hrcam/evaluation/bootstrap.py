@@ -1,4 +1,4 @@
-"""How sure a mean is: percentile intervals from resampling subjects with replacement."""
+"""Bootstrap intervals of a mean, from resampling subjects with replacement."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,21 +13,21 @@ def bootstrap_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval of the mean over images.
+    """Compute the percentile interval of the mean over images.
 
     Parameters
     ----------
     values
         One score per image, finite, shape (N,).
     groups
-        The subject of each image, shape (N,); a subject is drawn with all its images. None: every
-        image is a subject of its own.
+        The subject of each image, shape (N,); subjects are resampled with all their images. None if
+        every image is of another subject.
     resamples
-        How many times the subjects are drawn.
+        Number of resamples.
     level
         Coverage, between 0 and 1.
     seed
-        Same seed, same draws: intervals of several methods on the same images are paired.
+        Random seed; with the same seed, resamples of several methods are paired.
 
     Returns
     -------
@@ -54,9 +54,9 @@ def paired_ratio_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval of mean(numerator) / mean(denominator) on the same images.
+    """Compute the percentile interval of mean(numerator) / mean(denominator) on the same images.
 
-    Both are drawn together, so what makes an image hard for both cancels.
+    The resamples are paired, so that differences between images cancel.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def paired_ratio_interval(
     Returns
     -------
     tuple of float
-        Lower and upper end; an interval above 1 says that the first method is better.
+        Lower and upper end; above 1 the first method is better.
 
     Raises
     ------
     InputError
         As for `bootstrap_interval`; also if the two differ in length, or the denominator's mean is
-        not positive in every draw.
+        not positive in every resample.
     """
     above, below = _checked_values(numerator), _checked_values(denominator)
     if above.size != below.size:
@@ -84,7 +84,7 @@ def paired_ratio_interval(
     totals = draws @ np.bincount(subjects, below)
     if not (totals > 0).all():
         raise InputError(
-            "The ratio has no interval: the denominator's mean is not positive in some draws."
+            "The ratio has no interval: the denominator's mean is not positive in some resamples."
         )
     return percentiles((draws @ np.bincount(subjects, above)) / totals, level)
 
@@ -99,14 +99,14 @@ def _checked_values(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def subject_indices(groups: ArrayLike | None, images: int) -> NDArray[np.intp]:
-    """Give each subject a number from 0, in sorted order.
+    """Assign a number from 0 to each subject, in sorted order.
 
     Parameters
     ----------
     groups
-        The subject of each image, shape (images,). None: every image is a subject of its own.
+        The subject of each image, shape (images,). None if every image is of another subject.
     images
-        How many images there are.
+        Number of images.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def subject_indices(groups: ArrayLike | None, images: int) -> NDArray[np.intp]:
     labels = np.arange(images) if groups is None else np.asarray(groups)
     if labels.shape != (images,):
         raise InputError(f"Groups have shape {labels.shape}, the scores ({images},).")
-    # As objects, because NaN among strings becomes the string "nan".
+    # As objects, because NaN would become the string "nan".
     raw = labels if groups is None else np.asarray(groups, dtype=object)
     if missing := sum(group is None or group != group for group in raw.tolist()):
         raise InputError(
@@ -131,21 +131,21 @@ def subject_indices(groups: ArrayLike | None, images: int) -> NDArray[np.intp]:
 
 
 def draw_subjects(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Draw as many subjects as there are, with replacement, again and again.
+    """Draw resamples of the subjects, with replacement.
 
     Parameters
     ----------
     subjects
         As `subject_indices` returns them, shape (images,).
     resamples
-        How many times the subjects are drawn.
+        Number of resamples.
     seed
-        Same seed, same draws.
+        Random seed.
 
     Returns
     -------
     numpy.ndarray
-        How often each subject is drawn, shape (resamples, number of subjects).
+        Count of each subject in each resample, shape (resamples, number of subjects).
 
     Raises
     ------
@@ -164,7 +164,7 @@ def draw_subjects(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDAr
 
 
 def percentiles(statistics: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """Return the ends of the central share ``level`` of the statistics, shape (resamples,)."""
+    """Return the ends of the central interval of the statistics, shape (resamples,), at a level."""
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level}.")
     low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])

@@ -1,4 +1,4 @@
-"""Whether predicted probabilities hold: of images given 80 %, are 80 % of that class."""
+"""Calibration of predicted probabilities: reliability curves."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ BINS = 10
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """Images whose predicted probabilities are close to each other.
+    """One bin of images with similar predicted probabilities.
 
     Attributes
     ----------
     predicted
         Mean predicted probability.
     observed
-        Share of the images that are of the class.
+        Fraction of the images that are of the class.
     low, high
-        Wilson's 95 % interval of ``observed``, as if the images were independent.
+        Wilson's 95 % interval of ``observed``, for independent images.
     count
         Number of images.
     """
@@ -38,32 +38,31 @@ class CalibrationBin:
 def reliability(
     labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS, *, positive: int = -1
 ) -> tuple[CalibrationBin, ...]:
-    """Compare the predicted probability of one class with how often it is right.
+    """Compare the predicted probability of one class with its observed frequency.
 
-    Bins hold equally many images: with equal widths most of them would be empty or nearly so,
-    because networks are mostly sure (Nixon et al., CVPR Workshops 2019; less biased too, Roelofs
-    et al., AISTATS 2022).
+    Bins have equal numbers of images, because with equal widths most would be nearly empty (Nixon
+    et al., CVPR Workshops 2019), and the bias is smaller (Roelofs et al., AISTATS 2022).
 
     Parameters
     ----------
     labels
         Index of each image's class, shape (N,).
     probabilities
-        Of each class, shape (N, K).
+        Probability of each class, shape (N, K).
     bins
-        How many; equal probabilities stay in one bin, so there may be fewer.
+        Number of bins; equal probabilities share one bin, so there may be fewer.
     positive
         Index of the class; by default the last.
 
     Returns
     -------
     tuple of CalibrationBin
-        From the smallest probabilities to the largest; none is empty.
+        Bins in ascending order; none is empty.
 
     Raises
     ------
     InputError
-        If the predictions cannot be used, or there is no such class or less than one bin.
+        If the predictions are invalid, the class does not exist, or there is less than one bin.
     """
     true, predicted = checked_predictions(labels, probabilities)
     positive = checked_class(positive, predicted.shape[1])
@@ -80,14 +79,14 @@ def reliability(
 
 
 def equal_mass_bins(values: NDArray[np.float64], bins: int = BINS) -> NDArray[np.intp]:
-    """Sort values into bins of equal size, but equal values into the same.
+    """Assign values to bins of equal numbers; equal values share one bin.
 
     Parameters
     ----------
     values
         Shape (N,).
     bins
-        How many, at least 1.
+        Number of bins, at least 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A number with its interval, and when there is none."""
+"""Estimates with intervals."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LEVEL = 0.95
 """Coverage of the intervals."""
 
 MOST_UNDEFINED = 0.1
-"""Largest share of resamples without a value: a class of one or two subjects is above it."""
+"""Largest fraction of undefined resamples; classes of one or two subjects exceed it."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,12 @@ class Estimate:
     Attributes
     ----------
     value
-        None where it is not defined: there is no AUC without images of both classes.
+        None if undefined, as the AUC without images of both classes.
     low, high
-        Ends of the interval; both None where there is none: the value is not defined in more
-        than a tenth of the resamples, or is the same in all of them, which says nothing about
-        other subjects.
+        Ends of the interval; both None if the value is undefined in more than a tenth of the
+        resamples, or the same in all of them.
     undefined
-        Number of resamples in which the value is not defined, left out of the interval.
+        Number of resamples in which the value is undefined, excluded from the interval.
     """
 
     value: float | None
@@ -40,14 +39,14 @@ class Estimate:
 
 
 def bootstrap_estimate(value: float, resampled: NDArray[np.float64]) -> Estimate:
-    """Put a percentile interval around a value.
+    """Combine a value with its percentile interval.
 
     Parameters
     ----------
     value
-        Of the images as they are; NaN where it is not defined.
+        Value of the sample; NaN if undefined.
     resampled
-        The same in each resample, shape (resamples,); NaN where it is not defined.
+        Value of each resample, shape (resamples,); NaN if undefined.
 
     Returns
     -------
@@ -67,12 +66,12 @@ def bootstrap_estimate(value: float, resampled: NDArray[np.float64]) -> Estimate
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     """Compute Wilson's 95 % interval of a proportion (JASA 22:209, 1927).
 
-    Unlike the bootstrap's it has a width where all trials succeeded, or none did.
+    Unlike that of the bootstrap, it has a width for proportions of 0 and 1.
 
     Parameters
     ----------
     successes, trials
-        Of independent trials, at least one.
+        Numbers of successes and of independent trials, at least one.
 
     Returns
     -------
@@ -90,32 +89,32 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     share, weight = successes / trials, z**2 / trials
     centre = (share + weight / 2) / (1 + weight)
     half = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    # At 0 and 1 an end is exact, but for rounding.
+    # Avoid rounding errors at 0 and 1.
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == trials else centre + half
     return low, high
 
 
 def with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a score with its interval: "0.73 (0.71 to 0.75)".
+    """Format a score with its interval: "0.73 (0.71 to 0.75)".
 
-    With "to", because a dash in front of a negative end reads as a minus too many.
+    With "to", because a dash before a negative value is ambiguous.
 
     Parameters
     ----------
     value
-        None where it is not defined: "n/a".
+        None if undefined: "n/a".
     low, high
-        Ends of the interval; None where there is none: the value stands alone.
+        Ends of the interval; None to format the value alone.
 
     Returns
     -------
     str
-        Two decimals.
+        Text with two decimals.
     """
     if value is None:
         return "n/a"
-    # z: no minus before a zero.
+    # z: no negative zero.
     if low is None or high is None:
         return f"{value:z.2f}"
     return f"{value:z.2f} ({low:z.2f} to {high:z.2f})"

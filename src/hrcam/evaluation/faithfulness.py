@@ -1,8 +1,7 @@
-"""Whether a map shows what the model uses: perturbation scores, next to those of control maps.
+"""Faithfulness: perturbation scores of maps and of control maps.
 
-Such scores favour blurred maps, whatever they show: what is taken away in one piece leaves no
-surroundings from which the model could guess it. So a map's score is to be read next to that of a
-blurred copy of it, and of maps that know nothing.
+These scores favour blurred maps in general, because large removed regions cannot be inferred from
+their surroundings. Compare the score of a map with that of its blurred copy and of model-free maps.
 """
 
 from dataclasses import dataclass
@@ -11,18 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrcam.evaluation.bounds import centre_blob, random_maps
-from hrcam.evaluation.methods import Classifier, check_batch, check_maps
+from hrcam.evaluation.checked_inputs import Classifier, check_batch, checked_maps
+from hrcam.evaluation.model_free_maps import centre_blob, random_maps
 from hrcam.evaluation.perturbation import (
     DEFAULT,
     Perturbation,
+    blur,
     deletion_curve,
     insertion_curve,
     logit_drop,
 )
-from hrcam.evaluation.smoothing import blur
 
-# Width of the blur of a map's control, as a share of each axis.
+# Standard deviation of the blur of control maps, as a fraction of each axis.
 _CONTROL_BLUR = 0.05
 
 MAP = "map"
@@ -40,8 +39,7 @@ class FaithfulnessScores:
     deletion
         Area under the deletion curve, shape (B,); smaller is better.
     logit_drop
-        By how much the logit falls without the map's largest voxels, shape (B,); larger is
-        better.
+        Decrease of the logit without the map's highest voxels, shape (B,); larger is better.
     """
 
     insertion: NDArray[np.float64]
@@ -58,22 +56,22 @@ def faithfulness(
     share: float = 0.05,
     settings: Perturbation = DEFAULT,
 ) -> FaithfulnessScores:
-    """Score maps by insertion, deletion and the drop of the logit.
+    """Score maps by insertion, deletion and drop of the logit.
 
     Parameters
     ----------
     model
-        Images to logits. A module is run in evaluation mode and left as it was.
+        From images to logits. A module is run in evaluation mode and not modified.
     images
         Shape (B, C, *spatial).
     classes
-        What the maps explain, shape (B,).
+        Classes that the maps explain, shape (B,).
     maps
         Shape (B, *spatial); a larger value means more important.
     share
-        Share of the voxels that are taken away for the drop.
+        Fraction of voxels that are removed for the drop.
     settings
-        How voxels are taken away, and in how many steps.
+        Options of the perturbation.
 
     Returns
     -------
@@ -94,29 +92,29 @@ def faithfulness(
 def control_maps(
     images: torch.Tensor, maps: torch.Tensor, seed: int = 0
 ) -> dict[str, torch.Tensor]:
-    """Make the maps that a method's scores are compared with.
+    """Return control maps for the scores of a method.
 
     Parameters
     ----------
     images
         Shape (B, C, *spatial).
     maps
-        The method's, shape (B, *spatial).
+        Maps of the method, shape (B, *spatial).
     seed
-        Of the random maps.
+        Random seed.
 
     Returns
     -------
-    ``"blurred"``, the method's maps blurred by a twentieth of each axis; ``"random"`` and
-    ``"centre"``, which do not depend on the method: shape (B, *spatial) each.
+    ``"blurred"``, the method's maps blurred by a twentieth of each axis, and ``"random"`` and
+    ``"centre"``, which are independent of the method; shape (B, *spatial) each.
 
     Raises
     ------
     InputError
-        If the images, the maps or the seed cannot be used.
+        If the images, the maps or the seed are invalid.
     """
     check_batch(images)
-    maps = check_maps(maps, images)
+    maps = checked_maps(maps, images)
     return {
         "blurred": blur(maps, _CONTROL_BLUR, images.ndim - 2),
         "random": random_maps(images, seed),

@@ -1,7 +1,7 @@
-"""What a thresholded map finds: overlap, mass in the lesion, single lesions, false positives.
+"""Scores of thresholded maps: overlap, mass in the lesion, detected lesions, false positives.
 
 Thresholds are in the map's own unit: choose one on other images, with ``choose_threshold`` of
-`hrcam.evaluation.localisation`. Voxels that touch, also at a corner only, are one component.
+`hrcam.evaluation.localisation`. Components include voxels that touch only at a corner.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from hrcam.evaluation.calibration import equal_mass_bins
 from hrcam.evaluation.estimate import wilson_interval
 from hrcam.evaluation.localisation import checked_pair, checked_with_lesion
 
-# How far a lesion's surroundings reach, in voxels.
+# Width of a lesion's surroundings, in voxels.
 _SURROUNDINGS = 3
-# Intersection over union at which a component is a lesion's.
+# Intersection over union at which a component matches a lesion.
 _MATCH = 0.1
 
 
@@ -50,7 +50,7 @@ def iou(scores: ArrayLike, mask: ArrayLike, threshold: float) -> float:
 
 
 def mass_inside(scores: ArrayLike, mask: ArrayLike) -> float:
-    """Share of the map's positive mass that lies in the mask.
+    """Fraction of the map's positive mass in the mask.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ def mass_inside(scores: ArrayLike, mask: ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class FalsePositives:
-    """What a threshold finds in an image without a lesion.
+    """False positives in an image without a lesion.
 
     Attributes
     ----------
     count
         Number of connected components.
     share
-        Share of the image's voxels that they cover: one component may cover them all.
+        Fraction of the image's voxels that they cover.
     """
 
     count: int
@@ -92,7 +92,7 @@ class FalsePositives:
 
 
 def false_positives(scores: ArrayLike, threshold: float) -> FalsePositives:
-    """Count what lies at or above a threshold in the map of an image without a lesion.
+    """Count the components at or above a threshold in the map of an image without a lesion.
 
     Parameters
     ----------
@@ -124,14 +124,14 @@ class Lesion:
     size
         Number of voxels times the voxel's volume.
     contrast
-        How far the mean of the image in the lesion is from that of its surroundings, in standard
-        deviations of the surroundings (contrast-to-noise ratio), not negative. The surroundings
-        are the voxels within 3 of the lesion that are in no lesion. NaN where there are none, or
-        where they are flat.
+        Absolute difference of the image's means in the lesion and its surroundings, in standard
+        deviations of the surroundings (contrast-to-noise ratio). The surroundings are the voxels
+        within 3 voxels of the lesion and outside all lesions. NaN if there are none, or if they
+        are constant.
     detected
         Whether a component of the thresholded map matches the lesion: their intersection over
-        union is 0.1 or more, as in nnDetection (Baumgartner et al., MICCAI 2021). Were it enough
-        to touch it, a random map would find every lesion.
+        union is 0.1 or more, as in nnDetection (Baumgartner et al., MICCAI 2021). If touching were
+        enough, a random map would detect every lesion.
     """
 
     size: float
@@ -146,7 +146,7 @@ def find_lesions(
     threshold: float,
     voxel_volume: float = 1.0,
 ) -> list[Lesion]:
-    """Take a mask apart into lesions, and see which of them a map finds.
+    """Separate a mask into lesions, and determine which of them a map detects.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def find_lesions(
     Returns
     -------
     list of Lesion
-        In the order of the grid.
+        Lesions in the order of the grid.
 
     Raises
     ------
@@ -202,16 +202,16 @@ def find_lesions(
 
 @dataclass(frozen=True)
 class DetectionBin:
-    """Lesions that are alike in size or contrast, and how many of them were found.
+    """One bin of lesions of similar size or contrast, with the sensitivity.
 
     Attributes
     ----------
     smallest, largest
         Value of the first and the last lesion of the bin.
     sensitivity
-        Share of the lesions that were detected.
+        Fraction of lesions that were detected.
     low, high
-        Wilson's 95 % interval of it, as if the lesions were independent.
+        Its Wilson 95 % interval, for independent lesions.
     count
         Number of lesions.
     """
@@ -229,24 +229,24 @@ def detection_by(
     detected: Sequence[bool] | NDArray[np.bool_],
     bins: int = 4,
 ) -> tuple[DetectionBin, ...]:
-    """Lesion-wise sensitivity, from the smallest lesions to the largest, or the faintest.
+    """Compute the lesion-wise sensitivity in bins of size or contrast.
 
-    The bins depend on the lesions alone, so they are the same for every method.
+    The bins depend only on the lesions, so they are the same for every method.
 
     Parameters
     ----------
     values
-        Size or contrast of each lesion, of all images together, shape (L,).
+        Size or contrast of each lesion of all images, shape (L,).
     detected
-        Whether it was found, shape (L,).
+        Whether it was detected, shape (L,).
     bins
-        How many bins of equally many lesions; equal values stay in one bin, so there may be
+        Number of bins with equal numbers of lesions; equal values share one bin, so there may be
         fewer. 1 gives the sensitivity over all lesions.
 
     Returns
     -------
     tuple of DetectionBin
-        None is empty.
+        Bins in ascending order; none is empty.
 
     Raises
     ------
@@ -281,7 +281,7 @@ def _components(found: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
 
 
 def _is_matched(found: NDArray[np.int32], sizes: NDArray[np.intp]) -> bool:
-    """Whether one of the components found in a lesion's voxels, 0 for none, matches the lesion."""
+    """Return whether one of the components in a lesion's voxels (0 for none) matches the lesion."""
     shared = np.bincount(found, minlength=sizes.size)[1:]
     return bool((shared >= _MATCH * (found.size + sizes[1:] - shared)).any())
 
@@ -292,7 +292,7 @@ def _contrast(
     structure = generate_binary_structure(inside.ndim, inside.ndim)
     around = binary_dilation(inside, structure, iterations=_SURROUNDINGS) & ~lesions
     values = channel.astype(np.float64)
-    spread = float(values[around].std()) if around.any() else 0.0
-    if spread == 0:
+    deviation = float(values[around].std()) if around.any() else 0.0
+    if deviation == 0:
         return float("nan")
-    return float(abs(values[inside].mean() - values[around].mean())) / spread
+    return float(abs(values[inside].mean() - values[around].mean())) / deviation

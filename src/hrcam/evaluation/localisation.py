@@ -1,8 +1,7 @@
-"""Does a map point at the pathology: scores of one map against one mask, in any dimension.
+"""Localisation scores of maps against masks, in any dimension.
 
-Every score takes a map as it is: no rescaling, no absolute value, no smoothing. A larger value
-means "more like the pathology", so a signed map counts with its sign. Of HR-CAM's pattern the size
-says where: score its absolute value.
+Maps are scored unchanged: not rescaled, rectified or smoothed. A larger value means pathology, so
+the sign counts. Of HR-CAM's pattern, score the absolute value.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrcam.errors import InputError
 
-# Fractions of all pixels above a candidate threshold: dense where lesions are small.
+# Candidate thresholds by the fraction of pixels above, denser for small fractions.
 _CANDIDATES = 200
 _SMALLEST_FRACTION = 1e-6
 
@@ -35,8 +34,8 @@ def auprc(scores: ArrayLike, mask: ArrayLike) -> float:
     Returns
     -------
     float
-        In [0, 1]; 1 if every pixel of the mask is above every other pixel. A map without any
-        information scores the share of pixels that the mask covers.
+        In [0, 1]; 1 if every pixel of the mask is above every other pixel. A random map
+        scores the fraction of pixels in the mask.
 
     Raises
     ------
@@ -44,7 +43,7 @@ def auprc(scores: ArrayLike, mask: ArrayLike) -> float:
         If the map is not finite, the mask not bool or empty, or the shapes differ.
     """
     values, truth = checked_with_lesion(scores, mask)
-    # Recall only rises at values that occur inside the mask, so only these enter the sum.
+    # Recall only increases at values inside the mask, so only these enter the sum.
     levels, counts = np.unique(values[truth], return_counts=True)
     ordered = np.sort(values, axis=None)
     predicted = values.size - np.searchsorted(ordered, levels, side="left")
@@ -65,7 +64,7 @@ def pointing(scores: ArrayLike, mask: ArrayLike) -> float:
     Returns
     -------
     float
-        0 or 1; where several pixels share the maximum, the share of them in the mask.
+        0 or 1; if several pixels have the maximum, the fraction of them in the mask.
 
     Raises
     ------
@@ -105,10 +104,10 @@ def dice(scores: ArrayLike, mask: ArrayLike, threshold: float) -> float:
 
 
 def choose_threshold(maps: Iterable[ArrayLike], masks: Iterable[ArrayLike]) -> float:
-    """Find the one threshold with the best mean Dice over a set of images.
+    """Find the threshold with the best mean Dice over a set of images.
 
     Candidates are quantiles of all the maps' values pooled, dense in the upper tail. Report Dice at
-    this threshold on other images only: on these it is the best that could be had.
+    this threshold on other images only; on these it is optimistic.
 
     Parameters
     ----------
@@ -170,7 +169,7 @@ def score_maps(
     masks
         One bool mask per map. An image with an empty mask scores NaN.
     thresholds
-        Where Dice is taken: one value, or one per image, chosen on other images.
+        Threshold for Dice: one value, or one per image, chosen on other images.
 
     Returns
     -------
@@ -196,7 +195,7 @@ def score_maps(
 def _dice_at(
     values: NDArray[Any], truth: NDArray[np.bool_], thresholds: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """Dice at each of some increasing thresholds, from two histograms."""
+    """Compute Dice at each of several increasing thresholds from two histograms."""
     reached = np.searchsorted(thresholds, values, side="right")
     bins = thresholds.size + 1
     above = np.bincount(reached.ravel(), minlength=bins)[::-1].cumsum()[::-1][1:]

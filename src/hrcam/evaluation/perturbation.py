@@ -1,7 +1,4 @@
-"""What the model says of an image whose voxels are taken away in the order of a map.
-
-Insertion and deletion curves (Petsiuk, Das, Saenko, BMVC 2018), in 2D and 3D.
-"""
+"""Insertion and deletion curves (Petsiuk, Das, Saenko, BMVC 2018), in 2D and 3D."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,43 +8,43 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from hrcam.errors import InputError
-from hrcam.evaluation.draws import check_seed
-from hrcam.evaluation.methods import Classifier, check_batch, check_maps
-from hrcam.evaluation.smoothing import blur
+from hrcam.evaluation.checked_inputs import Classifier, check_batch, checked_maps
+from hrcam.evaluation.random_numbers import check_seed
 from hrcam.model.call import logits_of
 from hrcam.model.hooks import evaluation_mode
 from hrcam.model.inputs import check_classes
+from hrcam.model.tensors import at_least_single
 
 Fill = Literal["blur", "mean"]
 Score = Literal["probability", "logit"]
 
-# Width of the blur that stands for "taken away", as a share of each axis.
+# Standard deviation of the blur that removes voxels, as a fraction of each axis.
 _FILL_BLUR = 0.1
 
 
 @dataclass(frozen=True)
 class Perturbation:
-    """How voxels are taken away, and what is read of the model.
+    """Options of the perturbation.
 
     Attributes
     ----------
     steps
-        Number of equal groups in which the ordered voxels are taken.
+        Number of steps, of equal numbers of voxels.
     fill
-        What a voxel becomes: that of the image blurred by a tenth of each axis, or the mean of
-        the image, channel by channel. Blur looks more like an image; but within an even lesion
-        wider than the blur it takes nothing away, where the mean does.
+        Replacement of removed voxels: the image blurred by a tenth of each axis, or the mean of
+        each channel. Blurred images are more realistic, but blur does not remove the inside of
+        homogeneous lesions wider than it.
     score
-        The softmax probability of the class (of a model with a single logit the sigmoid), or
-        its logit.
+        Probability of the class, by softmax or, for a single logit, by sigmoid; or its logit.
     batch_size
-        Number of images that the model is given at once.
+        Number of images per forward pass.
     seed
-        Of the order among voxels of the same value: in the order of the grid they would form a
-        shape that the map does not have.
+        Random seed of the order of tied voxels, which in grid order would form an artificial
+        shape.
     """
 
     steps: int = 32
@@ -71,14 +68,14 @@ DEFAULT = Perturbation()
 
 @dataclass(frozen=True)
 class PerturbationCurve:
-    """The score of the class as voxels are taken away or put back.
+    """Scores of a class as voxels are removed or inserted.
 
     Attributes
     ----------
     shares
-        Share of the voxels taken or put back, from 0 to 1, shape (steps + 1,).
+        Fraction of removed or inserted voxels, from 0 to 1, shape (steps + 1,).
     scores
-        Of each image, shape (B, steps + 1).
+        Scores of each image, shape (B, steps + 1).
     """
 
     shares: NDArray[np.float64]
@@ -86,7 +83,7 @@ class PerturbationCurve:
 
     @property
     def area(self) -> NDArray[np.float64]:
-        """Area under each curve over shares from 0 to 1, the mean score, shape (B,)."""
+        """Area under each curve, the mean score, shape (B,)."""
         middles = (self.scores[:, 1:] + self.scores[:, :-1]) / 2
         area: NDArray[np.float64] = middles @ np.diff(self.shares)
         return area
@@ -99,22 +96,22 @@ def deletion_curve(
     maps: torch.Tensor,
     settings: Perturbation = DEFAULT,
 ) -> PerturbationCurve:
-    """Take voxels away, those with the largest values of the map first.
+    """Remove voxels, those with the highest values of the map first.
 
-    A faithful map makes the score fall soon: a small area.
+    For a faithful map the score falls early, so the area is small.
 
     Parameters
     ----------
     model
-        Images to logits. A module is run in evaluation mode and left as it was.
+        From images to logits. A module is run in evaluation mode and not modified.
     images
         Shape (B, C, *spatial).
     classes
-        Whose score is read, shape (B,).
+        Classes that are scored, shape (B,).
     maps
         Shape (B, *spatial); a larger value means more important.
     settings
-        How voxels are taken away.
+        Options of the perturbation.
 
     Returns
     -------
@@ -123,8 +120,8 @@ def deletion_curve(
     Raises
     ------
     InputError
-        If images, classes or maps cannot be used or do not fit, if there are more steps than
-        voxels, or if the model's logits are not finite.
+        If images, classes or maps are invalid or do not fit, there are more steps than voxels,
+        or the model's logits are not finite.
     """
     return _curve(model, images, classes, maps, settings, insert=False)
 
@@ -136,9 +133,9 @@ def insertion_curve(
     maps: torch.Tensor,
     settings: Perturbation = DEFAULT,
 ) -> PerturbationCurve:
-    """Put voxels back into an image without any, those with the largest values of the map first.
+    """Insert voxels into an empty image, those with the highest values of the map first.
 
-    A faithful map makes the score rise soon: a large area. All else is as in `deletion_curve`.
+    For a faithful map the score rises early, so the area is large. Otherwise as `deletion_curve`.
     """
     return _curve(model, images, classes, maps, settings, insert=True)
 
@@ -151,20 +148,20 @@ def logit_drop(
     share: float = 0.05,
     settings: Perturbation = DEFAULT,
 ) -> NDArray[np.float64]:
-    """By how much the logit of the class falls when the map's largest voxels are taken away.
+    """Compute the decrease of the class logit when the map's highest voxels are removed.
 
     Parameters
     ----------
     model, images, classes, maps
         As in `deletion_curve`.
     share
-        Share of the voxels that are taken, above 0 and at most 1.
+        Fraction of voxels that are removed, above 0 and at most 1.
     settings
-        As in `deletion_curve`; steps and score do not count.
+        As in `deletion_curve`; steps and score are not used.
 
     Returns
     -------
-    Array of shape (B,), in logit units; negative where the logit rises.
+    Array of shape (B,), in logit units; negative if the logit rises.
 
     Raises
     ------
@@ -180,14 +177,14 @@ def logit_drop(
 
 
 def removal_ranks(maps: torch.Tensor, seed: int) -> torch.Tensor:
-    """Rank the voxels of each map from the largest (0) to the smallest, ties at random.
+    """Rank the voxels of each map in descending order from 0, with ties in random order.
 
     Parameters
     ----------
     maps
         Shape (B, *spatial).
     seed
-        Of the order among ties; all maps share it.
+        Random seed of the order of ties.
 
     Returns
     -------
@@ -202,11 +199,33 @@ def removal_ranks(maps: torch.Tensor, seed: int) -> torch.Tensor:
 
 
 def without_voxels(images: torch.Tensor, fill: Fill) -> torch.Tensor:
-    """Return what images (B, C, *spatial) become where their voxels are taken away."""
+    """Return images (B, C, *spatial) with all voxels removed."""
     spatial = images.ndim - 2
     if fill == "blur":
         return blur(images, _FILL_BLUR, spatial)
     return images.mean(tuple(range(2, images.ndim)), keepdim=True).expand_as(images)
+
+
+def blur(batch: torch.Tensor, share: float, spatial: int) -> torch.Tensor:
+    """Blur the last axes of a batch, with border values repeated.
+
+    Parameters
+    ----------
+    batch
+        Shape (..., *spatial), of a floating-point type.
+    share
+        Standard deviation of the Gaussian, as a fraction of each axis's length.
+    spatial
+        Number of the last axes that are blurred.
+
+    Returns
+    -------
+    Tensor like ``batch``.
+    """
+    axes = tuple(range(batch.ndim - spatial, batch.ndim))
+    widths = [share * batch.shape[axis] for axis in axes]
+    values = at_least_single(batch.detach()).cpu().numpy()
+    return torch.from_numpy(gaussian_filter(values, widths, axes=axes, mode="nearest")).to(batch)
 
 
 def _curve(
@@ -241,13 +260,13 @@ def _scores(
     score: Score,
     insert: bool,
 ) -> NDArray[np.float64]:
-    """Score each image with so many voxels taken away, or put back: shape (B, counts)."""
-    maps = check_maps(maps, images).to(images.device)
+    """Score each image at each number of removed or inserted voxels, shape (B, counts)."""
+    maps = checked_maps(maps, images).to(images.device)
     ranks = removal_ranks(maps, settings.seed)[:, None]
     emptied = without_voxels(images, settings.fill)
     start, end = (emptied, images) if insert else (images, emptied)
     limits = torch.from_numpy(counts).to(images.device)
-    # Every image at every count is one row; rows are cut into batches wherever they fall.
+    # Each image at each count is one row; batches are consecutive rows.
     rows = torch.arange(len(images) * len(counts), device=images.device)
     scores = []
     with _ready(model):

@@ -1,4 +1,4 @@
-"""How well a class is predicted: the usual metrics, each with an interval over subjects."""
+"""Classification metrics with bootstrap intervals over subjects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PredictionScores:
 
     With two classes, ``auc``, ``sensitivity``, ``specificity`` and ``calibration_error`` are those
     of the last class, the positive one; with more they are means over the classes, each against
-    all others. A mean is not defined where one class has no value.
+    all others. A mean is undefined if one class has no value.
 
     Attributes
     ----------
@@ -34,16 +34,16 @@ class PredictionScores:
         ``accuracy``; ``balanced_accuracy``, the mean of the classes' sensitivities; ``auc``, area
         under the ROC curve; ``sensitivity`` and ``specificity`` of the most probable class;
         ``calibration_error``, the expected calibration error of each class in ten bins of equal
-        numbers of images (classwise, Kull et al., NeurIPS 2019): it is larger than 0 for a
-        perfectly calibrated predictor too, the more so the fewer the images, so compare it only
-        on the same images; ``brier_score``, the mean squared error of the probabilities, from 0 to
+        numbers of images (classwise, Kull et al., NeurIPS 2019): it is above 0 even
+        for a perfectly calibrated predictor, more so with fewer images, so compare it only on the
+        same images; ``brier_score``, the mean squared error of the probabilities, from 0 to
         1 with two classes, and summed over more of them, from 0 to 2.
     by_class
         For each class its ``auc``, ``sensitivity``, ``specificity`` and ``calibration_error``.
     confusion
         Number of images of each true class (rows) and most probable class, shape (K, K).
     images, subjects, resamples
-        How many there are; ``resamples`` is 0 where one subject leaves nothing to resample.
+        Their numbers; ``resamples`` is 0 for a single subject.
     """
 
     metrics: Mapping[Metric, Estimate]
@@ -54,7 +54,7 @@ class PredictionScores:
     resamples: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain numbers; None is null: not defined, or no interval.
+        """Return plain numbers; None (null) if undefined or without an interval.
 
         Returns
         -------
@@ -89,27 +89,27 @@ def score_predictions(
 ) -> PredictionScores:
     """Score predicted probabilities, with 95 % bootstrap intervals over subjects.
 
-    Subjects are drawn with all their images (Field and Welsh, JRSS B 69:369, 2007). A draw that
-    lacks a class has no AUC: it is left out of that interval and counted. Where every image is
-    right, or every one wrong, all draws agree and the bootstrap says nothing; rates then get
-    Wilson's interval for that many subjects, the other metrics none.
+    Subjects are resampled with all their images (Field and Welsh, JRSS B 69:369, 2007). Resamples
+    that lack a class have no AUC; they are excluded from its interval and counted. If a rate is 0
+    or 1, all resamples agree; it then gets Wilson's interval for the number of subjects, and other
+    metrics get none.
 
     Parameters
     ----------
     labels
-        Index of each image's class, shape (N,). A class may be absent: what needs it is None.
+        Index of each image's class, shape (N,). Without a class, its metrics are None.
     probabilities
-        Of each class, each row adding up to 1, shape (N, K); the last class of two is the positive
-        one.
+        Probability of each class, rows adding up to 1, shape (N, K); the last of two classes is
+        the positive one.
     classes
-        The K names of the classes. None: their indices.
+        Names of the K classes; None for their indices.
     groups
-        The subject of each image, shape (N,). None: every image is a subject of its own. With one
-        subject only there are no intervals, but those of rates of 0 and 1.
+        The subject of each image, shape (N,). None if every image is of another subject. With a
+        single subject, only rates of 0 and 1 have intervals.
     resamples
-        How many times the subjects are drawn.
+        Number of resamples.
     seed
-        Of the draws.
+        Random seed.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def score_predictions(
     Raises
     ------
     InputError
-        If labels, probabilities, groups or names do not fit, there is no image, a number is NaN,
+        If labels, probabilities, groups or names do not match, there is no image, a number is NaN,
         or probabilities do not add up to 1.
     """
     true, predicted = checked_predictions(labels, probabilities)
@@ -140,7 +140,7 @@ def score_predictions(
             estimate = bootstrap_estimate(float(resampled[0, index]), resampled[1:, index])
             if metric in ("sensitivity", "specificity"):
                 counted = (true == index) == (metric == "sensitivity")
-                estimate = _sure_rate(estimate, subjects_with(counted))
+                estimate = _with_wilson_interval(estimate, subjects_with(counted))
             by_class[name][metric] = estimate
     overall: dict[Metric, Estimate] = {}
     for each in METRICS:
@@ -149,7 +149,7 @@ def score_predictions(
             continue
         values = metrics.overall(each)
         overall[each] = bootstrap_estimate(float(values[0]), values[1:])
-    overall["accuracy"] = _sure_rate(overall["accuracy"], subjects_with(true >= 0))
+    overall["accuracy"] = _with_wilson_interval(overall["accuracy"], subjects_with(true >= 0))
     return PredictionScores(
         metrics=overall,
         by_class=by_class,
@@ -172,8 +172,7 @@ def paired_difference(
 ) -> Estimate:
     """Subtract the second predictor's metric from the first's, on the same images.
 
-    Both are scored in the same draws of the subjects, so what makes a subject hard for both
-    cancels.
+    Both are scored in the same resamples of subjects, so that subject effects cancel.
 
     Parameters
     ----------
@@ -182,15 +181,15 @@ def paired_difference(
     first, second
         Probabilities of each class, shape (N, K).
     metric
-        As `PredictionScores` names it. A positive difference says that the first is better, but
-        for ``calibration_error`` and ``brier_score`` that it is worse.
+        As `PredictionScores` names it. With a positive difference the first is better, but
+        worse for ``calibration_error`` and ``brier_score``.
     groups, resamples, seed
         As for `score_predictions`.
 
     Returns
     -------
     Estimate
-        Without an interval where the difference is the same in every draw.
+        Difference; without an interval if it is the same in every resample.
 
     Raises
     ------
@@ -213,15 +212,15 @@ def paired_difference(
 
 
 def _weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Every subject once, then the draws, shape (1 + resamples, number of subjects)."""
+    """Return ones, then the resamples, shape (1 + resamples, number of subjects)."""
     once = np.ones((1, int(subjects.max()) + 1))
     if once.size < 2:
         return once
     return np.concatenate([once, draw_subjects(subjects, resamples, seed)])
 
 
-def _sure_rate(estimate: Estimate, subjects: int) -> Estimate:
-    """Give a rate of 0 or 1 Wilson's interval: all subjects agree, so each is one trial."""
+def _with_wilson_interval(estimate: Estimate, subjects: int) -> Estimate:
+    """Add Wilson's interval to a rate of 0 or 1, with one trial per subject."""
     if estimate.value not in (0, 1):
         return estimate
     low, high = wilson_interval(int(estimate.value) * subjects, subjects)

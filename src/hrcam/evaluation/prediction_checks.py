@@ -1,4 +1,4 @@
-"""Labels and probabilities that a metric can be computed from, or an error that says why not."""
+"""Checks of labels and predicted probabilities."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrcam.errors import InputError
 
 TOLERANCE = 1e-3
-"""How far from 1 the probabilities of an image may add up: a softmax in half precision passes."""
+"""Tolerance of the sum of probabilities, for softmax in half precision."""
 
 
 def checked_predictions(
@@ -20,7 +20,7 @@ def checked_predictions(
         Index of each image's class, whole numbers from 0 to K - 1, shape (N,), N ≥ 1. A class
         may be absent.
     probabilities
-        Of each class, each row adding up to 1, shape (N, K), K ≥ 2.
+        Probability of each class, rows adding up to 1, shape (N, K), K ≥ 2.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def checked_predictions(
 
 
 def checked_class(positive: int, classes: int) -> int:
-    """Return the index of a class counted from 0; a negative one counts from the end."""
+    """Return the index of a class from 0; a negative index counts from the end."""
     if not -classes <= positive < classes:
         raise InputError(f"positive is {positive}: use the index of one of {classes} classes.")
     return positive % classes
@@ -79,8 +79,8 @@ def _checked_probabilities(probabilities: NDArray[np.generic]) -> NDArray[np.flo
     images = len(values)
     if bad := int((~np.isfinite(values)).any(1).sum()):
         raise InputError(
-            f"The probabilities of {bad} of {images} images are NaN or infinite: see that training "
-            "did not diverge, or leave these images out."
+            f"The probabilities of {bad} of {images} images are NaN or infinite: check that "
+            "training did not diverge, or leave these images out."
         )
     off = np.abs(values.sum(1) - 1)
     outside = (values < 0) | (values > 1 + TOLERANCE)

@@ -1,4 +1,4 @@
-"""Metrics of predictions, in the images as they are and in every resample at once."""
+"""Classification metrics for the sample and all resamples at once."""
 
 from functools import cached_property
 from typing import Literal
@@ -15,23 +15,23 @@ CLASS_METRICS: tuple[ClassMetric, ...] = ("auc", "sensitivity", "specificity", "
 METRICS: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", *CLASS_METRICS, "brier_score")
 
 _MOST_WEIGHTS = 4_000_000
-"""Weights of images held at a time: 32 MB."""
+"""Largest number of weights in memory: 32 MB."""
 
 
 class ResampledMetrics:
-    """Metrics of the same predictions under many weightings of the subjects.
+    """Metrics of predictions under many weightings of the subjects.
 
     Parameters
     ----------
     labels
         Index of each image's class, shape (N,).
     probabilities
-        Of each class, shape (N, K); the largest is the prediction, of equal ones the first.
+        Probability of each class, shape (N, K); the first maximum is the prediction.
     subjects
         Index of each image's subject, shape (N,).
     weights
-        How often each subject counts, shape (D, number of subjects). The first row is the images
-        as they are, all ones.
+        Weight of each subject, shape (D, number of subjects). The first row is the sample, all
+        ones.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ResampledMetrics:
         return self._sums(cell, self.classes**2).reshape(-1, self.classes, self.classes)
 
     def overall(self, metric: Metric) -> NDArray[np.float64]:
-        """Compute one number per weighting, NaN where it is not defined, shape (D,)."""
+        """Compute one value per weighting, NaN if undefined, shape (D,)."""
         if metric == "accuracy":
             return _ratio(np.trace(self.confusion, axis1=1, axis2=2), self._images)
         if metric == "balanced_accuracy":
@@ -63,7 +63,7 @@ class ResampledMetrics:
         return by_class[:, -1] if self.classes == 2 else _mean(by_class)
 
     def by_class(self, metric: ClassMetric) -> NDArray[np.float64]:
-        """Compute each class against all others, NaN where it is not defined, shape (D, K)."""
+        """Compute values of each class against all others, NaN if undefined, shape (D, K)."""
         if metric in ("sensitivity", "specificity"):
             of_class = self.confusion.sum(2)
             hits = np.diagonal(self.confusion, axis1=1, axis2=2)
@@ -96,8 +96,8 @@ class ResampledMetrics:
     def _calibration_error(self, positive: int) -> NDArray[np.float64]:
         """Mean over images of |mean predicted - observed| in their bin, bias of resampling removed.
 
-        The noise of the bins makes the error larger than it is, and resampling adds it a second
-        time; without taking that out, the interval can lie above the value.
+        Noise in the bins biases the error upwards, and resampling adds this bias again; without the
+        correction, the interval may not include the value.
         """
         scores = self._probabilities[:, positive]
         bins = equal_mass_bins(scores)
@@ -111,7 +111,7 @@ class ResampledMetrics:
     def _brier_score(self) -> NDArray[np.float64]:
         truth = np.eye(self.classes)[self._labels]
         squares = ((self._probabilities - truth) ** 2).sum(1)
-        # Of two classes only the positive one is counted, as is usual.
+        # With two classes, by convention only the positive one.
         squares /= 2 if self.classes == 2 else 1
         return _ratio(self._sums(np.zeros_like(self._subjects), 1, squares)[:, 0], self._images)
 
@@ -139,6 +139,6 @@ def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np
 
 
 def _mean(by_class: NDArray[np.float64]) -> NDArray[np.float64]:
-    # NaN stays NaN: a mean over fewer classes is another quantity.
+    # NaN is kept: a mean over fewer classes is another quantity.
     mean: NDArray[np.float64] = by_class.mean(1)
     return mean

@@ -1,4 +1,4 @@
-"""The receiver operating characteristic: sensitivity against false alarms, at every threshold."""
+"""The receiver operating characteristic (ROC) curve."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,7 @@ def roc_points(
     labels
         Index of each image's class, shape (N,).
     probabilities
-        Of each class, shape (N, K).
+        Probability of each class, shape (N, K).
     positive
         Index of the class; by default the last.
 
@@ -30,8 +30,8 @@ def roc_points(
     Raises
     ------
     InputError
-        If the predictions cannot be used, there is no such class, or no image of the class or of
-        any other.
+        If the predictions are invalid, the class does not exist, or there is no image of the
+        class or of any other.
     """
     true, predicted = checked_predictions(labels, probabilities)
     positive = checked_class(positive, predicted.shape[1])

@@ -1,4 +1,4 @@
-"""The localisation of several methods side by side: one row each, with intervals over subjects."""
+"""Tables of localisation scores: one row per method, with intervals over subjects."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,27 +22,27 @@ def localisation_table(
     groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Score every method's maps on the same images.
+    """Score the maps of several methods on the same images.
 
     Parameters
     ----------
     maps
-        For each method one map per image, (N, *spatial) or N arrays whose shapes may differ.
+        For each method one map per image, (N, *spatial) or N arrays of any shapes.
     masks
         One bool mask per image. Images with an empty mask are left out.
     thresholds
-        Where each method's Dice is taken, chosen on other images with `choose_threshold`. None: the
-        subjects are split in two at random and each half is scored at the threshold that is best
-        on the other, so no image has a say in its own threshold.
+        Threshold for each method's Dice, chosen on other images with `choose_threshold`. None: the
+        subjects are divided in two at random, and each half is scored at the best threshold of
+        the other half.
     groups
-        The subject of each image, shape (N,). None: every image is a subject of its own.
+        The subject of each image, shape (N,). None if every image is of another subject.
     seed
-        Of the split and of the bootstrap.
+        Random seed of the division and the bootstrap.
 
     Returns
     -------
     pandas.DataFrame
-        As `scores_table`.
+        Table as of `scores_table`.
 
     Raises
     ------
@@ -72,14 +72,14 @@ def scores_table(
     scores
         Each method's scores, all on the same N images.
     groups
-        The subject of each image, shape (N,). None: every image is a subject of its own.
+        The subject of each image, shape (N,). None if every image is of another subject.
     seed
-        Of the bootstrap; the same draws serve all methods.
+        Random seed of the bootstrap, whose resamples are the same for all methods.
 
     Returns
     -------
     pandas.DataFrame
-        One row per method, in the order given: ``method``; ``auprc``, ``pointing`` and ``dice``,
+        One row per method, in the given order: ``method``; ``auprc``, ``pointing`` and ``dice``,
         each followed by its ``_low`` and ``_high``; ``images``, the number scored.
 
     Raises
@@ -106,7 +106,7 @@ def crossed_thresholds(
     groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> list[float]:
-    """For each image, the threshold that is best on the half of the subjects it is not in.
+    """Return for each image the best threshold of the half of the subjects that it is not in.
 
     Parameters
     ----------
@@ -115,14 +115,14 @@ def crossed_thresholds(
     masks
         One bool mask per image.
     groups
-        The subject of each image, shape (N,). None: every image is a subject of its own.
+        The subject of each image, shape (N,). None if every image is of another subject.
     seed
-        Of the split.
+        Random seed of the division.
 
     Returns
     -------
     list of float
-        One threshold per image; NaN where the mask is empty.
+        One threshold per image; NaN if the mask is empty.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Maps for whole cohorts, in the space of each image."""
+"""Map a whole cohort, in the space of each image."""
 
 from hrcam.errors import require
 

@@ -1,4 +1,4 @@
-"""Maps as files in the space of their image: NIfTI where the image has one, else NumPy arrays."""
+"""Encode maps in the space of their image: NIfTI for NIfTI and DICOM, else NumPy arrays."""
 
 import gzip
 import io
@@ -13,7 +13,7 @@ from hrcam.cohort.reading.geometry import shear_cautions
 from hrcam.cohort.reading.pairs import header_file
 from hrcam.errors import InputError
 
-# What a NIfTI header says of place and direction.
+# Fields of a NIfTI header that define the space.
 _GEOMETRY = (
     "pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
     "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z", "xyzt_units",
@@ -23,7 +23,7 @@ _SCANNER = 1
 
 
 def suffix_of(image: Image) -> str:
-    """Return the suffix of an image's maps."""
+    """Return the file name suffix of an image's maps."""
     return ".nii.gz" if image.format in PLACED else ".npy"
 
 
@@ -37,17 +37,17 @@ def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes
     image
         The image.
     source
-        What it was read from. Of a NIfTI file the header's fields on space are copied bit by
-        bit, as a quaternion computed again would differ in its last digit.
+        File that the image was read from. The spatial fields of a NIfTI header are copied bit by
+        bit, because a recomputed quaternion would differ in its last digit.
 
     Returns
     -------
-    The file's content: gzipped NIfTI in the stored shape for NIfTI and DICOM, else ``.npy``.
+    Content of the file: gzipped NIfTI in the stored shape for NIfTI and DICOM, else ``.npy``.
 
     Raises
     ------
     InputError
-        If the source is not what the image was read from any more.
+        If the source has changed since the image was read.
     """
     if suffix_of(image) == ".npy":
         buffer = io.BytesIO()
@@ -61,13 +61,13 @@ def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes
     header["magic"], header["vox_offset"] = header.single_magic, header.sizeof_hdr + 4
     no_extension = bytes(4)
     content = header.binaryblock + no_extension + values.tobytes(order="F")
-    # Fast compression: the last digits of a map are noise. No time stamp: the same map, the
-    # same file.
+    # Fast compression, because the last digits of a map are noise. No time stamp, so that the same
+    # map gives the same file.
     return gzip.compress(content, compresslevel=1, mtime=0)
 
 
 def _header(image: Image, source: Path) -> Any:
-    """Return a header with the image's place in space and nothing else."""
+    """Return a header with only the spatial fields of the image."""
     import nibabel
 
     kind: Any = nibabel.Nifti1Header
@@ -95,7 +95,7 @@ def _header(image: Image, source: Path) -> Any:
 
 
 def _single(image: Image) -> NDArray[np.float64]:
-    """Return the affine as a NIfTI-1 header can hold it; those from one are unchanged."""
+    """Return the affine in the precision of a NIfTI-1 header."""
     if image.format != "nifti":
         return image.affine.astype(np.float32).astype(np.float64)
     return image.affine

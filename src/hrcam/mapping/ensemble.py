@@ -14,25 +14,25 @@ from hrcam.explanation import Explanation
 
 @dataclass(frozen=True)
 class GridMaps:
-    """What an ensemble says of one image, on the grid of the network.
+    """Prediction and maps of one image by an ensemble, on the grid of the network.
 
     Attributes
     ----------
     predicted, explained
-        Class indices: the most probable one, and the one that the maps are of.
+        Class indices: the most probable class, and the class that the maps explain.
     predictor
-        Whose the prediction and the probabilities are: `NETWORK`, or `HEAD` where HR-CAM's head
-        has learnt the labels and is a classifier of its own.
+        Source of the prediction and probabilities: `NETWORK`, or `HEAD` if the HR-CAM head was
+        fitted to the labels and is a classifier of its own.
     probabilities
-        Of each class, shape (K,): the mean over the networks.
+        Probability of each class, shape (K,), the mean over the networks.
     logit, bias
-        Of the explained class, by HR-CAM's heads; the mean of the evidence plus the bias is the
-        logit.
+        Logit and bias of the explained class by the HR-CAM heads; the mean of the evidence plus
+        the bias is the logit.
     level_contributions
-        Mean evidence of each level; they and the bias add up to the logit.
+        Mean evidence of each level; their sum plus the bias is the logit.
     maps
-        "evidence", "pattern" and, where the heads were refitted on resampled subjects, "std",
-        each of the grid's shape.
+        "evidence", "pattern" and, if the heads were refitted on resampled subjects, "std", each
+        of the grid's shape.
     """
 
     predicted: int
@@ -48,16 +48,16 @@ class GridMaps:
 def explain_image(
     explainers: Sequence[HRCAM], voxels: NDArray[np.float32], wanted: int | None
 ) -> GridMaps:
-    """Explain one prepared image by several networks, and average what they say.
+    """Explain one prepared image by several networks, and average the results.
 
-    Probabilities are averaged, and the class with the highest is the prediction. Evidence,
-    pattern and bias are averaged for one class, so that the evidence still adds up to the (mean)
-    logit; of standard deviations, the root of the mean square is taken.
+    The prediction is the class with the highest mean probability. Evidence, pattern and bias are
+    averaged for one class, so that the mean evidence plus the bias is still the (mean) logit.
+    Standard deviations are combined by the root mean square.
 
     Parameters
     ----------
     explainers
-        One for each fold, all on one device.
+        One per fold, all on one device.
     voxels
         Shape (C, *grid).
     wanted
@@ -69,7 +69,7 @@ def explain_image(
     probabilities = np.mean([_probabilities(one) for one in first], axis=0)
     predicted = int(probabilities.argmax())
     explained = predicted if wanted is None else wanted
-    # Networks that predicted another class by themselves are asked again.
+    # Explain again where a network predicted another class.
     explanations = [
         one if int(one.classes[0]) == explained else explainer.explain(images, explained)
         for one, explainer in zip(first, explainers, strict=True)
@@ -79,9 +79,9 @@ def explain_image(
         return torch.stack([value(one)[0].double() for one in explanations]).mean(0)
 
     maps = {"evidence": mean(lambda one: one.evidence), "pattern": mean(lambda one: one.pattern)}
-    spreads = [one.std for one in explanations if one.std is not None]
-    if len(spreads) == len(explanations):
-        maps["std"] = torch.stack([spread[0].double() ** 2 for spread in spreads]).mean(0).sqrt()
+    deviations = [one.std for one in explanations if one.std is not None]
+    if len(deviations) == len(explanations):
+        maps["std"] = torch.stack([std[0].double() ** 2 for std in deviations]).mean(0).sqrt()
     by_level = [one.by_level for one in explanations]
     return GridMaps(
         predicted=predicted,
@@ -99,7 +99,7 @@ def explain_image(
 
 
 def _probabilities(explanation: Explanation) -> NDArray[np.float64]:
-    """Of each class, shape (K,): the network's own where the head stands in for it."""
+    """Return the probabilities, shape (K,): the network's if the head fits its logits."""
     logits = explanation.model_logits
     if logits is None:
         logits = explanation.logits

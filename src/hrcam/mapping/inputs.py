@@ -1,4 +1,4 @@
-"""What can be mapped: a cohort, a folder of images, one image file, or a DICOM series."""
+"""Open the input of `hrcam map`: a cohort, a folder of images, an image file or a DICOM series."""
 
 from pathlib import Path
 
@@ -23,24 +23,24 @@ def open_input(
     group_by: str | None = None,
     trained: TrainingConfig | None = None,
 ) -> Cohort:
-    """Open a cohort, or take an image for a cohort of one.
+    """Open a cohort, or a single image as a cohort of one scan.
 
     Parameters
     ----------
     path
-        A cohort (see `hrcam.cohort.opening`), which needs no labels, an image file, or the
+        A cohort (see `hrcam.cohort.opening`), which may lack labels, an image file, or the
         folder of a DICOM series.
     suffix, space, desc
-        Of the images of a BIDS data set.
+        BIDS entities that select the images of a BIDS dataset.
     group_by
-        What names the participant in the name of an image, as in training.
+        Regular expression that names the participant in the name of an image.
     trained
-        Choices of a training, which count where they fit and nothing else is given.
+        Options of a training, used as defaults where they apply.
 
     Raises
     ------
     InputError
-        If there is nothing of the kind at the path.
+        If the path holds none of these.
     """
     path = Path(path)
     if not path.exists() and not is_broken_link(path):

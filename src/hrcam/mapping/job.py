@@ -1,4 +1,4 @@
-"""Map every scan of a cohort: one bad scan stops no other, and a killed job goes on."""
+"""Map every scan of a cohort; scans that fail are listed, and an interrupted job can resume."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,14 +36,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class MapReport:
-    """What a job did.
+    """Result of a mapping job.
 
     Attributes
     ----------
     done, skipped
-        Number of scans that were mapped, and of those whose maps were there already.
+        Number of scans that were mapped, and of those whose maps already existed.
     failed
-        What could not be mapped, and rows of the table that were refused.
+        Scans that could not be mapped, and refused rows of the table.
     """
 
     done: int
@@ -63,36 +63,36 @@ def map_scans(
 ) -> MapReport:
     """Write the maps of scans, each in the space of its own image.
 
-    A scan that was trained on is mapped by the fold that did not see it, a new one by all folds
-    together. The folder is a BIDS derivative: for each scan the maps as NIfTI (``.npy`` and a
-    picture in colour where the image is no NIfTI or DICOM), and a JSON record that is written
-    last; ``maps.tsv`` and ``failures.tsv`` list them all, and ``sanity.json`` says whether they
-    mean anything (`hrcam.sanity.cohort_maps`). Every file appears whole or not at all. The same
-    call again maps only what is missing or out of date.
+    A scan of the training cohort is mapped by the fold that was not trained on it, a new scan by
+    all folds together. The folder is a BIDS derivative: for each scan its maps as NIfTI (``.npy``
+    and a colour picture if the image is neither NIfTI nor DICOM) and a JSON record, written last;
+    ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
+    the maps (`hrcam.sanity.cohort_maps`). All files are written atomically. Repeat the call to map
+    only what is missing or out of date.
 
     Parameters
     ----------
     run
         A finished training.
     scans
-        What to map; their labels are only written down.
+        The scans to map. Labels are recorded but not used.
     out
-        The folder: new, empty, or of an earlier call with the same run.
+        Output folder: new, empty, or of an earlier call with the same run.
     classes
-        Name of the class to explain; None for the predicted one of each scan.
+        Name of the class to explain; None for the predicted class of each scan.
     shard
-        (3, 10) maps the third of ten parts. Jobs of different parts may run at once; that of the
-        first part checks the maps.
+        (3, 10) maps the third of ten parts. Jobs of different parts may run in parallel; the job
+        of the first part checks the maps.
     refused
-        Problems of the table, to be listed with the failures.
+        Problems of the table, listed with the failures.
     progress
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
 
     Raises
     ------
     InputError
-        If the class or the shard does not exist, the scans have other images than the network
-        takes, or the folder holds something else.
+        If the class or the shard does not exist, the scans lack images that the network needs, or
+        the folder has other content.
     LoadError
         If the run is damaged.
     OSError
@@ -111,7 +111,7 @@ def map_scans(
         folder.remove_partials()
     folder.write_refused_rows(refused, [scan.name for scan in scans])
     for line in warning_lines(run.manifest):
-        logger.warning("the training warned: %s", line)
+        logger.warning("warning of the training: %s", line)
     mapper = _Mapper(run, wanted, bids_labels(run.classes))
     done = skipped = 0
     failed = list(refused)
@@ -135,12 +135,12 @@ def map_scans(
     if shard is None or shard[0] == 1:
         mapped = _mapped(folder, part, names, identity, classes)
         mapper.check(folder.out, identity, mapped)
-    logger.info("mapped %d scans, %d were there already, %d failed", done, skipped, len(failed))
+    logger.info("mapped %d scans, %d were mapped already, %d failed", done, skipped, len(failed))
     return MapReport(done, skipped, tuple(failed))
 
 
 class _Mapper:
-    """From a scan to the content of its files."""
+    """Maps a scan and encodes its files."""
 
     def __init__(self, run: Run, wanted: int | None, labels: Mapping[str, str]) -> None:
         self._run, self._wanted, self._labels = run, wanted, labels
@@ -203,7 +203,7 @@ class _Mapper:
         return {**content, place.record(label): encode_record(record)}
 
     def check(self, out: Path, identity: Mapping[str, Any], mapped: Iterable[MappedScan]) -> None:
-        """Check whether the maps mean anything; they are complete, whatever comes of that."""
+        """Run the sanity checks; if they fail to run, the maps are still complete."""
         try:
             check_folder(out, self._run, identity, mapped, self._explainer)
         except OSError:
@@ -222,7 +222,7 @@ class _Mapper:
         return explainer
 
     def _attempt(self, scan: Scan, step: Callable[[], Result]) -> Result | Problem:
-        """Take a step, or return why this scan does not allow it; the others still count."""
+        """Run a step, or return the problem of this scan; other scans are still mapped."""
         file = ", ".join(str(path) for path in scan.images.values())
         try:
             return step()
@@ -231,7 +231,7 @@ class _Mapper:
         except HRCAMError as error:
             advice = "see `hrcam check`, or leave the scan out"
             return Problem(scan.name, file, Reason.UNSUPPORTED, str(error), advice)
-        except Exception as error:  # a defect of ours or of a library
+        except Exception as error:  # a bug here or in a library
             logger.debug("mapping %s failed", scan.name, exc_info=True)
             message = f"mapping failed unexpectedly, {type(error).__name__}: {error}"
             advice = "see the traceback with logging at DEBUG, and report it with the file's header"
@@ -252,7 +252,7 @@ def _mapped(
     identity: Mapping[str, Any],
     wanted: str | None,
 ) -> Iterator[MappedScan]:
-    """Yield the scans whose maps are done, in an order by chance."""
+    """Yield the scans that are mapped, in a pseudo-random order."""
     for scan in by_chance(scans):
         record = folder.record(folder.place(names[scan.name]), _input(scan, identity), wanted)
         if record is not None:

@@ -1,33 +1,33 @@
-"""Names of scans and classes as BIDS allows them: letters and digits of ASCII."""
+"""Names of scans and classes as BIDS allows them: ASCII letters and digits."""
 
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-# Room for a map's other entities within the 255 bytes of a file name.
+# Leaves space for a map's other entities within the 255 bytes of a file name.
 _LONGEST = 100
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*")
 
 
 def bids_scan_names(scans: Sequence[str]) -> dict[str, str]:
-    """Name the files of each scan: ``sub-01_ses-02`` as it is, ``case7`` as ``sub-case7``.
+    """Return a BIDS name for each scan: ``sub-01_ses-02`` as it is, ``case7`` as ``sub-case7``.
 
     Parameters
     ----------
     scans
-        Names of scans, all different; any text.
+        Names of scans, all different, of any text.
 
     Returns
     -------
-    By scan, a name that starts with ``sub-`` and is safe on every disk; all different when case
-    is ignored. Where something had to be dropped, eight digits of a hash stand for it.
+    For each scan a name that starts with ``sub-`` and is valid on every file system; they differ
+    when case is ignored. If characters had to be removed, eight digits of a hash are appended.
     """
     return _unique(scans, _as_scan_name, "sub-")
 
 
 def bids_labels(classes: Sequence[str]) -> dict[str, str]:
-    """Name each class by letters and digits only, all different when case is ignored."""
+    """Return a name of letters and digits for each class, all different when case is ignored."""
     return _unique(classes, _as_label, "")
 
 
@@ -44,7 +44,7 @@ def _as_label(text: str) -> str | None:
 def _unique(
     texts: Sequence[str], exact: Callable[[str], str | None], prefix: str
 ) -> dict[str, str]:
-    """Give each text its exact name, or a hashed one if it has none that is its own."""
+    """Give each text its exact name if that is valid and unique, else a hashed one."""
     wanted = {text: exact(text) or "" for text in texts}
     counts = Counter(name.casefold() for name in wanted.values())
     return {

@@ -1,4 +1,4 @@
-"""A picture with its map in colour, to look at in any viewer."""
+"""A picture with its map overlaid in colour."""
 
 import io
 
@@ -7,24 +7,24 @@ from numpy.typing import NDArray
 
 from hrcam.artifacts.map_colours import COLD, OPACITY, WARM, channels_of
 
-# In standard deviations of the images that it is compared with. The same for every picture: a map
-# stretched to its own maximum would show a lesion in a normal image.
+# In standard deviations of the reference images. Fixed for all pictures: a map scaled to its own
+# maximum would show a lesion in a normal image.
 LIMIT = 4.0
 
 
 def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -> bytes:
-    """Draw a pattern over its picture: warm where it speaks for the class, cold where against.
+    """Draw a pattern map over its picture: warm colours for the class, cold against it.
 
     Parameters
     ----------
     picture
-        Grey values of any scale, shape (rows, columns).
+        Grey values on any scale, shape (rows, columns).
     pattern
-        Of the same shape. Zero shows the picture itself, `LIMIT` and more the strongest colour.
+        Map of the same shape. Zero is transparent; `LIMIT` and more have the strongest colour.
 
     Returns
     -------
-    A PNG of the same size.
+    Content of a PNG file of the same size.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""From the space of an image to the grid of the network, and back again."""
+"""Transforms between the space of an image and the grid of the network."""
 
 from hrcam.errors import require
 

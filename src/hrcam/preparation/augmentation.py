@@ -1,4 +1,4 @@
-"""Random changes of prepared images in training, which should not change what is seen in them."""
+"""Random augmentation of prepared images in training."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,37 +12,37 @@ from hrcam.preparation.preparation import Preparation
 
 
 @dataclass(frozen=True)
-class _Strength:
-    """How far an image is turned (radians), zoomed and shifted (shares of its size) at most."""
+class _Ranges:
+    """Largest rotation (radians), zoom and shift (fractions of the image's size)."""
 
-    turn: float
+    rotation: float
     zoom: float
     shift: float
 
 
-# A picture is framed by whoever took it. Millimetres mean something: atrophy is a matter of size.
-_PICTURE = _Strength(np.deg2rad(15), 0.2, 0.15)
-_SCALED = _Strength(np.deg2rad(10), 0, 0.05)
-# Slices this many times as far apart as pixels are not turned into one another.
+# Framing and scale of a picture are arbitrary. In mm, size is informative, e.g. for atrophy.
+_PICTURE = _Ranges(np.deg2rad(15), 0.2, 0.15)
+_SCALED = _Ranges(np.deg2rad(10), 0, 0.05)
+# Volumes whose slices are this many times thicker than pixels rotate only within the slice.
 _THICK = 2
 
 
 def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torch.Tensor]:
-    """Return a transform that changes an image at random.
+    """Return a random transform for training.
 
-    Mirrored left to right where the two may be exchanged; turned, zoomed and shifted, more so
-    for pictures without millimetres, and thick slices within their plane only; brightness,
-    contrast and gamma changed, and noise added.
+    It mirrors left to right, if the preparation allows it; rotates, zooms and shifts, more for
+    pictures without a scale in mm, and only in plane for thick slices; changes brightness,
+    contrast and gamma; and adds noise.
 
     Parameters
     ----------
     preparation
-        Of the images.
+        The preparation of the images.
 
     Returns
     -------
-    A function of a prepared image, shape (C, *shape), and of a whole number below 2³², the seed
-    of this one change. It returns the changed image, the same for the same two.
+    A function of a prepared image, shape (C, *shape), and a seed, an integer below 2³². It returns
+    the transformed image; the same image and seed give the same result.
     """
     from monai.transforms.compose import Compose
     from monai.transforms.intensity.array import (
@@ -57,7 +57,7 @@ def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torc
     steps = [
         RandAffine(
             prob=0.9,
-            rotate_range=_turns(preparation, strength.turn),
+            rotate_range=_rotations(preparation, strength.rotation),
             scale_range=(strength.zoom,) * preparation.dimensions,
             translate_range=[strength.shift * side for side in preparation.shape],
             padding_mode="border",
@@ -69,14 +69,14 @@ def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torc
     ]
     if preparation.left_right is not None:
         steps.insert(0, RandFlip(prob=0.5, spatial_axis=preparation.left_right))
-    return _Changes(Compose(steps))
+    return _SeededTransform(Compose(steps))
 
 
-class _Changes:
-    """A MONAI transform and how to call it; no closure, as other processes get it too."""
+class _SeededTransform:
+    """A MONAI transform with one seed per call; a class, so that it can be pickled."""
 
     def __init__(self, transform: Any) -> None:
-        # Each step gets a generator of its own, to be seeded anew by every call.
+        # Gives each step its own generator, which every call seeds again.
         self._transform = transform.set_random_state(0)
 
     def __call__(self, image: torch.Tensor, draw: int) -> torch.Tensor:
@@ -86,7 +86,7 @@ class _Changes:
         return changed
 
     def _seed(self, draw: int) -> None:
-        """Do as ``set_random_state`` does, in a fiftieth of the time: it makes new generators."""
+        """Seed as ``set_random_state`` does, 50 times faster: it makes new generators."""
         from monai.transforms.transform import Randomizable
         from monai.utils.misc import MAX_SEED
 
@@ -101,7 +101,7 @@ class _Changes:
 
 @contextmanager
 def _without_metadata() -> Iterator[None]:
-    """Let MONAI work on plain tensors: what it notes of every step takes a third of the time."""
+    """Turn off MONAI's metadata tracking, which takes a third of the time."""
     from monai.data.meta_obj import get_track_meta, set_track_meta
 
     tracked = get_track_meta()
@@ -112,8 +112,8 @@ def _without_metadata() -> Iterator[None]:
         set_track_meta(tracked)
 
 
-def _turns(preparation: Preparation, largest: float) -> tuple[float, ...]:
-    """Largest angle about each axis."""
+def _rotations(preparation: Preparation, largest: float) -> tuple[float, ...]:
+    """Return the largest angle about each axis."""
     if preparation.dimensions == 2:
         return (largest,)
     spacing = preparation.spacing or (1.0,) * 3

@@ -1,4 +1,4 @@
-"""Choose a preparation from what is known of a cohort."""
+"""Choose a preparation from the properties of a cohort's images."""
 
 import logging
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from hrcam.preparation.preparation import Preparation
 
 logger = logging.getLogger(__name__)
 
-# Positions along each side, unless asked for.
+# Largest size of a side of the grid in voxels, by default.
 _LARGEST_SIDE = 128
-# The grid halves evenly at every level of a network; in 3D, where positions are dear, at four.
+# Sides are multiples of these, so that strides of 2 divide them evenly: 4 times in 2D, 3 in 3D.
 _MULTIPLE = {2: 16, 3: 8}
 _SMALLEST_SIDE = 16
-# Scans up to this much larger than the median fit whole; one whole-body scan among heads does not
-# make all heads small.
-_ROOM = 1.25
+# Scans up to this many times the median extent fit completely. Larger outliers, e.g. one whole-body
+# scan among heads, do not shrink all others.
+_LARGEST_EXTENT = 1.25
 
 
 def choose_preparation(
@@ -31,31 +31,31 @@ def choose_preparation(
     spacing: tuple[float, ...] | None = None,
     colour: Colour = "luminance",
 ) -> Preparation:
-    """Choose the grid for a cohort: as fine as its images, as large as their content.
+    """Choose a grid with the resolution of a cohort's images and the size of their content.
 
-    Millimetres are kept where all images have them: the median spacing, coarser only as far as
-    the content would not fit into 128 positions along a side. Pictures and arrays are scaled to
-    the grid, which has the median size, at most 128 along the longest side.
+    If all images have a scale in mm, the grid has their median spacing, or a coarser one if the
+    content would need more than 128 voxels along a side. Pictures and arrays are scaled to the
+    grid, which has their median size, at most 128 along the longest side.
 
     Parameters
     ----------
     facts
-        Of the scans to train on.
+        Properties of the scans to train on.
     channels
         Names of the images of each scan.
     shape
-        Of the grid, instead of a chosen one: right, anterior, superior; (rows, columns) for
-        pictures.
+        Shape of the grid along right, anterior, superior, or (rows, columns) for pictures; None to
+        choose it.
     spacing
-        In mm along the same axes, instead of a chosen one.
+        Spacing of the grid in mm along the same axes; None to choose it.
     colour
-        What has become of pictures in colour.
+        Channels of colour pictures: "luminance" or "rgb".
 
     Raises
     ------
     InputError
         If there are no scans, if they differ in dimensions or channels, or if shape or spacing
-        do not fit them.
+        are invalid for them.
     """
     known = list(facts)
     if not known:
@@ -98,7 +98,7 @@ def choose_preparation(
         crop_to_foreground=volumes,
         colour=colour,
     )
-    logger.info("grid of %s positions, %s", _times(preparation.shape), _described(spacing))
+    logger.info("grid of %s voxels, %s", _times(preparation.shape), _described(spacing))
     return preparation
 
 
@@ -113,15 +113,15 @@ def _the_same(facts: list[ScanFacts], counts: list[int], what: str) -> int:
 
 
 def _canonical_order(facts: ScanFacts) -> list[int]:
-    """Axes of the image in the order right, anterior, superior."""
+    """Return the axes of the image in the order right, anterior, superior."""
     places = {letter: place for place, pair in enumerate(("RL", "AP", "SI")) for letter in pair}
     axes = range(len(facts.shape))
-    # Files without an orientation have no letters, and keep their order.
+    # Axes without an orientation keep their order.
     return sorted(axes, key=lambda axis: places.get(facts.orientation[axis : axis + 1], axis))
 
 
 def _left_right(facts: list[ScanFacts], has_scale: bool) -> int | None:
-    """Axis of the grid from left to right: pictures show it across, sagittal slices not at all."""
+    """Return the left-right axis of the grid: a picture's columns; None for sagittal slices."""
     if not has_scale:
         return 1 if len(facts[0].shape) == 2 else None
     across = all(set("RL") & set(one.orientation) for one in facts)
@@ -129,29 +129,31 @@ def _left_right(facts: list[ScanFacts], has_scale: bool) -> int | None:
 
 
 def _extent_to_cover(extents: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest extent along each axis, but for outliers."""
-    covered: NDArray[np.float64] = np.minimum(extents.max(0), _ROOM * np.median(extents, axis=0))
+    """Return the largest extent along each axis, outliers limited."""
+    covered: NDArray[np.float64] = np.minimum(
+        extents.max(0), _LARGEST_EXTENT * np.median(extents, axis=0)
+    )
     return covered
 
 
 def _spacing_to_fit(
     voxel: NDArray[np.float64], extent: NDArray[np.float64], shape: tuple[int, ...] | None
 ) -> tuple[float, ...]:
-    """Return the spacing of the images, no finer than what makes the extent fit the grid."""
+    """Return the spacing of the images, or a coarser one that fits the extent into the grid."""
     needed = extent / (shape or _LARGEST_SIDE)
-    # Axes that fit already have nothing to say on how coarse the others become.
+    # Only axes that do not fit make the others coarser.
     floor = max((float(n) for n, size in zip(needed, voxel, strict=True) if n > size), default=0)
     return tuple(max(float(size), floor) for size in voxel)
 
 
 def _fitted(extent: NDArray[np.float64]) -> tuple[int, ...]:
-    """Shape of a grid with the aspect ratio of pictures, no larger than the largest."""
+    """Return the shape of a grid with the aspect ratio of pictures, limited in size."""
     return _rounded_up(extent * min(1.0, _LARGEST_SIDE / float(extent.max())))
 
 
 def _rounded_up(size: NDArray[np.float64]) -> tuple[int, ...]:
     multiple = _MULTIPLE[len(size)]
-    # What is a rounding error above a whole number of positions needs no further block.
+    # A rounding error above a multiple does not need another block.
     sides = np.ceil((size - 1e-3) / multiple).astype(int) * multiple
     return tuple(max(int(side), _SMALLEST_SIDE) for side in sides)
 

@@ -1,4 +1,4 @@
-"""The grid that a network sees an image on: where each of its positions lies in the image."""
+"""The sampling grid of a network: the position of each of its voxels in an image."""
 
 import math
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from hrcam.cohort.image import Image
 from hrcam.preparation.resampling import resample, sampling_matrix
 
-# Of a voxel: steps that differ by less differ by the rounding of an affine in single precision.
+# In voxels: smaller differences of steps are rounding of a single-precision affine.
 _EQUAL_STEPS = 1e-3
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid along the axes of an image: any order and direction of them, any step.
+    """A grid along the axes of an image, in any order, direction and step.
 
     Position g along grid axis k has the coordinate ``starts[k] + steps[k] * g`` along the axis
     ``axes[k]`` of the image, in voxels; whole numbers are the centres of voxels.
@@ -24,9 +24,9 @@ class Grid:
     Attributes
     ----------
     image_shape, shape
-        Of the image and of the grid.
+        Shapes of the image and of the grid.
     axes
-        The axis of the image that each axis of the grid runs along.
+        For each axis of the grid, the parallel axis of the image.
     starts, steps
         In voxels; a negative step runs against the image's axis.
     """
@@ -40,7 +40,7 @@ class Grid:
     def from_native(self, voxels: NDArray[Any]) -> NDArray[Any]:
         """Sample an image, (..., *image_shape), on the grid: (..., *shape).
 
-        Positions outside have the value of the nearest voxel.
+        Positions outside the image get the value of the nearest voxel.
         """
         matrices = [
             sampling_matrix(self._coordinates(k), self.image_shape[self.axes[k]], abs(step))
@@ -55,7 +55,7 @@ class Grid:
 
         Returns
         -------
-        Array of shape (..., *image_shape), 0 in voxels outside the grid.
+        Array of shape (..., *image_shape); 0 in voxels outside the grid.
         """
         matrices = []
         for k, (start, step) in enumerate(zip(self.starts, self.steps, strict=True)):
@@ -69,7 +69,7 @@ class Grid:
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """Whether each position lies in the image, voxels taken as boxes, shape (*shape)."""
+        """Whether each position lies in the image, shape (*shape); voxels count as boxes."""
         inside = np.ones((), bool)
         for k, axis in enumerate(self.axes):
             along = _within(self._coordinates(k), self.image_shape[axis])
@@ -77,18 +77,18 @@ class Grid:
         return inside
 
     def _coordinates(self, axis: int) -> NDArray[np.float64]:
-        """Positions along one axis of the grid, as coordinates in the image."""
+        """Return the positions along one axis of the grid, as coordinates in the image."""
         return self.starts[axis] + self.steps[axis] * np.arange(self.shape[axis], dtype=np.float64)
 
 
 def _within(positions: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
-    """Whether positions lie on an axis; its ends are half a voxel beyond the outermost centres."""
+    """Return which positions lie on an axis that ends half a voxel beyond its outermost centres."""
     within: NDArray[np.bool_] = np.abs(positions - (size - 1) / 2) <= size / 2 + 1e-6
     return within
 
 
 def canonical_axes(image: Image) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Order and directions of an image's axes that come closest to right, anterior, superior.
+    """Return the order and directions of an image's axes closest to right, anterior, superior.
 
     Returns
     -------
@@ -110,23 +110,23 @@ def place_grid(
     centre: tuple[float, ...],
     canonical: bool,
 ) -> Grid:
-    """Lay a grid over an image, along the image's own axes.
+    """Place a grid on an image, along the image's own axes.
 
-    An oblique or sheared scan is seen as it was acquired: nothing is turned, so that the way to
-    the grid and the way back are one linear interpolation each.
+    An oblique or sheared scan is not rotated, so that both directions of the transform are one
+    linear interpolation each.
 
     Parameters
     ----------
     image
-        Where it lies.
+        The image.
     shape
-        Of the grid.
+        Shape of the grid.
     spacing
-        Of the grid, in mm; None makes the whole image fit, with the same step along all axes.
+        Spacing of the grid in mm; None to fit the whole image, with the same step on all axes.
     centre
-        What the middle of the grid lies on, in voxels along the image's axes.
+        Position of the grid's centre, in voxels along the image's axes.
     canonical
-        Turn axes to their nearest of right, anterior, superior, or take them as stored.
+        Reorder the axes to the closest of right, anterior, superior; else keep the stored order.
     """
     count = len(shape)
     axes, directions = canonical_axes(image) if canonical else (tuple(range(count)), (1,) * count)
@@ -139,8 +139,8 @@ def place_grid(
         step = directions[k] * spacing[k] / voxel[k]
         start = centre[axis] - step * (shape[k] - 1) / 2
         if math.isclose(abs(step), 1, abs_tol=_EQUAL_STEPS):
-            # Voxels on positions: nothing to interpolate, nothing blurred by half a voxel. Halves
-            # go the same way in the patient whichever way the axis is stored.
+            # Align the grid with the voxels, so that nothing is interpolated. Halves round to the
+            # same side of the patient, in whichever direction the axis is stored.
             start = directions[k] * math.floor(directions[k] * start + 0.5)
         starts.append(start)
         steps.append(step)

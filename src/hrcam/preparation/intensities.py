@@ -1,4 +1,4 @@
-"""Intensities on one scale, whatever units a scanner wrote them in."""
+"""Intensity normalisation: a common scale for all scanners and units."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from hrcam.cohort.problems import ImageError, Reason
 
 @dataclass(frozen=True)
 class IntensityScale:
-    """How one channel's intensities become those that the network sees.
+    """Parameters of the intensity normalisation of one channel.
 
     Attributes
     ----------
     low, high
-        Values are clipped to these.
+        Limits to which values are clipped.
     mean, deviation
-        Of the clipped foreground: it gets the mean 0 and the standard deviation 1.
+        Mean and standard deviation of the clipped foreground, which become 0 and 1.
     padding
-        What lies outside the image, after scaling: the background, or 0 where there is none.
+        Value outside the image after scaling: the background, or 0 if there is none.
     """
 
     low: float
@@ -33,14 +33,14 @@ class IntensityScale:
 def intensity_scale(
     channel: NDArray[np.float32], percentiles: tuple[float, float]
 ) -> IntensityScale:
-    """Find the scale of one channel of one image, from its foreground.
+    """Estimate the intensity scale of one channel of one image from its foreground.
 
     Parameters
     ----------
     channel
         Shape (*spatial), finite.
     percentiles
-        Between which intensities are kept; what is outside is clipped.
+        Intensities outside these percentiles are clipped.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def intensity_scale(
     everything = foreground = channel.ravel()
     if background is not None:
         foreground = foreground[np.abs(foreground - background[0]) > background[1]]
-    # A mask, or dots on a plain ground: too little varies within the foreground, or within the
-    # percentiles, so everything counts.
+    # In a mask or an image of few dots, the foreground within the percentiles may be constant; then
+    # all voxels are used.
     for values, limits in ((foreground, percentiles), (everything, (0.0, 100.0))):
         if not len(values):
             continue
@@ -63,7 +63,7 @@ def intensity_scale(
             continue
         if background is None:
             return IntensityScale(low, high, mean, deviation, padding=0.0)
-        # The background stays apart from the darkest tissue, but no further than tissue spans:
+        # Keep the background apart from the darkest tissue, but by no more than the tissue's range:
         # some scanners mark it with -32768.
         span = high - low
         level = min(max(background[0], low - span), high + span)

@@ -1,4 +1,4 @@
-"""Preparation: how every image of a cohort becomes what the network sees."""
+"""Preparation: resample and normalise every image of a cohort for the network."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +17,7 @@ from hrcam.preparation.intensities import intensity_scale
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """An image on the grid of the network, and the way back.
+    """An image on the grid of the network, with the transforms between both spaces.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class PreparedImage:
         return self._grid.inside
 
     def from_native(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Bring something in the voxels of the image, such as a mask, to the grid.
+        """Resample values in the voxels of the image, such as a mask, to the grid.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class PreparedImage:
         return self._grid.from_native(values)
 
     def to_native(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Bring a map from the grid to the voxels of the image.
+        """Resample a map from the grid to the voxels of the image.
 
         Parameters
         ----------
@@ -58,8 +58,8 @@ class PreparedImage:
 
         Returns
         -------
-        Array of shape (..., *image.shape), of the same precision; 0 in voxels that lie outside
-        the grid, which the network did not see.
+        Array of shape (..., *image.shape), of the same precision; 0 in voxels outside the
+        grid, which the network did not see.
 
         Raises
         ------
@@ -75,9 +75,9 @@ class PreparedImage:
 
 
 class Preparation(BaseModel):
-    """How images become arrays of one shape: the grid, its place, and the intensities.
+    """Parameters that turn images into arrays of one shape: grid, position and intensities.
 
-    It holds no voxels and learns nothing from them, so one preparation serves every fold.
+    It is not fitted to voxels, so all folds can share one preparation without leakage.
 
     Attributes
     ----------
@@ -86,27 +86,26 @@ class Preparation(BaseModel):
     channels
         Names of the images of each scan.
     in_channels
-        Channels of the arrays: more than names where an image brings several, as colours.
+        Number of channels of the arrays; larger than the number of names for colour images.
     shape
-        Of the grid.
+        Shape of the grid.
     spacing
-        Of the grid in mm, along its axes; None where images have no millimetres: each is scaled
-        to fit the grid, with its aspect ratio kept, and centred.
+        Spacing of the grid in mm along its axes. None for images without a scale: each is scaled
+        to fit the grid, with its aspect ratio, and centred.
     orientation
-        "RAS": the image's own axes, ordered and turned to run as closely as they can to right,
-        anterior and superior; a slice keeps its two. "stored": the axes as they are in the file.
+        "RAS": the image's own axes, reordered and flipped to the closest of right, anterior and
+        superior; a slice keeps its two. "stored": the axes of the file.
     left_right
-        The axis of the grid along which left and right may be exchanged in training; None where
-        there is none.
+        Axis of the grid along which training may mirror images; None for no mirroring.
     crop_to_foreground
-        Centre the grid on the box around what is not background, rather than on the image.
-        Never changes the scale.
+        Centre the grid on the bounding box of the foreground instead of the image. It does not
+        change the scale.
     colour
-        What becomes of pictures in colour: "luminance", or "rgb" for three channels.
+        Channels of colour pictures: "luminance", or "rgb" for three channels.
     normalisation
-        "z-score": for each image and channel, over what is not background.
+        "z-score": per image and channel, over the foreground.
     clip_percentiles
-        Intensities below and above are clipped first.
+        Percentiles to which intensities are clipped first.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -136,22 +135,22 @@ class Preparation(BaseModel):
         return self
 
     def apply(self, image: Image) -> PreparedImage:
-        """Bring an image to the grid, by one interpolation.
+        """Resample an image to the grid by one interpolation, and normalise its intensities.
 
         Parameters
         ----------
         image
-            Any size, spacing and orientation.
+            An image of any size, spacing and orientation.
 
         Returns
         -------
-        The voxels that the network sees, and the way back.
+        The input of the network, with the transforms between both spaces.
 
         Raises
         ------
         ImageError
-            If the image has other channels or another number of axes, if it has no millimetres
-            and the grid has, or if a channel is constant.
+            If the image has other channels or another number of axes, if it has no scale in mm
+            but the grid has, or if a channel is constant.
         """
         self._check(image)
         centre = tuple((size - 1) / 2 for size in image.shape)

@@ -1,7 +1,7 @@
-"""Linear resampling along the axes of an image, each axis a small matrix product.
+"""Separable linear resampling along the axes of an image, with one matrix product per axis.
 
-MONAI's SpatialResample leaves an image as it is where the affines differ by less than 1e-3, a
-tenth of a voxel at the edge of a volume, and takes no mean where the grid is coarser.
+Not by MONAI's SpatialResample: it skips affines that differ by less than 1e-3, a tenth of a voxel
+at the edge of a volume, and does not average when it downsamples.
 """
 
 import math
@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 
 def sampling_matrix(positions: NDArray[np.float64], size: int, step: float) -> NDArray[np.float64]:
-    """Return the weights with which the voxels of one axis make up its samples.
+    """Return the interpolation weights of the samples along one axis.
 
-    Samples are of the straight lines between voxel centres, level beyond the outermost centres.
-    Where samples are further apart than voxels, each is a mean over a width of √(step² − 1)
-    voxels: with that, the spread of a sample is what it is at equal steps, plus that of the
-    voxels it stands for. Straight lines stay straight at every step.
+    Interpolation is linear between voxel centres and constant beyond the outermost ones. If samples
+    are further apart than voxels, each is a mean over a width of √(step² − 1) voxels, which adds
+    the variance of the voxels it represents to that of linear interpolation. Linear functions are
+    reproduced at every step.
 
     Parameters
     ----------
     positions
-        Where to sample, in voxels, shape (samples,); 0 is the centre of the first voxel.
+        Positions to sample, in voxels, shape (samples,); 0 is the centre of the first voxel.
     size
         Number of voxels.
     step
@@ -34,7 +34,7 @@ def sampling_matrix(positions: NDArray[np.float64], size: int, step: float) -> N
     Array of shape (samples, size); each row sums to 1.
     """
     width = math.sqrt(max(step**2 - 1, 0.0))
-    # Voxels beyond both ends, which have the value of the outermost: what makes the ends level.
+    # Virtual voxels beyond both ends, with the value of the outermost voxel.
     beyond = math.ceil(width / 2 + 1.5)
     within = np.clip(positions, -0.5, size - 0.5)
     distance = within[:, None] - np.arange(-beyond, size + beyond)
@@ -50,7 +50,7 @@ def sampling_matrix(positions: NDArray[np.float64], size: int, step: float) -> N
 
 
 def _hat_integral(position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integral up to a position of the hat of linear interpolation, max(1 − |x|, 0)."""
+    """Integrate the kernel of linear interpolation, max(1 − |x|, 0), up to a position."""
     inner = np.clip(position, -1, 1)
     integral: NDArray[np.float64] = 0.5 + inner - inner * np.abs(inner) / 2
     return integral
@@ -62,9 +62,9 @@ def resample(array: NDArray[Any], matrices: Sequence[NDArray[np.float64]]) -> ND
     Parameters
     ----------
     array
-        Shape (..., *sizes), single or double precision, in which it is computed.
+        Shape (..., *sizes), in single or double precision, which the computation keeps.
     matrices
-        One of shape (samples, size) for each of the last axes, in their order.
+        One matrix of shape (samples, size) for each of the last axes, in order.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def resample(array: NDArray[Any], matrices: Sequence[NDArray[np.float64]]) -> ND
         before, after = array.shape[:axis], array.shape[axis + 1 :]
         columns = array.reshape(math.prod(before), array.shape[axis], math.prod(after))
         weights = matrix.astype(array.dtype)
-        # One large product where there is nothing behind the axis; numpy loops over the others.
+        # For the last axis, one large product; numpy would loop over small ones.
         product = columns[..., 0] @ weights.T if not after else weights @ columns
         array = product.reshape(*before, len(matrix), *after)
     return array

@@ -1,4 +1,4 @@
-"""What people look at: figures of maps and scores, and one self-contained HTML page."""
+"""Figures of maps and scores, and reports as one self-contained HTML page."""
 
 from hrcam.errors import require
 

@@ -1,4 +1,4 @@
-"""The report of a cohort: from the folders of a run and of its maps to one HTML file."""
+"""Write the report of a cohort: one HTML file from the folders of a run and of its maps."""
 
 import os
 from dataclasses import replace
@@ -12,12 +12,12 @@ from hrcam.artifacts.sanity_record import read_sanity
 from hrcam.errors import InputError
 from hrcam.report.chapters.checklist import checklist_sections
 from hrcam.report.chapters.cohort import cohort_sections
-from hrcam.report.chapters.headline import headline
+from hrcam.report.chapters.conclusion import conclusion
 from hrcam.report.chapters.maps import map_chapters
 from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.chapters.model_card import INTENDED_USE, model_card
 from hrcam.report.chapters.sanity import sanity_chapter
-from hrcam.report.chapters.sanity_words import doubts
+from hrcam.report.chapters.sanity_text import failed_checks
 from hrcam.report.figures.charts import confusions, prediction_charts
 from hrcam.report.page.cohort_html import write_cohort_page
 from hrcam.report.page.cohort_page import Chapter, CohortPage
@@ -38,16 +38,16 @@ def write_cohort_report(
     Parameters
     ----------
     run
-        Folder of `hrcam train`: metrics, model card and checklists. None: without these.
+        Folder of `hrcam train`, for metrics, model card and checklists; None to leave them out.
     maps
-        Folder of `hrcam map`: each scan with its maps, and those of the group. None: without.
+        Folder of `hrcam map`, for the maps of each scan and of the group; None to leave them out.
     out
-        The HTML file; an older one is replaced.
+        The HTML file; an existing one is replaced.
     subjects
-        How many scans to show at most, chosen by `hrcam.report.viewer.selection.select`; None for
-        100 pictures or slices, or 30 volumes. Means and differences are always over all scans.
+        Largest number of scans to show, selected by `hrcam.report.viewer.selection.select`; None
+        for 100 pictures or slices, or 30 volumes. Group maps always include all scans.
     progress
-        Show a progress bar, if standard error is a terminal.
+        Show a progress bar on a terminal.
 
     Returns
     -------
@@ -57,8 +57,8 @@ def write_cohort_report(
     Raises
     ------
     InputError
-        If neither folder is given, one is not what it should be, the maps are of another run, no
-        map can be shown, or the file cannot be written; an older one is then still there.
+        If no folder is given, a folder is invalid, the maps are of another run, no map can be
+        shown, or the file cannot be written; an existing file is then kept.
     """
     out = Path(out)
     if out.is_dir():
@@ -78,7 +78,7 @@ def write_cohort_report(
     sanity = read_sanity(mapped)
     page = CohortPage(
         title="HR-CAM report",
-        lead=_lead(trained, mapped),
+        summary=_summary(trained, mapped),
         chapters=(
             Chapter("cohort", "Cohort", sections=cohort_sections(trained, mapped)),
             *([] if trained is None else [_predictions(trained)]),
@@ -90,14 +90,14 @@ def write_cohort_report(
         versions={"hrcam": __version__, **({} if mapped is None else software(mapped.records))},
         seed=_seed(trained),
         warnings=_warnings(trained, mapped),
-        doubts=() if isinstance(sanity, str) else doubts(sanity.checks),
+        failed_checks=() if isinstance(sanity, str) else failed_checks(sanity.checks),
     )
     try:
         return write_cohort_page(page, out)
     except OSError as error:
         raise InputError(
-            f"{out} cannot be written ({error.strerror or error}): choose another place for it, "
-            "which is yours and has room"
+            f"{out} cannot be written ({error.strerror or error}): choose a folder with "
+            "write permission and free space"
         ) from error
 
 
@@ -114,7 +114,7 @@ def _check_same_run(run: RunFolder, maps: MapsFolder) -> None:
 
 
 def _warnings(run: RunFolder | None, maps: MapsFolder | None) -> tuple[str, ...]:
-    """Return what the fit warned of: of all folds of a run, or as the maps alone tell."""
+    """Return the warnings of the fit: of all folds of a run, or those recorded with the maps."""
     if run is not None:
         return warning_lines(run.manifest)
     assert maps is not None
@@ -147,13 +147,13 @@ def _documents(run: RunFolder, maps: MapsFolder | None) -> list[Chapter]:
     ]
 
 
-def _lead(run: RunFolder | None, maps: MapsFolder | None) -> str:
+def _summary(run: RunFolder | None, maps: MapsFolder | None) -> str:
     if run is not None:
-        return headline(run)
+        return conclusion(run)
     assert maps is not None
     return (
-        f"What a CNN sees in {count(len({each.scan for each in maps.records}), 'scan')}: maps of "
-        f"{', '.join(maps.classes)}. How well it predicts is in the report of its training run."
+        f"Maps of {count(len({each.scan for each in maps.records}), 'scan')} by a CNN for "
+        f"{', '.join(maps.classes)}. Its predictions are in the report of the training run."
     )
 
 

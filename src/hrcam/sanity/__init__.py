@@ -1,1 +1,1 @@
-"""Does a map mean anything: randomised networks, stability, likeness, repeatability."""
+"""Sanity checks of maps: randomised networks, similarity to the image, repeatability, stability."""

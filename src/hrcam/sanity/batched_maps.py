@@ -1,8 +1,8 @@
-"""Maps of many images, a few at a time: feature maps take many times the memory of an image."""
+"""Maps of many images, in batches that limit the memory of feature maps."""
 
 import torch
 
-from hrcam.evaluation.methods import Explain
+from hrcam.evaluation.checked_inputs import Explain
 from hrcam.explainer import HRCAM
 
 _VOXELS_AT_ONCE = 2**19
@@ -14,7 +14,7 @@ def patterns_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -
 
 
 def fused_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-    """Return the same before it is spread along the images."""
+    """Return the pattern maps before they are refined along the edges of the images."""
     return in_batches(
         lambda *batch: explainer.explain(*batch).pattern_as_read, explainer, images, classes
     )
@@ -23,7 +23,7 @@ def fused_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -> t
 def in_batches(
     method: Explain, explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor
 ) -> torch.Tensor:
-    """Run a method on images (B, C, *spatial) where the explainer's network is.
+    """Run a method on images (B, C, *spatial), in batches on the explainer's device.
 
     Returns
     -------
@@ -41,10 +41,10 @@ def in_batches(
 
 
 def device_of(explainer: HRCAM) -> torch.device:
-    """Return where the explainer's network is."""
+    """Return the device of the explainer's network."""
     return next(explainer.model.parameters(), torch.empty(0)).device
 
 
 def batch_size(images: torch.Tensor) -> int:
-    """Return how many images (B, C, *spatial) are passed at once: two at least, as norms need."""
+    """Return the batch size for images (B, C, *spatial), at least 2 for batch normalisation."""
     return max(2, _VOXELS_AT_ONCE // images[0, 0].numel())

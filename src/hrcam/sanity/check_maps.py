@@ -1,15 +1,18 @@
-"""Measure whether the maps of a network mean anything, on a few images and without any mask."""
+"""Run the sanity checks of a network's maps, on a few images and without masks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
 
 from hrcam.artifacts.map_checks import Check, CheckName, CoarseMap, MapChecks
 from hrcam.baselines import CAM, GradCAM
+from hrcam.cohort.foreground import background_of
 from hrcam.errors import InputError, LevelError
-from hrcam.evaluation.bounds import brightness, centre_blob, edges
+from hrcam.evaluation.model_free_maps import brightness, centre_blob, edges
 from hrcam.evaluation.similarity import spearman, top_overlap
 from hrcam.explainer import HRCAM
 from hrcam.sanity.batched_maps import in_batches, patterns_of
@@ -23,28 +26,28 @@ from hrcam.sanity.stability import (
 from hrcam.sanity.untrained_networks import check_randomisation
 
 SNR = 20.0
-"""Standard deviation of the images over that of the noise added to them."""
+"""Signal-to-noise ratio of the added noise, as a ratio of standard deviations."""
 SHIFT = 2
-"""How far images are shifted, in voxels."""
+"""Shift of images, in voxels."""
 TOP = 0.05
-"""Share of the voxels whose overlap is measured."""
+"""Fraction of highest voxels whose overlap is measured."""
 
 
 @dataclass(frozen=True, eq=False)
-class Specimens:
-    """Images to check the maps on.
+class CheckInputs:
+    """Images on which maps are checked.
 
     Attributes
     ----------
     images
-        On the grid of the network, shape (B, C, *spatial).
+        Images on the grid of the network, shape (B, C, *spatial).
     classes
-        The class to explain of each, shape (B,).
+        Class to explain for each image, shape (B,).
     region
-        Where maps are compared, as the brain: bool, shape (B, *spatial).
+        Region in which maps are compared, e.g. the brain: bool, shape (B, *spatial).
     references
-        Images that HR-CAM is fitted anew on where the network is randomised, (M, C, *spatial);
-        they may be the same.
+        Images for refitting HR-CAM to randomised networks, (M, C, *spatial); may overlap with
+        ``images``.
     """
 
     images: torch.Tensor
@@ -55,14 +58,14 @@ class Specimens:
 
 @dataclass(frozen=True, eq=False)
 class CheckedMaps:
-    """What was found, and maps to look at.
+    """Results of the checks, and maps for a figure.
 
     Attributes
     ----------
     checks
-        What was found.
+        Results of the checks.
     maps
-        By column of a figure, the maps of each image, shape (B, *spatial): the pattern first.
+        For each column of a figure, the maps of all images, shape (B, *spatial); the pattern first.
     """
 
     checks: MapChecks
@@ -73,51 +76,76 @@ PATTERN, UNTRAINED = "HR-CAM pattern", "Untrained network"
 """Columns of a figure."""
 
 
+def foreground(voxels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask of the brain, or of the whole image if it has no background.
+
+    Parameters
+    ----------
+    voxels
+        Shape (C, *spatial).
+    inside
+        Voxels inside the image, not padding, shape (*spatial).
+
+    Returns
+    -------
+    Array of shape (*spatial): voxels that are not background in a channel, with holes filled.
+    """
+    found = np.zeros(inside.shape, bool)
+    for channel in voxels:
+        background = background_of(channel)
+        if background is None:
+            return inside
+        value, margin = background
+        found |= np.abs(channel - value) > margin
+    found = binary_fill_holes(found) & inside
+    return found if np.count_nonzero(found) > 1 else inside
+
+
 def check_maps(
     explainer: HRCAM,
-    specimens: Specimens,
+    inputs: CheckInputs,
     others: Sequence[tuple[str, HRCAM]] = (),
     *,
     seed: int = 0,
 ) -> CheckedMaps:
     """Check the pattern maps of a network.
 
-    What cannot be measured, as repeatability with one network, is left open with the reason.
+    A check that cannot be measured, e.g. repeatability with one network, has a reason instead.
 
     Parameters
     ----------
     explainer
-        Of the network.
-    specimens
-        Images to check on.
+        Explainer of the network.
+    inputs
+        Images on which maps are checked.
     others
-        Networks that were trained in the same way on other images, with their names.
+        Explainers of networks trained in the same way on other images, with their names.
     seed
-        Of random weights and of noise.
+        Random seed of weights and noise.
 
     Raises
     ------
     InputError
         If the images or the region cannot be used.
     """
-    images, classes, region = specimens.images, specimens.classes, specimens.region
+    images, classes, region = inputs.images, inputs.classes, inputs.region
     patterns = patterns_of(explainer, images, classes)
 
     def explain(changed: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        # The checks ask for the original again and again.
+        # Reuse the maps of the original images.
         return patterns if changed is images else patterns_of(explainer, changed, chosen)
 
     maps = {PATTERN: patterns}
-    coarse = _coarse(explainer, specimens, patterns, maps)
-    repeatability = _repeatability(others, specimens, patterns, maps)
+    coarse = _coarse(explainer, inputs, patterns, maps)
+    repeatability = _repeatability(others, inputs, patterns, maps)
     randomisation = check_randomisation(
-        explainer, images, classes, region, specimens.references, seed=seed
+        explainer, images, classes, region, inputs.references, seed=seed
     )
     if randomisation.untrained is not None:
         maps[UNTRAINED] = randomisation.untrained
     checks = (
         randomisation.check,
-        _likeness(specimens, patterns),
+        _similarity_to_image(inputs, patterns),
         repeatability,
         _stability(
             "noise",
@@ -132,31 +160,31 @@ def check_maps(
 
 
 def _coarse(
-    explainer: HRCAM, specimens: Specimens, patterns: torch.Tensor, maps: dict[str, torch.Tensor]
+    explainer: HRCAM, inputs: CheckInputs, patterns: torch.Tensor, maps: dict[str, torch.Tensor]
 ) -> CoarseMap | None:
-    """Map with the coarsest level alone: CAM where the network has one, else Grad-CAM."""
+    """Compare with a map of the coarsest level: CAM if the network allows it, else Grad-CAM."""
     model, level = explainer.model, explainer.levels[0]
     try:
         found: CAM | GradCAM = CAM(model, [level.name])
-        values = in_batches(found.explain, explainer, specimens.images, specimens.classes)
+        values = in_batches(found.explain, explainer, inputs.images, inputs.classes)
     except LevelError:
         try:
             found = GradCAM(model, [level.name])
-            values = in_batches(found.explain, explainer, specimens.images, specimens.classes)
-        except LevelError:  # logits without a gradient, or that do not depend on this level
+            values = in_batches(found.explain, explainer, inputs.images, inputs.classes)
+        except LevelError:  # logits without a gradient, or independent of this level
             return None
     maps[f"{found.name}, {' × '.join(map(str, level.size))} cells"] = values
     return CoarseMap(
         found.name,
         level.size,
-        float(spearman(patterns, values, specimens.region).mean()),
-        float(top_overlap(patterns, values, TOP, specimens.region).mean()),
+        float(spearman(patterns, values, inputs.region).mean()),
+        float(top_overlap(patterns, values, TOP, inputs.region).mean()),
     )
 
 
-def _likeness(specimens: Specimens, patterns: torch.Tensor) -> Check:
-    """Compare with maps that no network is needed for; upside down counts as much."""
-    images, region = specimens.images, specimens.region
+def _similarity_to_image(inputs: CheckInputs, patterns: torch.Tensor) -> Check:
+    """Compare with model-free maps, by absolute correlation."""
+    images, region = inputs.images, inputs.region
     found = {
         "edges of the image": edges(images),
         "brightness or darkness": brightness(images),
@@ -170,7 +198,7 @@ def _likeness(specimens: Specimens, patterns: torch.Tensor) -> Check:
 
 def _repeatability(
     others: Sequence[tuple[str, HRCAM]],
-    specimens: Specimens,
+    inputs: CheckInputs,
     patterns: torch.Tensor,
     maps: dict[str, torch.Tensor],
 ) -> Check:
@@ -181,10 +209,10 @@ def _repeatability(
         )
     agreements: dict[str, Agreement] = {}
     for name, other in others:
-        values = patterns_of(other, specimens.images, specimens.classes)
+        values = patterns_of(other, inputs.images, inputs.classes)
         if not agreements:
             maps[f"Network of {name}"] = values
-        agreements[name] = pairwise_agreement([patterns, values], specimens.region, share=TOP)
+        agreements[name] = pairwise_agreement([patterns, values], inputs.region, share=TOP)
     return Check(
         "repeatability",
         as_floats(np.mean([one.spearman for one in agreements.values()], axis=0)),
@@ -201,7 +229,7 @@ def _repeatability(
 def _stability(name: CheckName, measure: Callable[[], Agreement]) -> Check:
     try:
         agreement = measure()
-    except InputError as error:  # an image too small to be shifted
+    except InputError as error:  # image too small for the shift
         return unmeasured(name, str(error))
     return Check(
         name,

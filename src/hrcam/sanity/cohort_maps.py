@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import binary_fill_holes
 
 from hrcam.artifacts.sanity_record import Examples, SanityInput, is_checked, write_sanity
 from hrcam.artifacts.scan_record import ScanRecord
-from hrcam.cohort.foreground import background_of
 from hrcam.cohort.problems import ImageError
 from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
 from hrcam.preparation import PreparedImage
-from hrcam.sanity.check_maps import CheckedMaps, Specimens, check_maps
+from hrcam.sanity.check_maps import CheckedMaps, CheckInputs, check_maps, foreground
 from hrcam.sanity.untrained_networks import FEWEST_IMAGES
 from hrcam.training.run import Run
 
@@ -95,7 +93,7 @@ def check_folder(
         return
     logger.info("checking the maps on %d scans", min(number, len(kept)))
     others = [(f"fold {one}", explainer(one)) for one in range(1, run.folds + 1) if one != fold]
-    found = check_maps(explainer(fold), _specimens(kept, prepared, number), others)
+    found = check_maps(explainer(fold), _check_inputs(kept, prepared, number), others)
     first = chosen[0].record
     rows = _rows(kept[:number])
     pictures, spacing = _pictures(run, prepared, found, rows)
@@ -163,11 +161,11 @@ def _prepared(
     return kept, prepared
 
 
-def _specimens(
+def _check_inputs(
     kept: Sequence[MappedScan], prepared: Sequence[PreparedImage], number: int
-) -> Specimens:
+) -> CheckInputs:
     references = torch.from_numpy(np.stack([one.voxels for one in prepared]))
-    return Specimens(
+    return CheckInputs(
         images=references[:number],
         classes=torch.tensor([one.record.class_index for one in kept[:number]]),
         region=torch.from_numpy(
@@ -175,31 +173,6 @@ def _specimens(
         ),
         references=references,
     )
-
-
-def foreground(voxels: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return where the brain is, or the whole picture where it has no background.
-
-    Parameters
-    ----------
-    voxels
-        Shape (C, *spatial).
-    inside
-        What is image, and no padding, shape (*spatial).
-
-    Returns
-    -------
-    Array of shape (*spatial): what is not background in any channel, with holes filled.
-    """
-    found = np.zeros(inside.shape, bool)
-    for channel in voxels:
-        background = background_of(channel)
-        if background is None:
-            return inside
-        value, margin = background
-        found |= np.abs(channel - value) > margin
-    found = binary_fill_holes(found) & inside
-    return found if np.count_nonzero(found) > 1 else inside
 
 
 def _rows(kept: Sequence[MappedScan]) -> list[int]:

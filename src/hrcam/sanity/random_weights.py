@@ -1,4 +1,4 @@
-"""A model whose parameters are randomised from the output to the input, on a copy of it."""
+"""Cascading randomisation of a model's parameters, from the output to the input."""
 
 import copy
 import itertools
@@ -11,22 +11,22 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from hrcam.errors import InputError
-from hrcam.evaluation.draws import check_seed
-from hrcam.evaluation.methods import check_batch
+from hrcam.evaluation.checked_inputs import check_batch
+from hrcam.evaluation.random_numbers import check_seed
 from hrcam.model.call import call_model
 from hrcam.model.hooks import evaluation_mode, observed
 
 
 def modules_from_output(model: nn.Module, images: torch.Tensor) -> list[str]:
-    """Find the modules that hold something learnt, in the order from the output to the input.
+    """Return the modules with parameters or statistics, in order from the output to the input.
 
-    The order is that in which they return in a run of the model, from the last to the first. A
-    module whose parameters are used without calling it counts with the module around it.
+    The order is the reverse of that in which they return in a forward pass. A module whose
+    parameters are used without a call has the position of its parent.
 
     Parameters
     ----------
     model
-        Left as it was.
+        Model; not modified.
     images
         Shape (B, C, *spatial).
 
@@ -37,7 +37,7 @@ def modules_from_output(model: nn.Module, images: torch.Tensor) -> list[str]:
     Raises
     ------
     InputError
-        If there is none, or the images cannot be used.
+        If there is none, or the images are invalid.
     """
     check_batch(images, model)
     modules = dict(model.named_modules())
@@ -68,37 +68,37 @@ def randomised_stages(
     seed: int = 0,
     reestimate: bool = True,
 ) -> Iterator[tuple[tuple[str, ...], nn.Module]]:
-    """Randomise a copy of the model, stage by stage, from the output to the input.
+    """Randomise a copy of the model in stages, from the output to the input.
 
-    Layers are initialised anew as their ``reset_parameters`` does it; parameters of other modules
-    are drawn from a normal distribution of the same root mean square. Everything that an earlier
-    stage randomised stays so: the last stage leaves nothing learnt.
+    Layers are initialised by their ``reset_parameters``; parameters of other modules are drawn from
+    a normal distribution with the same root mean square. Stages are cumulative: the last one has
+    randomised all parameters.
 
     Parameters
     ----------
     model
-        Never touched.
+        Model; not modified.
     images
-        From which the order of the modules and, if asked for, the running statistics are found,
-        shape (B, C, *spatial).
+        Images that determine the order of modules and the running statistics, shape
+        (B, C, *spatial).
     stages
-        At most so many; each takes about as many modules.
+        Largest number of stages, of about equal numbers of modules.
     seed
-        Of the new parameters.
+        Random seed of the parameters.
     reestimate
-        Measure the running statistics of randomised normalisation layers anew on the images. With
-        the statistics of an untrained layer (mean 0, variance 1) the activations of a deep network
-        soon vanish or explode, and every map changes for that alone.
+        Estimate the running statistics of randomised normalisation layers on the images. With the
+        initial statistics (mean 0, variance 1), activations of a deep network vanish or explode,
+        which alone would change every map.
 
     Yields
     ------
-    Names of the modules of the stage, and the copy in evaluation mode: first as it is, without
-    names, then after each stage. It is one copy for all, so use it before asking for the next.
+    Names of the modules of the stage, and the copy in evaluation mode: first unchanged, without
+    names, then after each stage. All stages share one copy, so use it before the next iteration.
 
     Raises
     ------
     InputError
-        If the images or an option cannot be used, or the model has no parameters.
+        If the images or an option are invalid, or the model has no parameters.
     """
     if not isinstance(stages, int) or stages < 1:
         raise InputError(f"stages is {stages!r}: it is a whole number, 1 or more")
@@ -132,7 +132,7 @@ def _has_statistics(module: nn.Module) -> bool:
 
 def _initialise(module: nn.Module) -> None:
     reset = getattr(module, "reset_parameters", None)
-    # That of a container might reach into modules whose turn has not come.
+    # Only of leaf modules: a container would also reset modules of later stages.
     if callable(reset) and not any(True for _ in module.children()):
         reset()
         return
@@ -150,7 +150,7 @@ def _estimate_statistics(
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the mean over all runs of the layer
+        norm.momentum = None  # cumulative mean
         norm.training = True
     try:
         call_model(model, images)
@@ -166,7 +166,7 @@ def _estimate_statistics(
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Seed the global generators, which ``reset_parameters`` draws from, and put them back."""
+    """Seed the global generators, which ``reset_parameters`` uses, and restore them."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield

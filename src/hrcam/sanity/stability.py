@@ -1,4 +1,4 @@
-"""Whether maps are the same again: over seeds, folds and networks, under noise, after a shift."""
+"""Stability of maps between networks, under noise, and under shifts of the image."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from hrcam.errors import InputError
-from hrcam.evaluation.draws import generator_of
-from hrcam.evaluation.methods import Explain, check_batch, check_region, maps_of
+from hrcam.evaluation.checked_inputs import Explain, check_batch, checked_region, maps_of
+from hrcam.evaluation.random_numbers import generator_of
 from hrcam.evaluation.similarity import spearman, top_overlap
 
 _SHARE = 0.05
@@ -18,7 +18,7 @@ _SHARE = 0.05
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike the maps of each image are, the mean over all comparisons.
+    """Similarity of maps for each image, the mean over all comparisons.
 
     Attributes
     ----------
@@ -35,20 +35,20 @@ class Agreement:
 def pairwise_agreement(
     runs: Sequence[torch.Tensor], region: torch.Tensor | None = None, *, share: float = _SHARE
 ) -> Agreement:
-    """Compare the maps of several runs on the same images, each run with each other.
+    """Compare the maps of several runs on the same images, for all pairs of runs.
 
-    Of one network trained with several seeds or on several folds it is their repeatability, of
-    several networks their reproducibility (Arun et al., Radiology: AI 2021).
+    For one architecture trained with several seeds or folds this is the repeatability, for several
+    architectures the reproducibility (Arun et al., Radiology: AI 2021).
 
     Parameters
     ----------
     runs
-        Two or more, each with maps of shape (B, *spatial).
+        Maps of two or more runs, each of shape (B, *spatial).
     region
-        Where they are compared, such as the brain: bool, (*spatial) or (B, *spatial). None:
-        everywhere, though a background where all maps are the same makes them more alike.
+        Region in which maps are compared, e.g. the brain: bool, (*spatial) or (B, *spatial).
+        None for all voxels; a constant background then increases the similarity.
     share
-        How many of the voxels are the largest, between 0 and 1.
+        Fraction of highest voxels whose overlap is measured, between 0 and 1.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def pairwise_agreement(
     ------
     InputError
         If there are fewer than two runs, their maps differ in shape or are not finite, or an
-        option cannot be used.
+        option is invalid.
     """
     if len(runs) < 2:
         raise InputError(f"agreement is between two runs or more, there are {len(runs)}")
@@ -77,7 +77,7 @@ def stability_to_noise(
     share: float = _SHARE,
     seed: int = 0,
 ) -> Agreement:
-    """Compare the maps of images with those of the same images with Gaussian noise.
+    """Compare the maps of images with and without added Gaussian noise.
 
     Parameters
     ----------
@@ -86,13 +86,13 @@ def stability_to_noise(
     images
         Shape (B, C, *spatial).
     classes
-        What is explained, shape (B,).
+        Classes to explain, shape (B,).
     snr
-        Standard deviation of each channel over the voxels of an image, over that of the noise.
+        Ratio of the standard deviations of image (per channel) and noise.
     region, share
         As in `pairwise_agreement`.
     seed
-        Of the noise; an image gets the same noise in every batch.
+        Random seed of the noise, which depends on the image but not on the batch.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def stability_to_noise(
     Raises
     ------
     InputError
-        If the images, the maps or an option cannot be used.
+        If the images, the maps or an option are invalid.
     """
     if not 0 < snr < float("inf"):
         raise InputError(f"snr is {snr}: it must be above 0 and finite")
@@ -109,8 +109,8 @@ def stability_to_noise(
     noise = np.stack(
         [generator_of(image, seed).standard_normal(tuple(image.shape)) for image in images]
     )
-    spread = images.std(tuple(range(2, images.ndim)), keepdim=True, correction=0)
-    noisy = images + torch.from_numpy(noise).to(images) * (spread / snr)
+    deviation = images.std(tuple(range(2, images.ndim)), keepdim=True, correction=0)
+    noisy = images + torch.from_numpy(noise).to(images) * (deviation / snr)
     original = maps_of(explain, images, classes)
     return _agreement(original, maps_of(explain, noisy, classes), region, share)
 
@@ -124,9 +124,9 @@ def stability_to_shifts(
     *,
     share: float = _SHARE,
 ) -> Agreement:
-    """Compare the maps of images with those of shifted images, shifted back.
+    """Compare the maps of images with those of shifted images, after the inverse shift.
 
-    The image is shifted along each axis in both directions; what comes in repeats the border.
+    Images are shifted along each axis in both directions, with border values repeated.
 
     Parameters
     ----------
@@ -135,10 +135,10 @@ def stability_to_shifts(
     images
         Shape (B, C, *spatial).
     classes
-        What is explained, shape (B,).
+        Classes to explain, shape (B,).
     voxels
-        How far, 1 or more. A border as wide is left out of the comparison, at both ends of the
-        axis.
+        Shift in voxels, 1 or more. A border of this width is excluded from the comparison at
+        both ends of the axis.
     region, share
         As in `pairwise_agreement`.
 
@@ -150,8 +150,7 @@ def stability_to_shifts(
     Raises
     ------
     InputError
-        If the images, the maps or an option cannot be used, or an axis is too short to be
-        shifted so far.
+        If the images, the maps or an option are invalid, or an axis is too short for the shift.
     """
     if not isinstance(voxels, int) or voxels < 1:
         raise InputError(f"voxels is {voxels!r}: it is a whole number, 1 or more")
@@ -162,7 +161,7 @@ def stability_to_shifts(
             f"shift of {voxels}"
         )
     original = maps_of(explain, images, classes)
-    inside = torch.from_numpy(check_region(region, tuple(original.shape)).copy())
+    inside = torch.from_numpy(checked_region(region, tuple(original.shape)).copy())
     agreements = []
     for axis, shift in itertools.product(range(1, original.ndim), (voxels, -voxels)):
         shifted = maps_of(explain, _shifted(images, axis + 1, shift), classes)

@@ -1,6 +1,6 @@
-"""Whether maps depend on what was learnt: those of the same network with random weights.
+"""The randomisation check: compare maps with those of the same network with random weights.
 
-The cascading randomisation of Adebayo et al. (NeurIPS 2018), with HR-CAM fitted anew each time.
+The cascading randomisation of Adebayo et al. (NeurIPS 2018), with HR-CAM refitted each time.
 """
 
 import logging
@@ -25,13 +25,13 @@ from hrcam.sanity.checks import SAME_NETWORK, as_floats, randomisation_limit, un
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 
 DRAWS = 3
-"""How often all weights are made random."""
+"""Number of networks with random weights."""
 STAGES = 4
-"""In how many steps they are in the first draw, for the cascade."""
+"""Number of stages of the cascade, in the first draw."""
 FEWEST_IMAGES = 8
-"""A head fitted on fewer images would change the map by itself."""
+"""Fewest images for refitting: with fewer, the refit alone would change the map."""
 
-# Draws lie so far apart that no seed of a stage is used twice.
+# Distance between the seeds of draws, larger than the number of stages.
 _SEEDS_APART = 1000
 
 _FITTING = logging.getLogger("hrcam.explainer")
@@ -39,14 +39,14 @@ _FITTING = logging.getLogger("hrcam.explainer")
 
 @dataclass(frozen=True, eq=False)
 class Randomisation:
-    """What became of the maps of a network as it lost what it had learnt.
+    """Result of the randomisation check.
 
     Attributes
     ----------
     check
         SSIM with the maps of an untrained network.
     cascade
-        Share of the layers that are random, and the mean SSIM; empty where nothing was measured.
+        Fraction of randomised layers and mean SSIM; empty if not measured.
     untrained
         The maps of the first untrained network, shape (B, *spatial), or None.
     """
@@ -65,20 +65,20 @@ def check_randomisation(
     *,
     seed: int,
 ) -> Randomisation:
-    """Compare the maps of a network with those of untrained ones: `DRAWS` of them, once by steps.
+    """Compare the maps of a network with those of `DRAWS` untrained networks, the first in stages.
 
-    An untrained network does not know which class is which: its maps count the way up that is
-    more alike. Maps are compared as they are before they are spread along the image, which is the
-    same for every network and would make any two of them alike.
+    The sign of an untrained network's maps is arbitrary, so the more similar sign counts. Maps are
+    compared before refinement along the edges of the image, which is the same for every network
+    and would make any two maps similar.
 
     Parameters
     ----------
     explainer
-        Of the network.
+        Explainer of the network.
     images, classes, region, references
-        As in `hrcam.sanity.check_maps.Specimens`.
+        As in `hrcam.sanity.check_maps.CheckInputs`.
     seed
-        Of the random weights.
+        Random seed of the weights.
     """
     if len(references) < FEWEST_IMAGES:
         return Randomisation(
@@ -89,7 +89,7 @@ def check_randomisation(
             )
         )
     batches = torch.split(references.to(device_of(explainer)), batch_size(references))
-    if len(batches[-1]) < 2:  # norms over a batch of vectors need two
+    if len(batches[-1]) < 2:  # batch normalisation of vectors needs two
         batches = batches[:-1]
     ends: list[tuple[NDArray[np.float64], torch.Tensor]] = []
     cascade: list[tuple[float, float]] = []
@@ -137,31 +137,30 @@ def check_randomisation(
 def untrained_explainers(
     explainer: HRCAM, batches: Sequence[torch.Tensor], *, stages: int, seed: int
 ) -> Iterator[tuple[float, HRCAM]]:
-    """Randomise a network from the output to the input, and fit HR-CAM to what is left of it.
+    """Randomise a network from the output to the input, and refit HR-CAM at each stage.
 
-    The head is fitted anew, to the outputs of the randomised network: one that was fitted to the
-    trained network would know nothing of the features of another, and every map would change for
-    that alone. What is compared is then all that a user would have got from an untrained network.
-    A random network calls nearly all images one class, so its outputs are standardised before:
-    each class then has images, and the head something to learn.
+    HR-CAM is refitted to the outputs of the randomised network, because a head for the trained
+    network would not suit other features, which alone would change every map. The comparison is
+    then with the maps that a user would get from an untrained network. A random network predicts
+    one class for nearly all images, so its outputs are standardised first; then each class has
+    images.
 
     Parameters
     ----------
     explainer
-        Fitted; left as it was.
+        Fitted explainer; not modified.
     batches
         Images to fit on, each of shape (B, C, *spatial), on the network's device.
     stages
-        In how many steps.
+        Number of stages.
     seed
-        Of the random weights.
+        Random seed of the weights.
 
     Yields
     ------
     share, explainer
-        Of the layers that are random, and the explainer: first with nothing random (0), which
-        shows what fitting on these images does alone, at last with everything (1). Each can be
-        used until the next is asked for.
+        Fraction of randomised layers, and the explainer: first with none (0), which shows the
+        effect of refitting alone, last with all (1). Use each before the next iteration.
 
     Raises
     ------
@@ -182,7 +181,7 @@ def untrained_explainers(
 def _alike(
     patterns: torch.Tensor, maps: torch.Tensor, region: torch.Tensor, *, either: bool
 ) -> tuple[NDArray[np.float64], torch.Tensor]:
-    """Return the SSIM of each image, (B,), and the maps, turned over where that is more alike."""
+    """Return the SSIM of each image, (B,), and the maps with the sign that is more similar."""
     upright = ssim(patterns, maps, region)
     if not either:
         return upright, maps
@@ -192,7 +191,7 @@ def _alike(
 
 @contextmanager
 def _standardised(network: nn.Module, batches: Sequence[torch.Tensor]) -> Iterator[None]:
-    """Let a network return logits with mean 0 and standard deviation 1 over these images."""
+    """Standardise a network's logits to mean 0 and standard deviation 1 over these images."""
     with torch.no_grad(), evaluation_mode(network):
         logits = torch.cat([network(batch) for batch in batches])
     mean, deviation = logits.mean(0), logits.std(0).clamp_min(torch.finfo(logits.dtype).tiny)
@@ -209,7 +208,7 @@ def _standardised(network: nn.Module, batches: Sequence[torch.Tensor]) -> Iterat
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Say nothing of fits that are poor on purpose."""
+    """Silence warnings about the quality of these fits."""
     level = _FITTING.level
     _FITTING.setLevel(logging.WARNING)
     try:

@@ -1,15 +1,15 @@
-"""Simulated cohorts: images whose pathology is known to the voxel.
+"""Simulated cohorts with voxel-wise known pathology.
 
 Every image starts from the MNI152 T1 template, which ships with nilearn, under a random affine
 and elastic deformation, and ends with a bias field and Rician noise. Slices and volumes are made
-by the same code. The images are simulated: they show how a method behaves where the truth is
-known, and nothing about patients.
+by the same code. Simulated images show the behaviour of methods with a known truth,
+not results for patients.
 
 - `LesionCohort`: half of the subjects have one to three faint irregular lesions.
 - `TumourCohort`: ependymoma against glioblastoma, on T1-weighted MRI after contrast.
 - `NeuromelaninCohort`: Parkinson's disease, on neuromelanin-sensitive MRI of the midbrain.
-- `SimulatedCohort`: what they have in common, and what another kind has to say.
-- `simulate_subject`: one `Subject`, from the parameters and an index alone.
+- `SimulatedCohort`: the base class, for further kinds.
+- `simulate_subject`: one `Subject`, determined by the parameters and an index.
 - `simulate_images`: a whole cohort as arrays.
 - `write_cohort`: a whole cohort as a folder, restartable.
 

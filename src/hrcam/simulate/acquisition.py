@@ -1,4 +1,4 @@
-"""What a scanner does to a signal: bias field, Rician noise, and an arbitrary scale."""
+"""Image acquisition: bias field, Rician noise and intensity scale."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def acquire(
     rng : numpy.random.Generator
         Source of bias field and noise.
     signal : ndarray, shape (*spatial)
-        Signal without either.
+        Signal without bias field and noise.
     brain : ndarray, shape (*spatial), bool
         Where the brain is.
     bias : float
@@ -55,8 +55,7 @@ def acquire(
 def normalise(image: NDArray[np.floating], brain: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Scale an image so that the mean over its brain is 0.5, and clip it to 0..1.
 
-    The scale is that of the finished image, lesions included: the brightness of the brain as a
-    whole then says nothing about whether there is one.
+    The mean includes lesions, so that the mean brightness of the brain does not reveal them.
 
     Parameters
     ----------

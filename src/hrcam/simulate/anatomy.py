@@ -1,4 +1,4 @@
-"""The MNI152 T1 anatomy that every simulated image starts from, and the grids it is seen on."""
+"""The MNI152 T1 anatomy of all simulated images, and image grids."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,7 +40,7 @@ class Anatomy:
 
 @lru_cache(maxsize=2)
 def load_anatomy(voxel_size: float) -> Anatomy:
-    """Load the MNI152 anatomy, ready to be sampled at ``voxel_size``; once per process.
+    """Load the MNI152 anatomy, smoothed for sampling at ``voxel_size``; cached per process.
 
     The template ships with nilearn: nothing is downloaded. It stays on its 1 mm grid, smoothed
     to the resolution of the images so that sampling does not alias.

@@ -1,4 +1,4 @@
-"""What every simulated cohort is: its classes, its splits, and what simulates a subject."""
+"""The base class of simulated cohorts: classes, splits, and the simulation of a subject."""
 
 import math
 from abc import ABC, abstractmethod
@@ -14,22 +14,22 @@ from hrcam.simulate.subject import Subject
 class SimulatedCohort(ABC):
     """Parameters of a simulated cohort: a frozen dataclass for each kind.
 
-    With the same parameters come the same images, and subject ``i`` is the same however many
-    subjects there are. The images are simulated: they show how a method behaves where the truth
-    is known, and nothing about patients.
+    Images are reproducible from the parameters, and subject ``i`` does not depend on the number of
+    subjects. Simulated images show the behaviour of methods with a known truth, not results for
+    patients.
 
     Attributes
     ----------
     kind : str
         Name of the kind, as in ``hrcam simulate``.
     description : str
-        What the manifest of a folder says of the images.
+        Description of the images for the manifest of a folder.
     labels : tuple of str
         Names of the classes 0 and 1.
     regions : tuple of str
-        Names of the masks that every subject has beside that of the pathology.
-    facts : tuple of str
-        Names of what else the table says of a subject.
+        Names of further masks of every subject.
+    covariates : tuple of str
+        Names of further columns of the table.
     dimensions : int
         2 for slices, 3 for volumes.
     subjects : int
@@ -37,16 +37,16 @@ class SimulatedCohort(ABC):
     test_fraction : float
         Share of each class in the split "test", rounded down.
     seed : int
-        Another seed gives another cohort.
+        Random seed.
     """
 
     kind: ClassVar[str]
     description: ClassVar[str]
     labels: ClassVar[tuple[str, str]]
     regions: ClassVar[tuple[str, ...]] = ()
-    facts: ClassVar[tuple[str, ...]] = ()
+    covariates: ClassVar[tuple[str, ...]] = ()
 
-    # Every kind is a dataclass; this class is none, so that each keeps its own order of fields.
+    # Not a dataclass itself, so that each kind has its own order of fields.
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     dimensions: int
     subjects: int
@@ -88,13 +88,13 @@ class SimulatedCohort(ABC):
             If the parameters leave no brain in the image, or no room for the pathology.
         """
 
-    def facts_of(self, index: int) -> Mapping[str, str]:
-        """Say what the table says of a subject: a text for each name in ``facts``."""
+    def covariates_of(self, index: int) -> Mapping[str, str]:
+        """Return the values of a subject for each name in ``covariates``, as text."""
         del index
         return {}
 
     def has_mask(self, index: int) -> bool:
-        """Tell whether a subject has the pathology that masks are of: those of class 1."""
+        """Return whether a subject has a mask of the pathology; by default those of class 1."""
         return self.label(index) == 1
 
     def label(self, index: int) -> int:
@@ -108,12 +108,12 @@ class SimulatedCohort(ABC):
         return "test" if _chosen(rank, self.test_fraction) else "train"
 
     def streams(self, index: int, count: int) -> list[np.random.Generator]:
-        """Open the random streams of a subject: what one draws never moves another."""
+        """Return independent random streams of a subject."""
         return np.random.default_rng([self.seed, index]).spawn(count)
 
 
 def _quota(count: int, fraction: float) -> int:
-    """How many of the first ``count`` are chosen."""
+    """Return how many of the first ``count`` subjects are selected."""
     # Rounded first: 100 * 0.29 is 28.999999999999996 and means 29.
     return math.floor(round(count * fraction, 6))
 

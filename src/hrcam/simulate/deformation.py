@@ -60,7 +60,7 @@ def deformed_coordinates(
     elastic: float,
     spacing: float,
 ) -> NDArray[np.float64]:
-    """Say where in the template each voxel of an image comes from.
+    """Compute the position in the template of each voxel of an image.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def deformed_coordinates(
 
 
 def template_millimetres(anatomy: Anatomy, coordinates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Say where in MNI space the given template voxels are.
+    """Convert template voxels to MNI space.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def template_millimetres(anatomy: Anatomy, coordinates: NDArray[np.float64]) -> 
 def sample_anatomy(
     anatomy: Anatomy, coordinates: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Look the anatomy up at the given template voxels, linearly, with air outside.
+    """Sample the anatomy at template voxels by linear interpolation, with air outside.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def sample_anatomy(
 
 
 def sample(volume: NDArray[np.float32], coordinates: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Look one map of the anatomy up at the given template voxels, linearly, with 0 outside.
+    """Sample one map of the anatomy at template voxels by linear interpolation, with 0 outside.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Smooth random fields: the one ingredient of deformations, bias fields and lesion outlines."""
+"""Smooth random fields, for deformations, bias fields and lesion outlines."""
 
 from functools import lru_cache
 

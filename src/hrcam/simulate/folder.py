@@ -1,4 +1,4 @@
-"""A simulated cohort as a folder that the rest of hrcam reads: table, images, masks, manifest."""
+"""Write a simulated cohort as a folder: table, images, masks and manifest."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from hrcam.artifacts.formats import encode_json, encode_tsv
 from hrcam.artifacts.manifest import versions_of
 from hrcam.errors import InputError
 from hrcam.simulate.cohort import SimulatedCohort
-from hrcam.simulate.files import (
+from hrcam.simulate.image_encoding import (
     SUFFIX,
     ImageFormat,
     encode_nifti,
@@ -40,16 +40,16 @@ def write_cohort(
     image_format: ImageFormat | None = None,
     progress: bool = True,
 ) -> Path:
-    """Write a simulated cohort to a folder, finish one that was interrupted, or let one grow.
+    """Write a simulated cohort to a folder, resume an interrupted one, or extend one.
 
     The folder gets ``manifest.json`` (parameters, seed, versions, and that the images are
     simulated), ``images/``, ``masks/`` (of subjects with the pathology only), a folder for each
     further region of the cohort, and last ``participants.tsv`` with the columns participant_id,
-    image, label, mask, group, split, then one for each region and each fact. Every file appears
-    whole or not at all. A second run writes only what is missing or cut short; with more subjects
-    it adds them to those that are there, which stay as they are. Until the last is written, the
-    table lists the cohort as it was. If the parameters turn out to be impossible, a new folder is
-    left empty, and an older one keeps its table and manifest. One run at a time for each folder.
+    image, label, mask, group, split, then one for each region and each covariate. All
+    files are written atomically. A second call writes only missing or truncated files; with more
+    subjects it adds them, and updates the table at the end. If the parameters are impossible, a new
+    folder is left empty, and an existing one keeps its table and manifest. Do not write to one
+    folder from several processes.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def _manifest(cohort: SimulatedCohort, image_format: ImageFormat) -> dict[str, A
 
 
 def _claim(folder: Path, manifest: dict[str, Any]) -> bytes | None:
-    """Make the folder, or see that this manifest continues the one it was made with.
+    """Create the folder, or check that this manifest continues the existing one.
 
     Returns the manifest that was there; None if the folder was new or empty.
     """
@@ -131,8 +131,8 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> bytes | None:
 
 
 def _give_back(folder: Path, folders: Sequence[str], before: bytes | None) -> None:
-    """Let the folder be used with other parameters, after some with which it cannot be filled."""
-    if before is not None:  # it failed to grow: what was there stays
+    """Undo the changes to the folder after impossible parameters."""
+    if before is not None:  # keep the existing cohort
         write_atomically(folder / MANIFEST, before)
         return
     for name in folders:
@@ -174,9 +174,9 @@ def _continue(path: Path, content: bytes, wanted: dict[str, Any]) -> None:
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Whatever changes a subject's files: parameters, format, and the version of this package.
+    """Return what determines a subject's files: parameters, format and version of this package.
 
-    Not how many subjects there are: each is the same however many follow.
+    The number of subjects does not.
     """
     parameters = {k: v for k, v in manifest["parameters"].items() if k != "subjects"}
     return {
@@ -191,7 +191,7 @@ def _participant(index: int) -> str:
 
 
 def _paths(cohort: SimulatedCohort, index: int, image_format: ImageFormat) -> dict[str, str]:
-    """Where the files of a subject are, within the folder, by the column of the table."""
+    """Return the paths of a subject's files within the folder, by column of the table."""
     name = _participant(index) + SUFFIX[image_format]
     paths = {"image": f"images/{name}"}
     if cohort.has_mask(index):
@@ -222,11 +222,11 @@ def _write_subject(
 
 def _table(cohort: SimulatedCohort, image_format: ImageFormat) -> bytes:
     fixed = ("participant_id", "image", "label", "mask", "group", "split")
-    columns = [*fixed, *cohort.regions, *cohort.facts]
+    columns = [*fixed, *cohort.regions, *cohort.covariates]
     rows = []
     for i in range(cohort.subjects):
         name, label = _participant(i), cohort.labels[cohort.label(i)]
         row = {"participant_id": name, "label": label, "group": name, "split": cohort.split(i)}
-        row |= _paths(cohort, i, image_format) | dict(cohort.facts_of(i))
+        row |= _paths(cohort, i, image_format) | dict(cohort.covariates_of(i))
         rows.append([row.get(column) for column in columns])
     return encode_tsv(columns, rows)

@@ -1,4 +1,4 @@
-"""Simulated subjects in memory: one, or a whole cohort."""
+"""Simulate one subject or a whole cohort in memory."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,6 @@ def simulate_images(
 def _image(
     cohort: SimulatedCohort, index: int
 ) -> tuple[NDArray[np.float32], int, NDArray[np.bool_]]:
-    """Only what is asked for travels between processes."""
+    """Return only the needed arrays, to limit the transfer between processes."""
     subject = simulate_subject(cohort, index)
     return subject.image, subject.label, subject.mask

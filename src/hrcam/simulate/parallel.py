@@ -1,4 +1,4 @@
-"""Running something for every subject, in several processes, in order."""
+"""Apply a function to every subject in several processes, with ordered results."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from hrcam.errors import InputError
 from hrcam.simulate.cohort import SimulatedCohort
 
 CHUNK = 8
-"""Most subjects for each message to a process: enough to hide the cost of the message."""
+"""Largest number of subjects per task, to limit the overhead of tasks."""
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from hrcam.errors import InputError
 
 
 def check_whole(name: str, value: object, least: int) -> None:
-    """Refuse what is not a whole number of ``least`` or more.
+    """Raise InputError unless a value is a whole number of ``least`` or more.
 
     Raises
     ------
@@ -16,7 +16,7 @@ def check_whole(name: str, value: object, least: int) -> None:
 
 
 def check_between(name: str, value: object, low: float, high: float) -> None:
-    """Refuse what is not a number from ``low`` to ``high``; NaN is none.
+    """Raise InputError unless a value is a number from ``low`` to ``high``.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def check_between(name: str, value: object, low: float, high: float) -> None:
 
 
 def check_range(name: str, value: object) -> None:
-    """Refuse what is not a pair of numbers, the smaller one first.
+    """Raise InputError unless a value is a pair of numbers, the smaller one first.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def check_range(name: str, value: object) -> None:
 
 
 def check_dimensions(value: object) -> None:
-    """Refuse what is neither 2 nor 3.
+    """Raise InputError unless a value is 2 or 3.
 
     Raises
     ------

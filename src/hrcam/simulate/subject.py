@@ -1,4 +1,4 @@
-"""One simulated subject: an image, its class, and where everything in it is."""
+"""A simulated subject: image, class, masks and affine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
-"""Train classifiers: on images in memory, and on cohorts in files, cross-validated.
+"""Train classifiers, on images in memory or cross-validated on a cohort of files.
 
-- `train_cohort`: a classifier with HR-CAM, from a cohort to the folder of a run.
-- `TrainingConfig`, `Hardware`: what changes the result, and what does not.
+- `train_cohort`: train a classifier with HR-CAM on a cohort, and write the folder of a run.
+- `TrainingConfig`, `Hardware`: options that change the result, and options that do not.
 - `Run`: a finished run, read from its folder.
 """
 

@@ -1,4 +1,4 @@
-"""What watches a training: the history of its losses, and the stop at a loss that is no number."""
+"""Callbacks of a training: the history of losses, and stopping at a loss that is not finite."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from hrcam.errors import TrainingError
 
 
 class History(Callback):
-    """Writes a table of losses after every epoch, and goes on with it when training resumes."""
+    """Writes a table of losses after every epoch; continues it when training resumes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -21,7 +21,7 @@ class History(Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Add the epoch, whose validation has been run, and write the table."""
+        """Add the epoch, after its validation, and write the table."""
         del pl_module
         found = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {name: found[name] for name in HISTORY_COLUMNS[1:] if name in found}
@@ -34,26 +34,26 @@ class History(Callback):
         return {"rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the rows of a checkpoint."""
+        """Restore the rows from a checkpoint."""
         self._rows = list(state_dict["rows"])
 
 
 class StopAtDivergence(Callback):
-    """Ends a training after the epoch in which a loss was no number; `check_losses` says so."""
+    """Stops a training after an epoch with a loss that is not finite; see `check_losses`."""
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Look at the epoch's losses, after its validation."""
+        """Check the epoch's losses, after its validation."""
         del pl_module
-        # With several GPUs this is another process, which must not raise: what it raises would
-        # arrive as an error of the launcher.
+        # With several GPUs this runs in another process, whose exceptions would be reported as
+        # errors of the launcher.
         if _lost(trainer) is not None:
             trainer.should_stop = True
 
 
 def check_losses(trainer: lightning.Trainer) -> None:
-    """See that the losses of the last epoch are numbers; raises TrainingError."""
+    """Raise TrainingError if a loss of the last epoch is not finite."""
     lost = _lost(trainer)
     if lost is not None:
         raise TrainingError(

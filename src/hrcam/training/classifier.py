@@ -1,4 +1,4 @@
-"""Train a classifier, deterministically by seed, and as if never interrupted where it was."""
+"""Train a classifier, reproducibly by seed, with exact resumption after an interruption."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ from hrcam.training.config import Hardware
 from hrcam.training.images import Draws, ImageDataset
 from hrcam.training.joint import JointNetwork
 
-# Small cohorts have noisy labels and noisy steps: soft targets and averaged weights.
+# For small cohorts, with noisy labels and gradients: label smoothing and weight averaging.
 _SMOOTHING = 0.1
 _DECAY = 0.99
 _WEIGHT_DECAY = 0.05
@@ -39,7 +39,7 @@ _BEST, _LAST = "best.ckpt", "last.ckpt"
 
 
 class Classifier(lightning.LightningModule):
-    """A network with weighted cross-entropy, AdamW and one cycle of the learning rate."""
+    """A network with weighted cross-entropy, AdamW and a one-cycle learning rate."""
 
     class_weights: torch.Tensor
 
@@ -52,7 +52,7 @@ class Classifier(lightning.LightningModule):
         self._learning_rate, self._seed = learning_rate, seed
 
     def on_train_epoch_start(self) -> None:
-        """Seed what the network itself draws, as dropout does, by the epoch."""
+        """Seed random layers of the network, as dropout, by the epoch."""
         lightning.seed_everything(self._seed + self.current_epoch, verbose=False)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
@@ -80,7 +80,7 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
-        """Log the loss, in which classes count alike, of a batch."""
+        """Log the loss of a batch, with equal weights of classes."""
         images, labels = batch
         losses = functional.cross_entropy(self.network(images), labels, reduction="none")
         weights = self.class_weights[labels]
@@ -88,7 +88,7 @@ class Classifier(lightning.LightningModule):
         self.log("validation_loss", loss, prog_bar=True, sync_dist=True, batch_size=len(images))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimiser and its schedule."""
+        """Return the optimiser and its learning-rate schedule."""
         optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=self._learning_rate, weight_decay=_WEIGHT_DECAY
         )
@@ -125,49 +125,49 @@ def train_classifier(
     Parameters
     ----------
     network
-        From images to logits; it ends in evaluation mode, on the CPU.
+        Network from images to logits. Afterwards it is in evaluation mode, on the CPU.
     data
-        Images of one shape with class indices. Classes count alike in the loss, however many
-        images each has.
+        Images of one shape with class indices. All classes have the same weight in the loss,
+        independent of their numbers of images.
     epochs, batch_size, learning_rate
-        Of AdamW with one cycle of the learning rate, of which this is the largest.
+        Epochs, batch size and peak learning rate of AdamW with a one-cycle schedule.
     validation, patience
-        Images on which the loss is watched: training stops after ``patience`` epochs without
-        improvement, and the network gets its best weights. Needs ``checkpoints``.
+        Images for early stopping: training stops after ``patience`` epochs without a lower loss,
+        and the network gets its best weights. Needs ``checkpoints``.
     checkpoints
-        Folder for the state of the training; where it holds one, the training goes on from
-        there, and ends as it would have without the interruption.
+        Folder for the state of the training. If it has one, the training resumes from it, with
+        the same result as without interruption.
     hardware
-        Where to compute.
+        Devices and precision.
     seed
-        Of the order of the images and of every random choice in network and transforms.
+        Random seed of the order of images, the network and the transforms.
     progress
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
 
     Raises
     ------
     TrainingError
-        If a loss, of the training or of the validation images, becomes infinite or not a number.
+        If a loss of the training or validation images is infinite or NaN.
     """
     hardware = hardware or Hardware()
     frequencies = torch.bincount(data.labels).float()
     weights = len(data) / (len(frequencies) * frequencies.clamp_min(1))
-    # Convolutions are two to three times as fast in this layout on a CPU.
+    # On a CPU, convolutions are two to three times faster in this memory format.
     for kind, layout in _LAYOUTS.items():
         if any(isinstance(module, kind) for module in network.modules()):
             network.to(memory_format=layout)  # type: ignore[call-overload]
-    # Lightning makes the copy before it moves the network, and would leave it on the CPU; with
-    # several GPUs, which have numbers of their own, it does.
+    # Lightning copies the network before it moves it, so the copy needs a device. With several GPUs
+    # each process has its own device, and the copy stays on the CPU.
     averaged_on = hardware.device if hardware.devices == 1 else None
     callbacks: list[Callback] = [
         WeightAveraging(averaged_on, multi_avg_fn=_average),
         StopAtDivergence(),
     ]
     if checkpoints is not None:
-        watched = None if validation is None else "validation_loss"
+        monitored = None if validation is None else "validation_loss"
         callbacks += [
             History(checkpoints.parent / HISTORY),
-            ModelCheckpoint(checkpoints, Path(_BEST).stem, watched, save_last=True, save_top_k=1),
+            ModelCheckpoint(checkpoints, Path(_BEST).stem, monitored, save_last=True, save_top_k=1),
         ]
     if validation is not None and patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=patience))
@@ -176,12 +176,12 @@ def train_classifier(
         data,
         batch_size,
         sampler=Draws(len(data), seed),
-        # A last batch of one image has no variance, which batch norms need.
+        # A last batch of one image has no variance, which batch normalisation needs.
         drop_last=len(data) > batch_size,
         num_workers=loaders,
         persistent_workers=loaders > 0,
     )
-    watch = None if validation is None else DataLoader(validation, batch_size)
+    validation_loader = None if validation is None else DataLoader(validation, batch_size)
     with _quiet():
         trainer = _trainer(
             hardware,
@@ -194,7 +194,7 @@ def train_classifier(
             trainer.fit(
                 Classifier(network, learning_rate, weights, seed),
                 loader,
-                watch,
+                validation_loader,
                 ckpt_path=_resumed(checkpoints),
             )
         except SIGTERMException as stopped:
@@ -211,12 +211,12 @@ def train_classifier(
 
 
 def check_hardware(hardware: Hardware) -> None:
-    """See that the devices are there and take the precision, before anything is begun.
+    """Check that the devices exist and support the precision, before training starts.
 
     Raises
     ------
     InputError
-        If not, with what Lightning says.
+        If not, with the message of Lightning.
     """
     with _quiet():
         _trainer(hardware, enable_progress_bar=False)
@@ -246,14 +246,14 @@ def _trainer(hardware: Hardware, **options: Any) -> lightning.Trainer:
 def _average(
     averaged: Sequence[torch.Tensor], current: Sequence[torch.Tensor], steps: torch.Tensor | int
 ) -> None:
-    """Move averages towards the current values; faster at first, to forget the random start."""
+    """Update exponential averages in place; faster at first, to forget the initial weights."""
     decay = min(_DECAY, (1 + int(steps)) / (10 + int(steps)))
     for mean, value in zip(averaged, current, strict=True):
         mean.copy_(value + (mean - value) * decay)
 
 
 def _loaders(hardware: Hardware) -> int:
-    """Return the number of processes that change images while a GPU computes."""
+    """Return the number of processes that transform images while a GPU computes."""
     if hardware.device.type == "cpu":
         return 0
     return hardware.workers or min(8, os.cpu_count() or 1)
@@ -283,7 +283,7 @@ def _load_best(network: nn.Module, path: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Lightning's notes on devices and loaders, which are chosen on purpose here."""
+    """Silence Lightning's messages about devices and data loaders."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Train on a cohort in files: check, prepare, split, train every fold, score."""
+"""Train on a cohort of files: check, prepare, split, train each fold, and score."""
 
 import logging
 import shutil
@@ -16,9 +16,9 @@ from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
 from hrcam.preparation import augmentation, choose_preparation
-from hrcam.training.class_roles import positive_class, reference_class
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.default_classes import positive_class, reference_class
 from hrcam.training.fold import check_network, train_fold
 from hrcam.training.run import Run
 from hrcam.training.run_summary import write_summary
@@ -27,22 +27,22 @@ from hrcam.training.samples import prepare_samples
 logger = logging.getLogger(__name__)
 
 STEPS = 2400
-"""Steps of the optimiser in a training whose number of epochs is not given."""
+"""Approximate number of optimiser steps if the number of epochs is not given."""
 _FEWEST, _MOST = 10, 100
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What came out of a training.
+    """Result of a training.
 
     Attributes
     ----------
     run
         The finished run.
     metrics
-        As in its ``metrics.json``.
+        Content of its ``metrics.json``.
     problems
-        Everything that the checks found; the refused scans among it were left out.
+        All problems that the checks found; refused scans were left out.
     """
 
     run: Run
@@ -62,42 +62,42 @@ def train_cohort(
 ) -> TrainingReport:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
-    Where the table has its own split, there is one fold: trained on "train", stopped by
-    "validation" (carved out of "train" where there is none) and scored on "test". Interrupted,
-    even killed, the same call goes on where it was and ends with the same result.
+    If the table has its own split, there is one fold: trained on "train", with early stopping on
+    "validation" (a part of "train" if there is none), and scored on "test". If interrupted or
+    killed, repeat the call to resume; the result is the same.
 
     Parameters
     ----------
     cohort
-        As `hrcam.cohort.open_cohort` finds it; every scan needs a label.
+        A cohort from `hrcam.cohort.open_cohort`; every scan needs a label.
     out
         Folder of the run: new, empty, or of the same cohort and configuration.
     config
-        What changes the result; None for the defaults.
+        Options that change the result; None for the defaults.
     hardware
-        Where to compute; may differ from start to start.
+        Devices and precision; may differ when a run is resumed.
     skip_bad
-        Leave out scans that the checks refuse, instead of refusing to start.
+        Leave out refused scans instead of raising an error.
     on_checked
-        Called with what the checks found, before training begins.
+        Called with the result of the checks, before training starts.
     progress
-        Show bars on a terminal.
+        Show progress bars on a terminal.
 
     Returns
     -------
     TrainingReport
-        The folder then holds ``config.json``, ``preparation.json``, ``fingerprint.json``,
+        The folder then has ``config.json``, ``preparation.json``, ``fingerprint.json``,
         ``refused.tsv``, ``splits.tsv``, a folder per fold, ``predictions.tsv``,
         ``metrics.json`` and, last, ``manifest.json``.
 
     Raises
     ------
     RefusedScansError
-        If the checks refuse scans, unless ``skip_bad``; lists them.
+        If the checks refuse scans, unless ``skip_bad``; the error lists them.
     InputError
-        If the cohort cannot be split or learnt from, or the folder holds something else.
+        If the cohort cannot be split or trained on, or the folder has other content.
     TrainingError
-        If a loss becomes infinite or not a number.
+        If a loss is infinite or NaN.
     """
     folder, config, hardware = Path(out), config or TrainingConfig(), hardware or Hardware()
     check_hardware(hardware)
@@ -148,7 +148,7 @@ def train_cohort(
         if done[number - 1]:
             logger.info("fold %d of %d is done", number, len(folds))
             continue
-        logger.info("fold %d of %d: %d scans to learn from", number, len(folds), len(fold.train))
+        logger.info("fold %d of %d: %d training scans", number, len(folds), len(fold.train))
         train_fold(
             fold_folder(folder, number),
             fold,
@@ -178,7 +178,7 @@ def train_cohort(
 
 
 def epochs_for(images: int, batch_size: int) -> int:
-    """Return the number of epochs that take about `STEPS` steps, within 10 to 100."""
+    """Return the number of epochs for about `STEPS` steps, from 10 to 100."""
     return min(_MOST, max(_FEWEST, ceil(STEPS / max(1, images // batch_size))))
 
 

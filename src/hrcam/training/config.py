@@ -1,4 +1,4 @@
-"""What a training run is asked to do; everything here changes the result, and is written down."""
+"""Options of a training run: those that change the result, which are recorded, and the hardware."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,54 +7,55 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 HeadKind = Literal["labels", "logits", "joint"]
-"""How HR-CAM's head is learnt.
+"""Target of the HR-CAM head.
 
-``"labels"``: the paper's way: the CNN is trained and frozen, then the head learns the labels.
-``"logits"``: the CNN is trained and frozen, then the head learns to stand in for its logits.
+``"labels"``: the head is fitted to the labels, with a trained and frozen CNN, as published.
+``"logits"``: the head is fitted to the logits of a trained and frozen CNN.
 ``"joint"``: CNN and head are one network, trained together with a loss per level.
 """
 
 
 class TrainingConfig(BaseModel):
-    """Choices of a run.
+    """Options of a run that change its result.
 
     Attributes
     ----------
     network
         A name of `hrcam.training.network.NETWORKS`.
     weights
-        Local file with weights to start from, of the same network.
+        Local file with initial weights of the same network.
     head
-        How HR-CAM's head is learnt.
+        Target of the HR-CAM head.
     folds
-        Of the cross-validation; not used where the table has its own split.
+        Number of cross-validation folds; ignored if the table has its own split.
     validation
-        Share of the training subjects that decide when to stop; 0 trains to the end.
+        Fraction of the training subjects for early stopping; 0 for none.
     epochs
-        Most passes over the training images; None for about `STEPS` steps.
+        Largest number of epochs; None for about `STEPS` steps.
     patience
-        Epochs without a lower loss on the validation images before training stops; None for half
-        of the epochs: while the learning rate is high, losses go up and down.
+        Epochs without a lower validation loss before training stops; None for half of the
+        epochs, because losses fluctuate while the learning rate is high.
     batch_size, learning_rate
-        Of AdamW with one cycle of the learning rate, of which this is the largest.
+        Batch size and peak learning rate of AdamW with a one-cycle schedule.
     shape, spacing
-        Of the network's grid, in voxels and mm; None to choose from the cohort.
+        Shape and spacing of the grid, in voxels and mm; None to choose them from the cohort.
     positive
-        Of two classes the one that sensitivity is of; None for the one whose name is not that of
-        controls, or else the last in the alphabet.
+        Positive class of two; None for the class without the name of a control group, or else
+        the last in alphabetical order.
     reference
-        Class that maps compare the others with, where there are more than two; None for the one
-        that is named as controls, or else to choose from the images.
+        Reference class, with which maps compare the others; None for the class with the name of
+        a control group, or else to choose from the images.
     suffix
-        Of the images of a BIDS data set, as "T1w"; what maps are made of unless told otherwise.
+        Suffix of the images of a BIDS dataset, e.g. "T1w"; also the default for mapping.
     space, desc
-        Of BIDS derivatives, likewise.
+        Entities of BIDS derivatives; also the defaults for mapping.
     group_by
-        Regular expression that names the participant in the name of an image, likewise.
+        Regular expression that names the participant in the name of an image; also the default
+        for mapping.
     bootstrap
-        Refits of the head, for the standard deviation of maps.
+        Number of bootstrap refits of the head, for the standard deviation of maps.
     seed
-        Of everything random.
+        Random seed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,16 +82,16 @@ class TrainingConfig(BaseModel):
 
 
 class Hardware(BaseModel):
-    """Where a run computes; may differ from one start of a run to the next.
+    """Devices and precision of a run; may differ when a run is resumed.
 
     Attributes
     ----------
     accelerator, devices
-        As Lightning takes them: "auto", "cpu", "gpu", "mps"...; a number of devices.
+        Accelerator of Lightning ("auto", "cpu", "gpu", "mps", ...) and number of devices.
     precision
-        As Lightning takes it; "auto" for 16-bit mixed on a GPU and 32-bit elsewhere.
+        Precision of Lightning; "auto" for 16-bit mixed on a GPU and 32-bit otherwise.
     workers
-        Processes that decode and prepare images; None for one per core.
+        Number of processes that read images; None for one per core.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,6 +103,6 @@ class Hardware(BaseModel):
 
     @property
     def device(self) -> torch.device:
-        """Where HR-CAM is fitted and maps: on a CUDA GPU if there is one that may be used."""
+        """Device for fitting and mapping: a CUDA GPU if available and allowed."""
         gpu = self.accelerator != "cpu" and torch.cuda.is_available()
         return torch.device("cuda" if gpu else "cpu")

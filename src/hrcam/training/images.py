@@ -1,4 +1,4 @@
-"""Images for training: drawn in an order and with changes that depend on seed and epoch alone."""
+"""Training images, in an order and with augmentation that depend only on seed and epoch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -12,17 +12,17 @@ from torch.utils.data import Dataset, Sampler
 from hrcam.errors import InputError
 
 Transform = Callable[[torch.Tensor, int], torch.Tensor]
-"""Changes an image (C, *spatial) at random; the same for the same whole number."""
+"""Random transform of an image (C, *spatial), determined by an integer."""
 
-# Seeds of draws: what numpy's legacy generators, and so MONAI's transforms, take.
+# Range of seeds that numpy's legacy generators, and MONAI's transforms, accept.
 _DRAWS = 2**32
 
 
 class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
     """Images (N, C, *spatial) with labels (N,).
 
-    Its keys are indices, for images as they are, or pairs of an index and a draw, for images
-    changed by ``transform``.
+    Keys are indices, for original images, or pairs of an index and a seed, for images transformed
+    by ``transform``.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         self._indices: NDArray[np.int64] = np.arange(len(labels))
 
     def subset(self, indices: NDArray[np.int64]) -> Self:
-        """Return the data set of some of the images, which are not copied."""
+        """Return a dataset of some of the images, without copying them."""
         part = copy(self)
         part._indices = self._indices[indices]
         return part
@@ -59,23 +59,23 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         place = int(self._indices[index])
         image = torch.from_numpy(np.array(self._images[place]))
         if draw is not None and self._transform is not None:
-            # Subclasses, as MONAI's transforms may return, would slow every layer of the network.
+            # Tensor subclasses, which MONAI's transforms may return, would slow down every layer.
             image = torch.as_tensor(self._transform(image, draw)).as_subclass(torch.Tensor)
         return image, int(self._labels[place])
 
 
 class Draws(Sampler[tuple[int, int]]):
-    """Every image once, shuffled, each with a draw for its transform.
+    """Samples every image once, shuffled, with a seed for its transform.
 
-    Order and draws depend on the seed and the epoch alone, so that a training that was
-    interrupted goes on as if it had not been.
+    Order and seeds depend only on the seed and the epoch, so that an interrupted training can
+    resume exactly.
     """
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; Lightning calls this."""
+        """Set the epoch; called by Lightning."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -83,7 +83,7 @@ class Draws(Sampler[tuple[int, int]]):
         return self._count
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield pairs of an index and a draw."""
+        """Yield pairs of an index and a seed."""
         generator = np.random.default_rng([self._seed, self._epoch])
         order = generator.permutation(self._count)
         draws = generator.integers(_DRAWS, size=self._count)

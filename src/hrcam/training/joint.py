@@ -1,4 +1,4 @@
-"""CNN and HR-CAM head as one network, trained together with a loss per level."""
+"""A CNN and its HR-CAM head as one network, trained with a loss per level."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ from hrcam.levels.operators import pool
 
 
 class JointNetwork(nn.Module):
-    """The logits of a head over all levels of a CNN, in place of the CNN's own last layer.
+    """A CNN whose logits are a linear head over all its levels, instead of its last layer.
 
-    Each level's pooled features, standardised, give logits of their own; their weighted sum is
-    the network's logit. So the logit is linear in all pooled features, as HR-CAM's is, and its
-    evidence is exact. A loss per level (deep supervision; Lee et al., AISTATS 2015) makes every
-    resolution tell the classes apart on its own.
+    The standardised pooled features of each level give logits; their weighted sum is the logit of
+    the network. The logit is linear in all pooled features, as that of HR-CAM, so its evidence is
+    exact. A loss per level (deep supervision; Lee et al., AISTATS 2015) makes each resolution
+    discriminative.
 
     Parameters
     ----------
     network
-        Any CNN; its own logits are not used.
+        A CNN; its own logits are not used.
     levels
-        Where to read it, as `hrcam.find_levels` returns them.
+        Its levels, from `hrcam.find_levels`.
     classes
         Number of logits.
     """

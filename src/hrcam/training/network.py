@@ -1,4 +1,4 @@
-"""Networks by name: the project's small one and MONAI's."""
+"""Networks by name: a small CNN, and networks of MONAI."""
 
 import pickle
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from hrcam.networks import SmallCNN
 
 Builder = Callable[[tuple[int, ...], int, int], nn.Module]
 
-# Widths of the blocks, for 2D and 3D: a volume has a hundred times the voxels of a slice.
+# Channels of the blocks, in 2D and 3D; fewer in 3D, where images have about 100 times more voxels.
 _SMALL = {2: (16, 32, 64, 96, 128), 3: (8, 16, 32, 64, 96)}
-# Lesions in volumes of 48³ are learnt better with few positions in the last level, of which the
-# network takes the mean; on the hippocampus, fewer than these along the longest axis spoil maps.
+# Few positions in the last level, whose mean the network takes, help to learn small lesions (in
+# volumes of 48³); fewer than these along the longest axis made maps worse (on the hippocampus).
 _FEWEST_POSITIONS = 3
 
 
@@ -44,7 +44,7 @@ def _densenet(name: str) -> Builder:
 
 
 def _efficientnet(name: str) -> Builder:
-    # Pretrained is the default there, and would download.
+    # MONAI's default, pretrained weights, would need a download.
     return lambda shape, channels, classes: _monai(
         "EfficientNetBN",
         model_name=name,
@@ -86,22 +86,22 @@ NETWORKS: dict[str, Builder] = {
 def build_network(
     name: str, shape: tuple[int, ...], channels: int, classes: int, weights: Path | None = None
 ) -> nn.Module:
-    """Build a network and, if asked, start it from weights in a local file.
+    """Build a network, optionally with initial weights from a local file.
 
     Parameters
     ----------
     name
-        One of `NETWORKS`.
+        A key of `NETWORKS`.
     shape, channels, classes
-        Shape of the images' grid, with 2 or 3 axes; their channels; number of logits.
+        Shape of the grid, with 2 or 3 axes; number of image channels; number of logits.
     weights
-        A safetensors file, or a file of ``torch.save`` with tensors alone. Tensors of a last
-        layer for other classes, and of a first layer for other channels, start anew.
+        A safetensors file, or a file of ``torch.save`` with only tensors. A first layer for other
+        channels and a last layer for other classes keep their random weights.
 
     Raises
     ------
     InputError
-        If there is no such network, or the weights are of another one.
+        If the network does not exist, or the weights are of another network.
     """
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}: use one of {', '.join(NETWORKS)}")
@@ -150,7 +150,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        # Tensors alone: a file that could run code when it is opened is refused.
+        # Only tensors: a file that could run code on loading is refused.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The prepared images of a cohort, on disk and memory-mapped, with their labels and groups."""
+"""The prepared images of a cohort, memory-mapped from disk, with their labels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from hrcam.preparation import Preparation
 
 @dataclass(frozen=True)
 class Samples:
-    """What is learnt from.
+    """Prepared images with their scans and labels.
 
     Attributes
     ----------
     scans
-        The scans, all with a label.
+        Scans, all with a label.
     images
-        Prepared, shape (N, C, *grid), memory-mapped.
+        Prepared images, shape (N, C, *grid), memory-mapped.
     labels
         Class indices, shape (N,).
     """
@@ -33,7 +33,7 @@ class Samples:
     labels: NDArray[np.int64]
 
     def indices(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return the places of scans, by name, in order."""
+        """Return the indices of scans by name, in the given order."""
         places = {scan.name: index for index, scan in enumerate(self.scans)}
         return np.array([places[name] for name in names], dtype=np.int64)
 
@@ -47,7 +47,7 @@ def prepare_samples(
     workers: int | None = None,
     progress: bool = False,
 ) -> Samples:
-    """Decode and prepare every scan once, or take what an earlier start has prepared.
+    """Decode and prepare every scan once, or load the array of an earlier call.
 
     Parameters
     ----------
@@ -56,13 +56,13 @@ def prepare_samples(
     classes
         Names of the classes, in the order of their indices.
     preparation
-        From an image to the network's grid.
+        Preparation for the network's grid.
     path
-        Of the array on disk, ``.npy``; it appears once it is complete.
+        Path of the array, ``.npy``; written atomically.
     workers
-        Threads; None for one per core.
+        Number of threads; None for one per core.
     progress
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
     """
     if not path.is_file():
         shape = (len(scans), preparation.in_channels, *preparation.shape)
@@ -92,7 +92,7 @@ def _prepared(
     def prepare(scan: Scan) -> NDArray[np.float32]:
         return preparation.apply(read_scan(scan)).voxels
 
-    # Threads: decoding and resampling leave Python's lock, and processes would import MONAI each.
+    # Threads, because decoding and resampling release the GIL, and each process would import MONAI.
     parallel = Parallel(n_jobs=workers or -1, prefer="threads", return_as="generator")
     results: Iterator[NDArray[np.float32]] = parallel(delayed(prepare)(scan) for scan in scans)
     return results

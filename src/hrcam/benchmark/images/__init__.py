@@ -1,1 +1,1 @@
-"""The images of a fold that a benchmark measures: seen and unseen, read and prepared."""
+"""The images that a benchmark measures."""

@@ -1,4 +1,4 @@
-"""Which unseen images of a cohort are measured: some with a mask, and some without a lesion."""
+"""Select the unseen images that a unit measures: some with a lesion, and some without."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, generate_binary_structure
 
 from hrcam.benchmark.cohorts import OpenedCohort, lesion_free_classes
-from hrcam.benchmark.images.unseen import FoldImages, unseen_images
+from hrcam.benchmark.images.fold_images import FoldImages, unseen_images
 from hrcam.benchmark.unit_runs import UnitRuns
 from hrcam.cohort import Scan
 from hrcam.cohort.image import Image
@@ -27,17 +27,17 @@ _SURROUNDINGS = 5
 
 @dataclass(frozen=True)
 class MeasuredImages:
-    """Unseen images of a unit, by fold; each scan in one of them at most.
+    """Unseen images of a unit, by fold; each scan at most once.
 
     Attributes
     ----------
     lesions
         Images whose mask is not empty, with their true classes.
     lesion_free
-        Images without a lesion; their class is the one of those with lesions that the CNN finds
-        most likely: what would have to be explained if it were wrong.
+        Images without a lesion. Their class is the most probable one with lesions, to measure
+        false positives.
     nigra
-        Masks of the substantia nigra, by scan, of patients whose class the CNN tells correctly.
+        Masks of the substantia nigra, by scan, of correctly classified patients.
     """
 
     lesions: tuple[FoldImages, ...]
@@ -46,7 +46,7 @@ class MeasuredImages:
 
     @property
     def groups(self) -> dict[str, str]:
-        """What must not be on both sides of a split, by scan."""
+        """Group of each scan, which is not split."""
         return {
             scan.name: scan.group
             for images in (*self.lesions, *self.lesion_free)
@@ -55,7 +55,7 @@ class MeasuredImages:
 
     @property
     def by_fold(self) -> list[FoldImages]:
-        """All of them, each fold's together."""
+        """All images, merged by fold."""
         folds: dict[int, list[FoldImages]] = {}
         for images in (*self.lesions, *self.lesion_free):
             folds.setdefault(images.fold, []).append(images)
@@ -72,7 +72,7 @@ class MeasuredImages:
 
 
 def check_masks(opened: OpenedCohort) -> None:
-    """See that there can be something to score, before hours of training; raises InputError."""
+    """Raise InputError, before training, if too few test scans have a mask."""
     _check_subjects(
         opened,
         [
@@ -84,17 +84,17 @@ def check_masks(opened: OpenedCohort) -> None:
 
 
 def choose_images(opened: OpenedCohort, runs: UnitRuns, device: torch.device) -> MeasuredImages:
-    """Choose and read the images that a unit is measured on.
+    """Select and read the images that a unit measures.
 
-    Which they are depends on the scans' names alone, so that all seeds of a cohort with a test
-    split measure the same.
+    The selection depends only on the scans' names, so that all seeds of a cohort with a test split
+    measure the same images.
 
     Raises
     ------
     InputError
-        If fewer than two subjects that were not trained on have a mask: nothing can be scored.
+        If fewer than two unseen subjects have a mask with a lesion.
     """
-    most = opened.plan.effort.images
+    most = opened.plan.sizes.images
     predicted = {one.scan: one.predicted for one in runs.logits.predictions}
     tested = [scan for scan in opened.cohort.scans if scan.name in predicted]
     healthy = lesion_free_classes(opened.cohort.scans)
@@ -127,8 +127,8 @@ def choose_images(opened: OpenedCohort, runs: UnitRuns, device: torch.device) ->
     )
 
 
-def part_of(images: FoldImages, places: Sequence[int]) -> FoldImages:
-    """Return some of a fold's images, in the order of their places."""
+def subset(images: FoldImages, places: Sequence[int]) -> FoldImages:
+    """Return the images at some indices, in the given order."""
     return FoldImages(
         images.fold,
         tuple(images.scans[place] for place in places),
@@ -138,10 +138,10 @@ def part_of(images: FoldImages, places: Sequence[int]) -> FoldImages:
     )
 
 
-def some_images(folds: Sequence[FoldImages], most: int) -> list[FoldImages]:
-    """Return at most so many images; which ones depends on the scans' names and groups alone.
+def sample_images(folds: Sequence[FoldImages], most: int) -> list[FoldImages]:
+    """Return at most so many images, selected by the scans' names and groups alone.
 
-    Of each group one, then of each another, and so on: two groups give two to compare.
+    One of each group first, then a second of each, and so on.
     """
     everyone = _shuffled(scan for images in folds for scan in images.scans)
     taken: Counter[str] = Counter()
@@ -153,14 +153,14 @@ def some_images(folds: Sequence[FoldImages], most: int) -> list[FoldImages]:
     places = [
         [place for place, scan in enumerate(images.scans) if scan.name in names] for images in folds
     ]
-    return [part_of(images, some) for images, some in zip(folds, places, strict=True) if some]
+    return [subset(images, some) for images, some in zip(folds, places, strict=True) if some]
 
 
 def subjects_table(scans: Iterable[Scan], measured: MeasuredImages) -> pd.DataFrame:
-    """Return one row per tested scan: how large its lesion is, and how it stands out.
+    """Return one row per test scan, with the size and contrast of its lesion.
 
-    Sizes and contrasts are of the images that were measured, and NaN for others; without a lesion
-    the size is 0. ``has_mask`` says who has a lesion in a mask, and was measured.
+    They are NaN for images that were not measured; without a lesion the size is 0. ``has_mask`` is
+    true for measured images with a lesion.
     """
     masks = {
         scan.name: mask
@@ -190,10 +190,10 @@ def subjects_table(scans: Iterable[Scan], measured: MeasuredImages) -> pd.DataFr
 
 
 def lesion_contrast(image: Image, mask: NDArray[np.bool_]) -> float:
-    """Return how far a lesion's mean is from that of the 5 voxels around it.
+    """Return the difference of the means in a lesion and in the 5 voxels around it.
 
-    In standard deviations of the image; of several channels the largest. NaN where nothing is
-    around the lesion, or the image is constant.
+    In standard deviations of the image; the largest over channels. NaN if nothing surrounds the
+    lesion, or the image is constant.
     """
     structure = generate_binary_structure(mask.ndim, mask.ndim)
     around = binary_dilation(mask, structure, iterations=_SURROUNDINGS) & ~mask
@@ -229,7 +229,7 @@ def _by_name(scans: Iterable[Scan]) -> tuple[Scan, ...]:
 def _as_diseased(
     run: Run, images: FoldImages, diseased: list[str], device: torch.device
 ) -> FoldImages:
-    """Set each image's class to the likeliest of those with lesions."""
+    """Set each image's class to the most probable one with lesions."""
     columns = torch.tensor([run.classes.index(name) for name in diseased])
     model = run.explainer(images.fold).model.to(device)
     with torch.no_grad():

@@ -1,1 +1,1 @@
-"""What is measured of a fold's network and its maps, one module a measurement."""
+"""The measurements of maps and networks, one module each."""

@@ -1,13 +1,13 @@
-"""Methods that look at voxels instead of feature maps, by captum: the `benchmark` extra."""
+"""Voxel attribution methods, by captum from the `benchmark` extra."""
 
 from importlib.util import find_spec
 
 import torch
 from torch import nn
 
-from hrcam.benchmark.contest import Variant
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError
-from hrcam.evaluation.draws import generator_of
+from hrcam.evaluation.random_numbers import generator_of
 
 INTEGRATED_GRADIENTS = Variant("Integrated gradients")
 SMOOTHGRAD = Variant("SmoothGrad")
@@ -21,7 +21,7 @@ _AT_ONCE = 16
 
 
 def check_captum() -> None:
-    """See that captum is installed, before anything is begun; raises InputError."""
+    """Raise InputError if captum is not installed."""
     if find_spec("captum") is None:
         raise InputError(
             "captum is not installed, and Integrated gradients, SmoothGrad and Occlusion come "
@@ -34,20 +34,20 @@ def attribution_maps(
 ) -> dict[Variant, torch.Tensor]:
     """Map images with Integrated gradients, SmoothGrad and Occlusion.
 
-    What is taken away becomes 0, the mean of the image's foreground. Absolute values of the first
-    two are summed over channels; Occlusion is signed: how much the logit falls where a window,
-    half of which overlaps the next, is covered.
+    The baseline is 0, the mean of the image's foreground. Absolute values of the first two are
+    summed over channels; Occlusion is signed, the fall of the logit when a window is covered, with
+    an overlap of one half.
 
     Parameters
     ----------
     model
-        From images to logits, in evaluation mode.
+        Network from images to logits, in evaluation mode.
     images
         Shape (B, C, *spatial), on the model's device.
     classes
-        The class to explain of each image, (B,).
+        Classes to explain, (B,).
     seed
-        Of SmoothGrad's noise; the same for an image in any batch.
+        Random seed of SmoothGrad's noise, which does not depend on the batch.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""HR-CAM and two rivals as functions of a network, for tests that change the network."""
+"""HR-CAM and two rivals as functions of a network, for tests with other networks."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from hrcam.baselines import GradCAM, GradientMethod, LayerCAM
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
 from hrcam.errors import HRCAMWarning
-from hrcam.evaluation.methods import Explain, maps_of
+from hrcam.evaluation.checked_inputs import Explain, maps_of
 from hrcam.explainer import HRCAM
 from hrcam.sanity.batched_maps import batch_size, in_batches, patterns_of
 
@@ -36,7 +36,7 @@ def hrcam_methods(explainer: HRCAM) -> dict[str, Explain]:
 def all_methods(explainer: HRCAM) -> dict[str, Explain]:
     """Return HR-CAM's maps, and those of the rivals at the coarsest level of its network.
 
-    The coarsest level is the last: where Grad-CAM is read unless somebody chooses another.
+    The coarsest level is the last layer, the usual choice for Grad-CAM.
     """
     model, last = explainer.model, explainer.levels[0].name
     return hrcam_methods(explainer) | {
@@ -46,7 +46,7 @@ def all_methods(explainer: HRCAM) -> dict[str, Explain]:
 
 
 def variants_of(explainer: HRCAM) -> dict[str, Variant]:
-    """Return what each of `all_methods` is called in tables."""
+    """Return the variant of each of `all_methods`."""
     last = explainer.levels[0].name
     return {name: Variant(name) for name in (PATTERN, EVIDENCE)} | {
         rival.name: Variant(rival.name, last) for rival in _RIVALS
@@ -61,18 +61,18 @@ def maps_by_method(
 
 
 def refitted(explainer: HRCAM, model: nn.Module, images: FoldImages, seed: int) -> HRCAM:
-    """Fit HR-CAM anew, to another network.
+    """Refit HR-CAM to another network.
 
     Parameters
     ----------
     explainer
-        Whose target is taken; left as it is.
+        Explainer with the target of the fit; not modified.
     model
-        The network, whose levels are found anew.
+        The network; its levels are found again.
     images
-        To fit on, in their order.
+        Images for the fit.
     seed
-        Of the folds that choose the head's penalty.
+        Random seed of the folds for the head's penalty.
     """
     device = next(model.parameters()).device
     size = batch_size(images.voxels(0, 1))
@@ -81,7 +81,7 @@ def refitted(explainer: HRCAM, model: nn.Module, images: FoldImages, seed: int) 
         for start in range(0, len(images.scans), size)
     ]
     with warnings.catch_warnings():
-        # That a network with random weights hardly predicts is what is tested.
+        # A network with random weights is expected to predict poorly.
         warnings.simplefilter("ignore", HRCAMWarning)
         return HRCAM(model).fit(
             batches,

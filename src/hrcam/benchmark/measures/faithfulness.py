@@ -1,4 +1,4 @@
-"""Faithfulness of maps, beside that of blurred copies, and of maps made without the model."""
+"""Faithfulness of maps, of blurred copies, and of model-free maps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.measurement import Measurement
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError
+from hrcam.evaluation.checked_inputs import Classifier
 from hrcam.evaluation.faithfulness import FaithfulnessScores, control_maps, faithfulness
-from hrcam.evaluation.methods import Classifier
 from hrcam.evaluation.perturbation import Perturbation
 
 MEASURES = ("insertion", "deletion", "logit_drop")
 BLURRED = " (blurred)"
-"""What is added to a method's name for the blurred copies of its maps."""
+"""Suffix of a method's name for blurred copies of its maps."""
 
 
 def measure_faithfulness(
@@ -27,30 +27,29 @@ def measure_faithfulness(
     *,
     seed: int,
 ) -> list[Measurement]:
-    """Score maps by what the model says of images without the voxels that they name.
+    """Score maps by the model's output for images without their highest voxels.
 
-    One image by one method takes about 130 runs of the network, half of them for the blurred
-    copy.
+    One image by one method takes about 130 forward passes, half of them for the blurred copy.
 
     Parameters
     ----------
     model
-        Images to logits; a module is left as it was.
+        From images to logits; not modified.
     images
-        Prepared, shape (B, C, *spatial), on the model's device.
+        Prepared images, shape (B, C, *spatial), on the model's device.
     classes
-        What the maps explain, shape (B,).
+        Classes that the maps explain, shape (B,).
     names
-        Of the images' subjects.
+        Names of the images' subjects.
     maps
-        Each variant's, shape (B, *spatial), on the network's grid.
+        Maps of each variant, shape (B, *spatial), on the network's grid.
     seed
-        Of the random maps, and of the order among voxels of the same value.
+        Random seed of random maps and of the order of tied voxels.
 
     Returns
     -------
     ``insertion`` (larger is better), ``deletion`` (smaller) and ``logit_drop`` (larger) of every
-    variant, of its blurred copy, whose method is called so, and once of "random" and "centre".
+    variant, of its blurred copy, and once of "random" and "centre".
 
     Raises
     ------
@@ -73,7 +72,7 @@ def measure_faithfulness(
         controls = control_maps(images, stack.to(images.device), seed)
         measure(variant, stack.to(images.device))
         measure(replace(variant, method=f"{variant.method}{BLURRED}"), controls["blurred"])
-    # Neither depends on the method, so those of the last serve for all.
+    # Neither depends on the method.
     for name in ("random", "centre"):
         measure(Variant(name), controls[name])
     return measurements

@@ -1,4 +1,4 @@
-"""Where maps point, image by image: scored as they are made, since all would fill the memory."""
+"""Localisation scores, computed image by image because all maps would not fit in memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -7,26 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hrcam.benchmark.contest import Variant
-from hrcam.benchmark.images.measured import MeasuredImages, part_of
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
+from hrcam.benchmark.images.measured import MeasuredImages, subset
 from hrcam.benchmark.measurement import Measurement
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError
 from hrcam.evaluation.lesion_scores import false_positives, iou, mass_inside
 from hrcam.evaluation.localisation import auprc, choose_threshold, dice, pointing
 
 SubjectMaps = Mapping[Variant, NDArray[np.float32]]
-"""For each method the map of one scan, in its own voxels."""
+"""Map of one scan by each method, in the scan's own voxels."""
 
 Mapper = Callable[[FoldImages], Iterable[tuple[int, SubjectMaps]]]
-"""From images of a fold to the place of each of them and its maps."""
+"""From images of a fold to the index and maps of each image."""
 
 Thresholds = Mapping[Variant, tuple[float, float]]
-"""For each method the threshold that is best on either half of the subjects."""
+"""For each method, the best threshold on each half of the subjects."""
 
 _Mapped = tuple[FoldImages, int, SubjectMaps]
 
-# Bytes of maps that thresholds are chosen on.
+# Bytes of maps for the choice of thresholds.
 _KEPT = 2 * 1024**3
 
 
@@ -36,23 +36,23 @@ def localisation(
     """Score the maps of some methods against the masks.
 
     Thresholds for Dice, IoU and false positives are chosen on one half of the subjects (by group)
-    and used on the other, on as many images of each half as 2 GiB hold the maps of.
+    and used on the other; maps of up to 2 GiB are used for the choice.
 
     Parameters
     ----------
     mapper
         Maps images by all the methods.
     measured
-        The images; those without a lesion get false positives alone.
+        The images; those without a lesion are scored by false positives only.
     seed
-        Of the halves.
+        Random seed of the halves.
     progress
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
 
     Returns
     -------
     list of Measurement
-        ``auprc``, ``pointing``, ``dice``, ``iou``, ``mass_inside``, and ``maximum_in_nigra`` where
+        ``auprc``, ``pointing``, ``dice``, ``iou``, ``mass_inside``, and ``maximum_in_nigra`` if
         the nigra is known; ``false_positives`` (components) and ``false_positive_share`` (of the
         voxels) of images without a lesion.
 
@@ -80,7 +80,7 @@ def localisation(
 
 
 def _halves(measured: MeasuredImages, seed: int) -> dict[str, int]:
-    """Divide groups in two at random, those with a lesion first: 0 or 1 by the name of a group."""
+    """Assign groups to half 0 or 1 at random, stratified by presence of a lesion."""
     ill = {scan.group for images in measured.lesions for scan in images.scans}
     if len(ill) < 2:
         raise InputError(
@@ -98,13 +98,10 @@ def _halves(measured: MeasuredImages, seed: int) -> dict[str, int]:
 def _for_thresholds(
     mapper: Mapper, folds: Sequence[FoldImages], half: Mapping[str, int]
 ) -> tuple[list[FoldImages], list[FoldImages]]:
-    """Part the images in those whose maps can be kept together, alike of both halves, and others.
-
-    Large volumes leave room for a few alone.
-    """
-    _, _, maps = next(_mapped(mapper, [part_of(folds[0], [0])]))
+    """Split off the images whose maps are kept in memory, balanced over both halves."""
+    _, _, maps = next(_mapped(mapper, [subset(folds[0], [0])]))
     most = max(1, _KEPT // sum(values.nbytes for values in maps.values()) // 2)
-    # By place first, so that every fold gives some.
+    # By index first, so that every fold contributes.
     order = sorted(
         (place, number) for number, images in enumerate(folds) for place in _places(images)
     )
@@ -120,7 +117,7 @@ def _for_thresholds(
         for part, wanted in zip(parts, (True, False), strict=True):
             places = [one for one in _places(images) if ((number, one) in chosen) == wanted]
             if places:
-                part.append(part_of(images, places))
+                part.append(subset(images, places))
     return parts
 
 

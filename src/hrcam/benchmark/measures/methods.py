@@ -1,4 +1,4 @@
-"""The maps of every method, of the same images and classes, on the network's grid."""
+"""The maps of all methods in a benchmark, for the same images and classes."""
 
 from collections.abc import Callable, Collection, Iterator
 
@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant, contest_maps
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measures.attributions import attribution_maps
+from hrcam.benchmark.method_maps import method_maps
 from hrcam.benchmark.unit_runs import FoldExplainers
-from hrcam.evaluation.bounds import BOUNDS
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
 from hrcam.explainer import HRCAM
 
 GridMaps = dict[Variant, NDArray[np.float32]]
@@ -22,8 +23,8 @@ Method = Callable[[FoldExplainers, torch.Tensor, torch.Tensor], GridMaps]
 DEFAULT = (Variant(PATTERN), Variant(EVIDENCE))
 LABELS = (Variant(f"{PATTERN}, labels"), Variant(f"{EVIDENCE}, labels"))
 JOINT = (Variant(f"{PATTERN}, joint"), Variant(f"{EVIDENCE}, joint"))
-"""HR-CAM as it comes, as in the paper, and trained together with the CNN: pattern and evidence."""
-BOUND_VARIANTS = frozenset(Variant(name) for name in BOUNDS)
+"""Pattern and evidence of default HR-CAM, of HR-CAM as published, and of joint training."""
+MODEL_FREE_VARIANTS = frozenset(Variant(name) for name in MODEL_FREE_MAPS)
 
 _BATCH = {2: 16, 3: 2}
 
@@ -31,23 +32,24 @@ _BATCH = {2: 16, 3: 2}
 def class_activation_maps(
     explainers: FoldExplainers, images: torch.Tensor, classes: torch.Tensor
 ) -> GridMaps:
-    """Map with HR-CAM in its three ways, with every rival at every level, and with the bounds."""
+    """Map with HR-CAM by its three heads, with every rival, and without a model."""
     images, classes = images.to(explainers.device), classes.to(explainers.device)
     maps = {
         variant: np.stack(stack)
-        for variant, stack in contest_maps(explainers.logits, [(images, classes)]).items()
+        for variant, stack in method_maps(explainers.logits, [(images, classes)]).items()
     }
     maps |= _hrcam_maps(explainers.labels, LABELS, images, classes)
     maps |= _hrcam_maps(explainers.joint, JOINT, images, classes)
     return maps | {
-        Variant(name): bound(images).float().cpu().numpy() for name, bound in BOUNDS.items()
+        Variant(name): bound(images).float().cpu().numpy()
+        for name, bound in MODEL_FREE_MAPS.items()
     }
 
 
 def voxel_attributions(
     explainers: FoldExplainers, images: torch.Tensor, classes: torch.Tensor
 ) -> GridMaps:
-    """Map with the methods that take many passes through the CNN for each image."""
+    """Map with the methods that need many passes through the CNN per image."""
     images, classes = images.to(explainers.device), classes.to(explainers.device)
     found = attribution_maps(explainers.logits.model, images, classes)
     return {variant: maps.cpu().numpy() for variant, maps in found.items()}
@@ -56,7 +58,7 @@ def voxel_attributions(
 def grid_maps(
     method: Method, explainers: FoldExplainers, images: FoldImages, wanted: Collection[Variant]
 ) -> GridMaps:
-    """Map all images of a fold, in batches, and keep what is wanted of what the method gives."""
+    """Map all images of a fold in batches, and return the wanted variants."""
     kept = [
         {variant: batch for variant, batch in maps.items() if variant in wanted}
         for _, maps in _batches(method, explainers, images)
@@ -67,7 +69,7 @@ def grid_maps(
 def native_maps(
     method: Method, explainers: FoldExplainers, images: FoldImages
 ) -> Iterator[tuple[int, GridMaps]]:
-    """Yield the place of each image, and its maps in its scan's own voxels, (*spatial)."""
+    """Yield the index of each image, and its maps in its scan's own voxels, (*spatial)."""
     for start, maps in _batches(method, explainers, images):
         variants = list(maps)
         stacked = np.stack([maps[variant] for variant in variants], axis=1)

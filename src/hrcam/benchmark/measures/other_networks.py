@@ -1,4 +1,4 @@
-"""Maps of other networks trained on the same images: with other labels, or of another size."""
+"""Compare maps with those of other networks: with permuted labels, or another architecture."""
 
 import logging
 
@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measurement import Measurement
 from hrcam.benchmark.measures.explain_methods import (
     all_methods,
@@ -21,7 +21,7 @@ from hrcam.explainer import HRCAM
 from hrcam.model.inputs import to_device_of
 from hrcam.networks import SmallCNN
 from hrcam.preparation import augmentation
-from hrcam.sanity.randomisation_test import permute_labels
+from hrcam.sanity.parameter_randomisation import permute_labels
 from hrcam.training import Hardware, Run
 from hrcam.training.classifier import train_classifier
 from hrcam.training.fold import network_of
@@ -29,11 +29,11 @@ from hrcam.training.images import ImageDataset, Transform
 
 logger = logging.getLogger(__name__)
 
-# Of the second network: wider levels, and fewer than the small one's five.
+# Channels of the second network, with wider and fewer levels than the small network.
 _WIDTHS = {2: (24, 48, 96, 128), 3: (12, 24, 48)}
 
-# Share of exchanged labels that a network tells right when it has learnt them.
-_BY_HEART = 0.9
+# Training accuracy at which permuted labels count as memorised.
+_MEMORISED = 0.9
 
 
 def measure_other_networks(
@@ -48,28 +48,27 @@ def measure_other_networks(
 ) -> list[Measurement]:
     """Compare maps with those of two networks that are trained here.
 
-    One is the run's network trained on the same images with their labels exchanged at random,
-    without augmentation, so that it learns them by heart: maps that stay the same do not show what
-    tells the classes apart. The other is a CNN of other widths and fewer levels, trained on the
-    true labels: maps should stay the same. HR-CAM is fitted anew to each, and to the run's network
-    for comparison.
+    One is the run's network trained on the same images with permuted labels, without augmentation,
+    until it has memorised them: if maps do not change, they do not show what separates the classes.
+    The other is a CNN of another architecture, trained on the true labels: maps should not change.
+    HR-CAM is refitted to both, and to the run's network for comparison.
 
     Parameters
     ----------
     run
         A finished training.
     explainer
-        Of one of its folds.
+        Explainer of one of its folds.
     images
-        What is mapped, by the classes of the images; the maps are compared inside the image.
+        Images to map; maps are compared inside the image.
     learnt
-        What the networks are trained on, and HR-CAM is fitted on.
+        Images for training the networks and fitting HR-CAM.
     epochs
-        Passes over these images.
+        Training epochs.
     hardware
-        Where to train.
+        Devices for training.
     seed
-        Of the exchange, the weights and the training.
+        Random seed of the permutation, the weights and the training.
 
     Returns
     -------
@@ -84,7 +83,7 @@ def measure_other_networks(
 
     original = maps(explainer.model)
     true = learnt.classes.numpy()
-    exchanged = permute_labels(true, seed).astype(np.int64)
+    permuted = permute_labels(true, seed).astype(np.int64)
 
     def trained(
         network: nn.Module, labels: NDArray[np.int64], transform: Transform | None
@@ -101,12 +100,12 @@ def measure_other_networks(
         )
         return network
 
-    memorising = trained(_same_network(run, seed), exchanged, None)
-    known = _accuracy(memorising.to(voxels.device), learnt, exchanged)
-    if known < _BY_HEART:
+    memorising = trained(_same_network(run, seed), permuted, None)
+    known = _accuracy(memorising.to(voxels.device), learnt, permuted)
+    if known < _MEMORISED:
         logger.warning(
-            "trained on exchanged labels, the network knows only %.0f %% of them: its maps are of "
-            "a network that has hardly learnt; give more epochs",
+            "trained on permuted labels, the network memorised only %.0f %% of them, so its maps "
+            "are of a network that has hardly learnt; use more epochs",
             100 * known,
         )
     other = trained(_other_network(run, seed), true, augmentation(run.preparation))
@@ -122,7 +121,7 @@ def measure_other_networks(
 
 
 def _same_network(run: Run, seed: int) -> nn.Module:
-    # From random weights: those that a run may have started from need not be there any more.
+    # From random weights: initial weights of the run may no longer exist.
     config = run.config.model_copy(update={"weights": None, "seed": seed})
     preparation = run.preparation
     return network_of(

@@ -1,8 +1,7 @@
-"""Whether maps depend on what a network has learnt: its parameters are randomised, layer by layer.
+"""Compare maps before and after cascading randomisation of the network's parameters.
 
-HR-CAM is fitted to a network, so there are two questions. Its maps as a user would get them from
-the random network, fitted anew, are compared with those of the real one, as the rivals' are. And
-those of the head as it was fitted, on the random network's features, are listed beside.
+HR-CAM is measured in two ways: refitted to the randomised network, as a user would apply it and as
+the rivals are measured; and with the original head on the features of the randomised network.
 """
 
 import copy
@@ -13,8 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measurement import Measurement
 from hrcam.benchmark.measures.explain_methods import (
     Maps,
@@ -24,44 +22,44 @@ from hrcam.benchmark.measures.explain_methods import (
     refitted,
     variants_of,
 )
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
 from hrcam.evaluation.similarity import spearman, ssim
 from hrcam.explainer import HRCAM
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 
 HEAD_KEPT = " (head kept)"
-"""What is added to a method's name for its maps by the head that was fitted before."""
+"""Suffix of a method's name for maps with the original head."""
 
 _OURS = (PATTERN, EVIDENCE)
 _DRAWS = 3
 _STAGES = 5
-# A stage has a seed of its own, counted on from that of its draw.
+# Distance between the seeds of draws; stages count on from the seed of their draw.
 _BETWEEN_DRAWS = 1000
 
 
 def measure_randomisation(
     explainer: HRCAM, images: FoldImages, learnt: FoldImages, *, seed: int
 ) -> list[Measurement]:
-    """Compare maps with those of the network as it loses what it has learnt.
+    """Compare maps before and after randomisation of the network, averaged over three draws.
 
-    From the output to the input, a fifth of the modules at a time is initialised anew (Adebayo et
-    al., NeurIPS 2018), and this three times over, since a single draw may follow the image by
-    chance.
+    From the output to the input, a fifth of the modules at a time is randomised (Adebayo et al.,
+    NeurIPS 2018). A single draw may correlate with the image by chance.
 
     Parameters
     ----------
     explainer
-        Fitted, with its network; neither is changed.
+        Fitted explainer; not modified.
     images
-        What is mapped; the maps are compared inside the image.
+        Images to map; maps are compared inside the image.
     learnt
-        What HR-CAM is fitted on anew, to every network, the real one too.
+        Images for refitting HR-CAM to every network, including the original one.
     seed
-        Of the random parameters.
+        Random seed of the parameters.
 
     Returns
     -------
-    Means over the draws: ``randomised_ssim`` and ``randomised_spearman`` where all is random, and
-    ``randomised_ssim@0.60`` where six modules in ten are, of every method at every stage.
+    Means over the draws: ``randomised_ssim`` and ``randomised_spearman`` with all modules
+    randomised, and ``randomised_ssim@0.60`` etc. with the fraction of each stage, for every method.
     """
     network = explainer.model
     voxels = images.voxels().to(next(network.parameters()).device)
@@ -94,7 +92,7 @@ def measure_randomisation(
 
 
 def region_of(images: FoldImages) -> torch.Tensor:
-    """Return where each image lies on the grid, bool, shape (B, *spatial)."""
+    """Return the voxels of the grid inside each image, bool, shape (B, *spatial)."""
     return torch.from_numpy(np.stack([one.inside for one in images.prepared]))
 
 

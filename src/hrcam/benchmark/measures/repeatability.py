@@ -1,4 +1,4 @@
-"""Repeatability between seeds: maps of the same subjects, by networks trained with other seeds."""
+"""Repeatability over seeds, of the saved maps of the same subjects."""
 
 import zipfile
 from collections import defaultdict
@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.layout import MAPS, MEASUREMENTS
 from hrcam.benchmark.measurement import Measurement
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import LoadError
 from hrcam.sanity.stability import pairwise_agreement
 
@@ -21,7 +21,7 @@ _Maps = dict[str, dict[str, NDArray[np.float32]]]
 
 
 def repeatability_over_seeds(unit_folders: Sequence[Path]) -> list[Measurement]:
-    """Compare the maps that several units of one cohort have kept.
+    """Compare the saved maps of several units of one cohort.
 
     Parameters
     ----------
@@ -31,10 +31,9 @@ def repeatability_over_seeds(unit_folders: Sequence[Path]) -> list[Measurement]:
 
     Returns
     -------
-    ``repeatability``: Spearman's rank correlation, the mean over all pairs of seeds that have
-    kept a map of the subject by the variant. Voxels where a subject's maps are all zero, by all
-    variants and seeds, lie outside of what the networks saw, and do not count. Empty for a single
-    unit.
+    ``repeatability``: Spearman's rank correlation, the mean over all pairs of seeds with a map of
+    the subject by the variant. Voxels that are zero in all maps of a subject lie outside the
+    networks' grid and are excluded. Empty for a single unit.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def _read_maps(path: Path) -> _Maps:
 
 
 def _variants(path: Path) -> dict[str, Variant]:
-    """Return the variants that a unit has measured, by name."""
+    """Return the variants of a unit, by name."""
     columns = ["method", "level", "fusion"]
     try:
         table = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)

@@ -1,12 +1,11 @@
-"""Robustness of a run's maps: do they mean something, and are they the same again."""
+"""Sanity and robustness of a run's maps."""
 
 from collections.abc import Sequence
 
 import torch
 
-from hrcam.benchmark.images.measured import part_of, some_images
-from hrcam.benchmark.images.seen import seen_images
-from hrcam.benchmark.images.unseen import FoldImages
+from hrcam.benchmark.images.fold_images import FoldImages, seen_images
+from hrcam.benchmark.images.measured import sample_images, subset
 from hrcam.benchmark.measurement import Measurement
 from hrcam.benchmark.measures.explain_methods import all_methods, maps_by_method, variants_of
 from hrcam.benchmark.measures.other_networks import measure_other_networks
@@ -23,7 +22,7 @@ __all__ = ["measure_robustness", "repeatability_over_seeds"]
 
 _SNR = 10.0
 _SHIFT = 2
-# Networks that are trained for a comparison need more images than a head does.
+# Numbers of images for training comparison networks, and for refitting a head.
 _TRAINED_ON = 160
 _FITTED_ON = 64
 
@@ -39,7 +38,7 @@ def measure_robustness(
     hardware: Hardware | None = None,
     device: torch.device | None = None,
 ) -> list[Measurement]:
-    """Measure HR-CAM's two maps, and Grad-CAM and LayerCAM at the coarsest level.
+    """Measure the robustness of HR-CAM's maps, and of Grad-CAM and LayerCAM at the coarsest level.
 
     Maps are of the classes of the images, and are compared inside the image.
 
@@ -48,51 +47,51 @@ def measure_robustness(
     run
         A finished training.
     folds
-        Images that each fold has not seen.
+        Unseen images of each fold.
     scans
-        Of the run's cohort, from which images to train and to fit on are taken.
+        Scans of the run's cohort, from which training images are selected.
     seed
-        Of everything random.
+        Random seed.
     images
-        How many are mapped at most. What takes other networks is measured on images of the first
-        of the folds.
+        Largest number of mapped images. Measurements with other networks use only images of the
+        first fold.
     epochs
-        Of the two networks that are trained for comparison, on up to 160 images.
+        Training epochs of the two comparison networks, on up to 160 images.
     hardware
-        Where they are trained.
+        Devices for training.
     device
-        Where maps are computed; None for the CPU.
+        Device for maps; None for the CPU.
 
     Returns
     -------
     ``noise_stability`` (noise a tenth of the image's standard deviation), ``shift_stability`` (two
     voxels) and, of a run with several folds, ``fold_repeatability``: rank correlations with the
-    maps of the changed image, or with those of the next fold's network, which has learnt from
-    the image. Further what `measure_randomisation` and `measure_other_networks` return.
+    maps of the changed image, or with those of the next fold's network, which was trained on the
+    image. Also the results of `measure_randomisation` and `measure_other_networks`.
 
     Raises
     ------
     InputError
-        If there are no images, or none of the scans was learnt from.
+        If there are no images, or no scan was trained on.
     """
     if not any(one.scans for one in folds):
         raise InputError("there are no unseen images to map: give those of one fold or more")
     device = device or torch.device("cpu")
     measurements = []
-    for one in some_images(folds, images):
+    for one in sample_images(folds, images):
         explainer = _explainer(run, one.fold, device)
         measurements += _stability(explainer, one, seed)
         if run.folds > 1:
             other = _explainer(run, one.fold % run.folds + 1, device)
             measurements += _fold_repeatability(explainer, other, one)
-    first = some_images([one for one in folds if one.scans][:1], images)[0]
+    first = sample_images([one for one in folds if one.scans][:1], images)[0]
     learnt = seen_images(run, first.fold, scans, most=_TRAINED_ON, seed=seed)
     if not learnt.scans:
         raise InputError(
             f"fold {first.fold} of the run has learnt from none of the {len(scans)} scans: give "
             "those of the cohort that it was trained on"
         )
-    some = part_of(learnt, range(min(_FITTED_ON, len(learnt.scans))))
+    some = subset(learnt, range(min(_FITTED_ON, len(learnt.scans))))
     explainer = _explainer(run, first.fold, device)
     measurements += measure_randomisation(explainer, first, some, seed=seed)
     measurements += measure_other_networks(
@@ -128,11 +127,12 @@ def _stability(explainer: HRCAM, images: FoldImages, seed: int) -> list[Measurem
     return measurements
 
 
-def _fold_repeatability(own: HRCAM, other: HRCAM, images: FoldImages) -> list[Measurement]:
-    voxels = images.voxels().to(next(own.model.parameters()).device)
-    inside, variants = region_of(images), variants_of(own)
+def _fold_repeatability(explainer: HRCAM, other: HRCAM, images: FoldImages) -> list[Measurement]:
+    """Compare maps with those of another fold's network."""
+    voxels = images.voxels().to(next(explainer.model.parameters()).device)
+    inside, variants = region_of(images), variants_of(explainer)
     ours, theirs = (
-        maps_by_method(all_methods(explainer), voxels, images.classes) for explainer in (own, other)
+        maps_by_method(all_methods(one), voxels, images.classes) for one in (explainer, other)
     )
     return [
         Measurement(scan.name, variants[name], "fold_repeatability", float(value))

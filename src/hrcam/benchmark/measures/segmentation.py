@@ -1,4 +1,4 @@
-"""A small U-Net that learns where the pathology is from masks that somebody has drawn."""
+"""A small U-Net, trained to segment the pathology by masks."""
 
 import logging
 from math import ceil, log
@@ -13,15 +13,14 @@ from hrcam.errors import InputError
 logger = logging.getLogger(__name__)
 
 STEPS = 1500
-"""Of the optimiser, where the number of epochs is not given."""
+"""Number of optimiser steps, if the number of epochs is not given."""
 
-# Channels at each resolution, and last those of the output's block; a volume has a hundred times
-# the voxels of a slice.
+# Channels at each resolution, and of the output block.
 _FEATURES = {2: (16, 16, 32, 64, 128, 16), 3: (8, 8, 16, 32, 64, 8)}
 _LAYOUT = {2: torch.channels_last, 3: torch.channels_last_3d}
 _BATCH = {2: 8, 3: 2}
 _LEARNING_RATE = 5e-3
-# Four times halved, an axis needs this many voxels.
+# Four strides of 2 need this many voxels along each axis.
 _SMALLEST = 16
 
 
@@ -35,20 +34,20 @@ def train_unet(
 ) -> nn.Module:
     """Train a U-Net from random weights, on mirrored images, with cross-entropy and Dice loss.
 
-    Half of the images of each step have a lesion.
+    Half of the images of each batch have a lesion.
 
     Parameters
     ----------
     images
         Shape (N, C, *grid).
     masks
-        Where the pathology is, bool, shape (N, *grid); all False in an image without any.
+        Masks of the pathology, bool, shape (N, *grid); all False if there is none.
     epochs
-        Passes over the images; None for `STEPS` steps.
+        Training epochs; None for `STEPS` steps.
     seed
-        Of the weights, the order and the mirroring.
+        Random seed.
     device
-        Where to train; None for the CPU.
+        Device; None for the CPU.
 
     Returns
     -------
@@ -63,7 +62,7 @@ def train_unet(
 
     if not masks.any():
         raise InputError(
-            "there is no voxel with pathology to learn from: the masks are empty, or too small for "
+            "there is no voxel with pathology to train on: the masks are empty, or too small for "
             "the network's grid; train with a finer one (shape, spacing)"
         )
     device = device or torch.device("cpu")
@@ -77,7 +76,7 @@ def train_unet(
     network.to(memory_format=_LAYOUT[dimensions])  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps)
-    # One Dice for the whole batch: that of an image without a lesion says nothing.
+    # One Dice loss for the whole batch, because it is not informative without a lesion.
     overlap = DiceLoss(sigmoid=True, batch=True)
     ill = torch.nonzero(masks.flatten(1).any(1))[:, 0].numpy()
     for _ in range(steps):
@@ -105,7 +104,7 @@ def unet_logits(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 class _UNet(nn.Module):
-    """MONAI's, for images of any size, and with one logit for each voxel."""
+    """MONAI's U-Net, for images of any size, with one logit per voxel."""
 
     def __init__(self, dimensions: int, channels: int, share: float, seed: int) -> None:
         from monai.networks.nets.basic_unet import BasicUNet
@@ -118,11 +117,11 @@ class _UNet(nn.Module):
                 channels,
                 1,
                 _FEATURES[dimensions],
-                # Of small batches, and of coarse maps with one voxel, no other is defined.
+                # Defined for small batches and for coarse maps of one voxel.
                 norm=("group", {"num_groups": 8}),
             )
-        # It starts from the share of voxels with pathology. From a half, the first hundreds of
-        # steps would go into learning that lesions are rare.
+        # Start from the prevalence of lesion voxels; otherwise hundreds of steps are needed to
+        # learn that lesions are rare.
         nn.init.constant_(self.network.final_conv.bias, log(share / (1 - share)))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""The page of a benchmark: its chapters and its figures."""
+"""The page of a benchmark: chapters and figures."""

@@ -1,4 +1,4 @@
-"""What the figures of a benchmark are drawn with: rows with intervals, curves, colours."""
+"""Elements of the figures of a benchmark: rows with intervals, curves and colours."""
 
 from collections.abc import Sequence
 
@@ -24,13 +24,13 @@ WIDTH = 7.4
 """Inches: as wide as the page."""
 
 OURS, RIVAL, FUSED, TOP = "#0072b2", "#d55e00", "#cc79a7", "#009e73"
-"""Colours that people who see colours differently tell apart (Okabe and Ito, 2008)."""
+"""Colour-blind safe colours (Okabe and Ito, 2008)."""
 
 _CURVES = (
     (OURS, "D"), (RIVAL, "o"), (TOP, "s"), (FUSED, "^"), ("#e69f00", "v"), ("#56b4e9", "P"),
     ("#000000", "X"), ("#8c6d31", "*"), ("#7f7f7f", "<"),
 )  # fmt: skip
-# Colour is never the only difference.
+# Markers differ too.
 
 LONGEST_NAME = 2.7
 """Inches of a label to the left of a row."""
@@ -63,7 +63,7 @@ def rows_figure(names: Sequence[str], top: float, row: float = ROW) -> tuple[Fig
 def draw_interval(
     axes: Axes, row: int, estimate: Estimate, colour: str, marker: str, *, thick: bool = False
 ) -> None:
-    """Draw a value in its row, with its interval as far as there is one."""
+    """Draw a value in its row, with its interval if there is one."""
     if estimate.low is not None and estimate.high is not None:
         axes.hlines(row, estimate.low, estimate.high, color=colour, lw=2.6 if thick else 1.6)
     size = 7 if thick else 5.5
@@ -80,7 +80,7 @@ def write_estimate(axes: Axes, row: int, estimate: Estimate) -> None:
 
 
 def finish(axes: Axes) -> None:
-    """Give axes the look of all figures: a light grid, no frame."""
+    """Apply the common style to axes: a light grid, no frame."""
     axes.tick_params(length=0, pad=5, labelsize=TICK_SIZE, labelcolor=MUTED)
     axes.grid(color=RULE, lw=0.7)
     axes.set_axisbelow(True)
@@ -88,7 +88,7 @@ def finish(axes: Axes) -> None:
 
 
 def legend(axes: Axes, *others: Axes) -> None:
-    """Put the names of the curves, those of other axes too, to the right of the axes."""
+    """Draw a legend of all curves to the right of the axes."""
     curves: dict[str, Artist] = {}
     for each in (axes, *others):
         lines, names = each.get_legend_handles_labels()
@@ -106,7 +106,7 @@ def legend(axes: Axes, *others: Axes) -> None:
 
 
 def write_title(figure: Figure, text: str) -> None:
-    """Write what a figure shows at its top."""
+    """Write the title of a figure."""
     top = 1 - 0.08 / figure.get_figheight()
     figure.text(
         0.1 / WIDTH, top, wrapped(text, WIDTH - 0.2, TITLE_SIZE, lines=1), va="top",
@@ -115,7 +115,7 @@ def write_title(figure: Figure, text: str) -> None:
 
 
 def draw_curve(axes: Axes, index: int, x: Sequence[float], y: Sequence[float], name: str) -> None:
-    """Draw a curve with the colour and marker of its number; 0 is HR-CAM."""
+    """Draw a curve with the colour and marker of its index; 0 is HR-CAM."""
     colour, marker = _CURVES[index % len(_CURVES)]
     label = wrapped(name, 1.5, TICK_SIZE)
     axes.plot(x, y, color=colour, marker=marker, lw=1.3, ms=4.5, label=label)

@@ -1,4 +1,4 @@
-"""Figures of the checks: perturbation beside its controls, and maps of randomised networks."""
+"""Figures of faithfulness, with controls, and of randomised networks."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -6,7 +6,6 @@ from math import ceil
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.page.charts import (
     OURS,
     RIVAL,
@@ -18,7 +17,8 @@ from hrcam.benchmark.page.charts import (
 )
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.goals import SSIM
-from hrcam.benchmark.summary.ranking import DEFAULT, Score, blurred, is_control, is_ours
+from hrcam.benchmark.summary.ranking import DEFAULT, Score, blurred, is_control, is_hrcam
+from hrcam.benchmark.variant import Variant
 from hrcam.report.figures.style import INK, MUTED, TEXT_SIZE, TICK_SIZE, new_figure, wrapped
 
 _STAGE = "randomised_ssim@"
@@ -26,7 +26,7 @@ _PANELS = (("insertion", "Insertion (larger is better)"), ("deletion", "Deletion
 
 
 def faithfulness_figure(summary: CohortSummary) -> Figure | None:
-    """Plot insertion and deletion of each map, beside its blurred copy; None if not measured."""
+    """Plot insertion and deletion of each map and its blurred copy; None if not measured."""
     panels = [(name, title) for name, title in _PANELS if summary.scores.get(name)]
     if not panels:
         return None
@@ -50,7 +50,7 @@ def faithfulness_figure(summary: CohortSummary) -> Figure | None:
         axes.set_yticks(range(len(variants)), names if index == 0 else [], parse_math=False)
         finish(axes)
         axes.tick_params(axis="y", labelsize=TEXT_SIZE, labelcolor=INK)
-    write_title(figure, f"{summary.title}: filled, the map; hollow, a blurred copy of it")
+    write_title(figure, f"{summary.title}: filled: map; hollow: its blurred copy")
     return figure
 
 
@@ -58,7 +58,7 @@ def _beside_control(
     axes: Axes, scores: Mapping[Variant, Score], variants: Sequence[Variant]
 ) -> None:
     for row, variant in enumerate(variants):
-        colour, marker = (OURS, "D") if is_ours(variant) else (RIVAL, "o")
+        colour, marker = (OURS, "D") if is_hrcam(variant) else (RIVAL, "o")
         score, control = scores.get(variant), scores.get(blurred(variant))
         if score is not None and control is not None:
             axes.plot([score.mean, control.mean], [row, row], color=colour, lw=1)
@@ -70,7 +70,7 @@ def _beside_control(
 
 
 def randomisation_figure(summaries: Sequence[CohortSummary]) -> Figure | None:
-    """Plot how alike maps stay as layers lose what they learnt; None if not measured."""
+    """Plot the similarity of maps as layers are randomised; None if not measured."""
     curves = {one.title: each for one in summaries if (each := randomisation_curves(one))}
     if not curves:
         return None
@@ -78,7 +78,7 @@ def randomisation_figure(summaries: Sequence[CohortSummary]) -> Figure | None:
     rows = ceil(len(curves) / columns)
     figure = new_figure(WIDTH, 0.6 + 2.1 * rows)
     height = figure.get_figheight()
-    # Without levels: a rival is measured at one, whose name depends on the network.
+    # Without levels, whose names depend on the network.
     methods = [DEFAULT.method, *(each.method for by in curves.values() for each in by)]
     numbers = {method: index for index, method in enumerate(dict.fromkeys(methods))}
     panels = []
@@ -102,8 +102,8 @@ def randomisation_figure(summaries: Sequence[CohortSummary]) -> Figure | None:
         panels.append(axes)
     legend(panels[columns - 1], *panels)
     figure.text(
-        0.09, 0.12 / height, "Share of the layers that are random, from the output on (dashed: goal"
-        f" at the end, below {SSIM})", fontsize=TICK_SIZE, color=INK,
+        0.09, 0.12 / height, "Fraction of randomised layers, from the output (dashed: upper limit"
+        f" at the end, {SSIM})", fontsize=TICK_SIZE, color=INK,
     )  # fmt: skip
     return figure
 
@@ -111,9 +111,9 @@ def randomisation_figure(summaries: Sequence[CohortSummary]) -> Figure | None:
 def randomisation_curves(
     summary: CohortSummary,
 ) -> dict[Variant, tuple[tuple[float, float], ...]]:
-    """Return, for each variant, the share of random layers and the SSIM with the real map.
+    """Return the fraction of randomised layers and the SSIM with the original map, by variant.
 
-    Every curve starts at the map itself, which is like itself, and ends where all is random.
+    Every curve starts at (0, 1), the map itself.
     """
     stages = {
         float(measure.removeprefix(_STAGE)): scores

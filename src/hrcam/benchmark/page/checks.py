@@ -1,14 +1,14 @@
-"""What the page says of predictions, faithfulness, sanity and robustness."""
+"""The chapters on predictions, faithfulness, sanity and robustness."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.page.content import Chapter
-from hrcam.benchmark.page.wording import MISSING, Pictures, cell, picture
+from hrcam.benchmark.page.formatting import MISSING, Pictures, cell, picture
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.goals import SSIM
 from hrcam.benchmark.summary.predictors import METRICS
 from hrcam.benchmark.summary.ranking import blurred, is_control
+from hrcam.benchmark.variant import Variant
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import minus
 
@@ -32,7 +32,7 @@ _ROBUSTNESS = {
 
 
 def prediction_chapter(summaries: Sequence[CohortSummary]) -> Chapter:
-    """Say how well HR-CAM's heads predict, beside the CNN."""
+    """Return the chapter on the predictions of the CNN and HR-CAM's heads."""
     sections = []
     for one in summaries:
         rows = tuple(
@@ -51,22 +51,21 @@ def prediction_chapter(summaries: Sequence[CohortSummary]) -> Chapter:
         sections.append(Section(one.title, table=table))
     return Chapter(
         "prediction",
-        "Does it still predict as well?",
+        "Classification performance",
         (
-            "Every prediction is of an image that its network had not seen. The default head, "
-            "“logits”, stands in for the CNN's own outputs, so that the CNN's prediction does not "
-            "change, by construction; “labels” is the paper's, fitted beside a frozen CNN; "
-            "“joint” is of a CNN trained together with its head. Metrics are computed seed by "
-            "seed and averaged; differences are paired, and a value stands alone where all "
-            "resamples agree. The calibration error is above zero for perfect probabilities too, "
-            "the more so the fewer the images.",
+            "All predictions are of unseen images. The default head, “logits”, is fitted to the "
+            "CNN's outputs and does not change its predictions; “labels” is fitted to the labels "
+            "with a frozen CNN, as published; “joint” is trained together with the CNN. Metrics "
+            "are computed per seed and averaged; differences are paired. A value has no interval "
+            "if all resamples agree. The calibration error is above zero even for perfect "
+            "probabilities, more so with fewer images.",
         ),
         tuple(sections),
     )
 
 
 def faithfulness_chapter(summaries: Sequence[CohortSummary], pictures: Pictures) -> Chapter | None:
-    """Say what becomes of the network's output without what the maps name."""
+    """Return the chapter on perturbation scores; None if not measured."""
     sections = []
     for one in summaries:
         measures = [each for each in _FAITHFULNESS if one.scores.get(each)]
@@ -92,63 +91,63 @@ def faithfulness_chapter(summaries: Sequence[CohortSummary], pictures: Pictures)
         figure = picture(
             pictures,
             f"faithfulness-{one.cohort.name}",
-            f"Insertion and deletion of each map on {one.title}, beside blurred copies.",
+            f"Insertion and deletion of each map and its blurred copy on {one.title}.",
         )
         sections.append(Section(one.title, table=table, pictures=figure))
     if not sections:
         return None
     return Chapter(
         "faithfulness",
-        "Does the network use what the map shows?",
+        "Faithfulness",
         (
-            "Insertion: area under the network's probability as the map's voxels come in, the "
-            "largest first (larger is better). Deletion: as they are taken away (smaller is "
-            "better). Drop of the logit: without the largest twentieth (larger is better). Such "
-            "scores favour blurred maps, whatever these show. So beside each map stands a blurred "
-            "copy of it: a difference between two maps that is no larger than that between a map "
-            "and its copy says nothing.",
+            "Insertion: area under the curve of the network's probability as the map's voxels are "
+            "inserted, highest first (larger is better). Deletion: as they are removed (smaller is "
+            "better). Drop of the logit: without the highest 5 % of voxels (larger is better). "
+            "These scores favour blurred maps in general, so each map is listed with a blurred "
+            "copy: differences between maps that are not larger than that to the copy are not "
+            "meaningful.",
         ),
         tuple(sections),
     )
 
 
 def sanity_chapter(summaries: Sequence[CohortSummary], pictures: Pictures) -> Chapter | None:
-    """Say whether maps depend on what the network has learnt."""
+    """Return the chapter on randomisation tests; None if not measured."""
     sections = _tables(summaries, _SANITY)
     if not sections:
         return None
     figure = picture(
         pictures,
         "randomisation",
-        "SSIM with the real map as layers are randomised, from the output on, by cohort.",
+        "SSIM with the original map as layers are randomised, from the output, by cohort.",
     )
     return Chapter(
         "sanity",
-        "Does the map depend on what was learnt?",
+        "Sanity: randomisation tests",
         (
-            "Layer by layer, from the output to the input, the network forgets what it learnt. A "
-            "map that stays the same to the end shows the image and not the network. SSIM is to "
-            f"end below {SSIM}. HR-CAM is fitted anew to each network, as a user would; “head "
-            "kept” is without that. A network trained on randomly exchanged labels has learnt "
-            "nothing of the classes: its maps should not be like the real ones either.",
+            "Layers of the network are randomised one after the other, from the output to the "
+            "input. A map that does not change shows the image and not the network. The goal is a "
+            f"final SSIM below {SSIM}. HR-CAM is refitted to each network, as a user would do; "
+            "“head kept” is without refitting. A network trained on permuted labels has learnt "
+            "nothing about the classes, so its maps should differ as well.",
         ),
         (*([Section("", pictures=figure)] if figure else []), *sections),
     )
 
 
 def robustness_chapter(summaries: Sequence[CohortSummary]) -> Chapter | None:
-    """Say whether the maps are the same again."""
+    """Return the chapter on robustness; None if not measured."""
     sections = _tables(summaries, _ROBUSTNESS)
     if not sections:
         return None
     return Chapter(
         "robustness",
-        "Is the map the same again?",
+        "Robustness",
         (
-            "Spearman correlation of maps of the same image inside the brain or the picture: by "
-            "networks trained with other seeds, on other folds (these have learnt from the "
-            "image) and of another architecture; with noise of a tenth of the image's standard "
-            "deviation; and shifted by two voxels and back.",
+            "Spearman correlation of maps of the same image, inside the image: by networks with "
+            "other seeds, of other folds (which were trained on the image) and of another "
+            "architecture; with noise of a tenth of the image's standard deviation; and with the "
+            "image shifted by two voxels.",
         ),
         tuple(sections),
     )

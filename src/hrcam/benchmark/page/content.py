@@ -1,4 +1,4 @@
-"""The page of a benchmark, as one self-contained HTML file and as Markdown."""
+"""The page of a benchmark, as HTML and as Markdown."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Chapter:
     introduction
         Plain text.
     sections
-        In order; one without a heading belongs to the introduction.
+        Sections in order; one without a heading continues the introduction.
     """
 
     identifier: str
@@ -37,14 +37,14 @@ class Chapter:
 
 @dataclass(frozen=True)
 class BenchmarkPage:
-    """What the page says.
+    """Content of the page.
 
     Attributes
     ----------
     title
         Its title.
-    lead
-        One paragraph: what was compared, who is ahead, what was missed.
+    summary
+        One paragraph with the main results.
     chapters
         In order.
     versions
@@ -54,14 +54,14 @@ class BenchmarkPage:
     """
 
     title: str
-    lead: str
+    summary: str
     chapters: tuple[Chapter, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
 
 
 def render_html(page: BenchmarkPage) -> str:
-    """Render a page as HTML that refers to nothing outside itself; every text is escaped."""
+    """Render a page as HTML without external references; all text is escaped."""
     return _TEMPLATES.get_template("benchmark.html.jinja").render(page=page)
 
 
@@ -72,7 +72,7 @@ def render_markdown(page: BenchmarkPage) -> str:
 
 def _blocks(page: BenchmarkPage) -> Iterator[str]:
     yield f"# {_escaped(page.title)}"
-    yield _escaped(page.lead)
+    yield _escaped(page.summary)
     for chapter in page.chapters:
         yield f"## {_escaped(chapter.heading)}"
         yield from map(_escaped, chapter.introduction)
@@ -103,7 +103,7 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Keep a name from becoming markup, or a row of its own."""
+    """Escape markup and line breaks."""
     text = " ".join(text.split())
     for letter in "\\`*_<>|[]":
         text = text.replace(letter, f"\\{letter}")

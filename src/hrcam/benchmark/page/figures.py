@@ -1,11 +1,10 @@
-"""Figures of localisation: who finds what, at which level, of which size, and by how much."""
+"""Figures of localisation: by method, level, and size of the lesion."""
 
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.page.charts import (
     FUSED,
     LONGEST_NAME,
@@ -25,16 +24,17 @@ from hrcam.benchmark.page.charts import (
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.goals import RATIO
 from hrcam.benchmark.summary.ranking import (
-    CEILING,
     DEFAULT,
+    UPPER_BOUND,
     Score,
-    finalists,
-    is_bound,
-    is_ours,
+    best_scores,
+    is_hrcam,
+    is_model_free,
     is_rival,
     value_of,
 )
-from hrcam.benchmark.summary.strata import Property, Stratum
+from hrcam.benchmark.summary.terciles import Property, Tercile
+from hrcam.benchmark.variant import Variant
 from hrcam.evaluation.estimate import Estimate
 from hrcam.report.figures.style import INK, MUTED, TEXT_SIZE, TICK_SIZE, new_figure, wrapped
 
@@ -42,17 +42,19 @@ from hrcam.report.figures.style import INK, MUTED, TEXT_SIZE, TICK_SIZE, new_fig
 def auprc_figure(summary: CohortSummary) -> Figure:
     """Plot each method's AUPRC as a dot with its interval, the best on top.
 
-    Rivals stand with their best level and their best fusion. The U-Net and the best map without
-    a model are lines; small ticks are the means of single seeds.
+    Rivals are shown at their best level and with their best fusion. Lines are the U-Net and the
+    model-free maps; small ticks are the means of single seeds.
 
     Parameters
     ----------
     summary
-        Of a cohort whose AUPRC was measured.
+        Summary of a cohort with AUPRC.
     """
     scores = summary.scores["auprc"]
     shown = [
-        each for each in finalists(scores) if not is_bound(each.variant) and each.variant != CEILING
+        each
+        for each in best_scores(scores)
+        if not is_model_free(each.variant) and each.variant != UPPER_BOUND
     ]
     shown.reverse()
     names = [wrapped(_name(each), LONGEST_NAME, TEXT_SIZE, lines=1) for each in shown]
@@ -60,27 +62,27 @@ def auprc_figure(summary: CohortSummary) -> Figure:
     axes.set_xlim(0, 1)
     _reference_lines(axes, scores)
     for row, each in enumerate(shown):
-        colour = OURS if is_ours(each.variant) else FUSED if each.variant.fusion else RIVAL
-        marker = "D" if is_ours(each.variant) else "s" if each.variant.fusion else "o"
+        colour = OURS if is_hrcam(each.variant) else FUSED if each.variant.fusion else RIVAL
+        marker = "D" if is_hrcam(each.variant) else "s" if each.variant.fusion else "o"
         draw_interval(axes, row, each.estimate, colour, marker, thick=each.variant == DEFAULT)
         if len(each.by_seed) > 1:
             below = [row - 0.32] * len(each.by_seed)
             axes.plot(each.by_seed, below, "|", color=MUTED, ms=4, mew=0.8)
         write_estimate(axes, row, each.estimate)
     for label, variant in zip(axes.get_yticklabels(), shown, strict=True):
-        label.set_fontweight("bold" if is_ours(variant.variant) else "normal")
+        label.set_fontweight("bold" if is_hrcam(variant.variant) else "normal")
     axes.set_xlabel("AUPRC, with 95 % interval", fontsize=TEXT_SIZE, color=INK, labelpad=5)
-    write_title(figure, f"{summary.title}: how well each method finds the mask")
+    write_title(figure, f"{summary.title}: localisation by each method")
     return figure
 
 
-def lead_figure(summaries: Sequence[CohortSummary]) -> Figure:
-    """Plot, for each cohort, the default map's AUPRC over that of the best rivals.
+def ratio_figure(summaries: Sequence[CohortSummary]) -> Figure:
+    """Plot, for each cohort, the ratio of the default map's AUPRC to that of the best rivals.
 
     Parameters
     ----------
     summaries
-        At least one with a rival.
+        Summaries, at least one with a rival.
     """
     rows: list[tuple[str, Estimate, str, str]] = []
     for one in summaries:
@@ -102,14 +104,14 @@ def lead_figure(summaries: Sequence[CohortSummary]) -> Figure:
         draw_interval(axes, row, ratio, colour, marker)
         write_estimate(axes, row, ratio)
     axes.set_xlabel(
-        "AUPRC of the default HR-CAM pattern over that of this rival, with 95 % interval",
+        "Ratio of the AUPRC of the default HR-CAM pattern to that of the rival, with 95 % interval",
         fontsize=TEXT_SIZE, color=INK, labelpad=5,
     )  # fmt: skip
     return figure
 
 
 def levels_figure(summary: CohortSummary) -> Figure | None:
-    """Plot the AUPRC of every rival, level by level; None where no rival has levels."""
+    """Plot the AUPRC of every rival by level; None if no rival has levels."""
     by_method: dict[str, dict[str, Score]] = {}
     for variant, score in summary.scores["auprc"].items():
         if is_rival(variant) and variant.level:
@@ -134,7 +136,7 @@ def levels_figure(summary: CohortSummary) -> Figure | None:
     axes.set_ylabel("AUPRC", fontsize=TEXT_SIZE, color=INK)
     finish(axes)
     legend(axes)
-    write_title(figure, f"{summary.title}: rivals level by level")
+    write_title(figure, f"{summary.title}: rivals by level")
     return figure
 
 
@@ -144,27 +146,27 @@ _PROPERTIES: Mapping[Property, str] = {
 }
 
 
-def thirds_figure(summary: CohortSummary) -> Figure | None:
-    """Plot AUPRC in thirds of the images; None where there are too few."""
-    panels = {by: parts for by, parts in summary.thirds.items() if parts}
+def terciles_figure(summary: CohortSummary) -> Figure | None:
+    """Plot AUPRC in terciles of the images; None if there are too few."""
+    panels = {by: parts for by, parts in summary.terciles.items() if parts}
     if not panels:
         return None
     figure = new_figure(WIDTH, 3.0)
     width = 0.33
     for index, (by, parts) in enumerate(panels.items()):
         axes = figure.add_axes((0.08 + index * (width + 0.04), 0.17, width, 0.66))
-        _thirds_panel(axes, parts)
+        _terciles_panel(axes, parts)
         axes.set_title(_PROPERTIES[by], fontsize=TEXT_SIZE, color=INK)
         if index == 0:
             axes.set_ylabel("AUPRC", fontsize=TEXT_SIZE, color=INK)
         else:
             axes.set_yticklabels([])
     legend(axes)
-    write_title(figure, f"{summary.title}: by size and contrast, thirds of the images")
+    write_title(figure, f"{summary.title}: terciles by size and contrast")
     return figure
 
 
-def _thirds_panel(axes: Axes, parts: Sequence[Stratum]) -> None:
+def _terciles_panel(axes: Axes, parts: Sequence[Tercile]) -> None:
     variants = list(parts[0].auprc)
     for number, variant in enumerate(variants):
         colour, marker = _look(variant)
@@ -184,18 +186,20 @@ def _thirds_panel(axes: Axes, parts: Sequence[Stratum]) -> None:
 def _look(variant: Variant) -> tuple[str, str]:
     if variant == DEFAULT:
         return OURS, "D"
-    return (TOP, "^") if variant == CEILING else (RIVAL, "o")
+    return (TOP, "^") if variant == UPPER_BOUND else (RIVAL, "o")
 
 
 def _reference_lines(axes: Axes, scores: Mapping[Variant, Score]) -> None:
-    """Draw the maps without a model as thin lines, the best of them and the U-Net with names."""
-    bounds = [score for variant, score in scores.items() if is_bound(variant)]
+    """Draw the model-free maps as thin lines, and the best of them and the U-Net with names."""
+    bounds = [score for variant, score in scores.items() if is_model_free(variant)]
     for score in bounds:
         axes.axvline(score.mean, color=MUTED, lw=0.6, ls=":", zorder=1)
-    named = [(f"best map without a model ({max(bounds, key=_mean).variant.method})",
+    named = [(f"best model-free map ({max(bounds, key=_mean).variant.method})",
               max(bounds, key=_mean), MUTED)] if bounds else []  # fmt: skip
-    if CEILING in scores:
-        named.append((f"{CEILING.method} {scores[CEILING].mean:.2f}", scores[CEILING], TOP))
+    if UPPER_BOUND in scores:
+        named.append(
+            (f"{UPPER_BOUND.method} {scores[UPPER_BOUND].mean:.2f}", scores[UPPER_BOUND], TOP)
+        )
     for line, (name, score, colour) in enumerate(named):
         axes.axvline(score.mean, color=colour, lw=1.2, ls="--", zorder=1)
         axes.annotate(

@@ -1,12 +1,12 @@
-"""What the page says of localisation: who finds what, cohort by cohort."""
+"""The chapter on localisation, by cohort."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from hrcam.benchmark.page.content import Chapter
-from hrcam.benchmark.page.wording import MISSING, Pictures, cell, outcome, picture
+from hrcam.benchmark.page.formatting import MISSING, Pictures, cell, outcome, picture
 from hrcam.benchmark.summary.cohort import CohortSummary
-from hrcam.benchmark.summary.ranking import CEILING, DEFAULT, finalists
-from hrcam.benchmark.summary.strata import THIRDS, Property
+from hrcam.benchmark.summary.ranking import DEFAULT, UPPER_BOUND, best_scores
+from hrcam.benchmark.summary.terciles import TERCILES, Property
 from hrcam.report.page.content import Picture, Section, Table
 
 _MEASURES = {
@@ -23,15 +23,15 @@ _PROPERTIES: Mapping[Property, str] = {
 
 
 def localisation_chapter(summaries: Sequence[CohortSummary], pictures: Pictures) -> Chapter:
-    """Say how well each method finds the masks, cohort by cohort."""
-    lead = picture(
+    """Return the chapter on localisation."""
+    ratios = picture(
         pictures,
-        "lead",
-        "AUPRC of the default HR-CAM map over that of the best rivals, by cohort, with intervals.",
-        "Right of the line at 1, HR-CAM finds more. Circles: the best rival at its best level. "
-        "Squares: the best rival with all its levels fused.",
+        "ratios",
+        "Ratio of the AUPRC of the default HR-CAM map to that of the best rivals, by cohort.",
+        "Above 1, HR-CAM is better. Circles: the best rival at a single level. Squares: the best "
+        "rival with all levels fused.",
     )
-    sections = [Section("", pictures=lead)] if lead else []
+    sections = [Section("", pictures=ratios)] if ratios else []
     for one in summaries:
         if one.scores.get("auprc"):
             sections.append(
@@ -42,19 +42,19 @@ def localisation_chapter(summaries: Sequence[CohortSummary], pictures: Pictures)
                     pictures=tuple(_cohort_pictures(one, pictures)),
                 )
             )
-            if any(one.thirds.values()):
+            if any(one.terciles.values()):
                 heading = f"{one.title}: by size and contrast"
-                sections.append(Section(heading, table=_thirds_table(one)))
+                sections.append(Section(heading, table=_terciles_table(one)))
     return Chapter(
         "localisation",
-        "Where the pathology is",
+        "Localisation of the pathology",
         (
             "AUPRC: pixel-wise average precision of the map against the mask. Pointing game: "
             "share of images whose maximum lies in the mask. Dice and IoU: at a threshold chosen "
             "on other images. Mass inside: share of the map's positive values that lie in the "
             "mask. False positives: connected regions above the threshold in an image without a "
-            "lesion. Means over images, of each of which the mean over seeds counts, with 95 % "
-            "intervals from a bootstrap over subjects; ratios are paired.",
+            "lesion. Means over images (averaged over seeds), with 95 % bootstrap intervals over "
+            "subjects; ratios are paired.",
         ),
         tuple(sections),
     )
@@ -71,7 +71,7 @@ def _standing(one: CohortSummary) -> str:
         )
     sentences = [f"{first}."]
     for rival, where in (
-        (one.rival, "at its best level"),
+        (one.rival, "at a single level"),
         (one.fused_rival, "with all levels fused"),
     ):
         if rival is not None:
@@ -79,7 +79,7 @@ def _standing(one: CohortSummary) -> str:
                 f"The best rival {where}, {rival.variant.name}, has {cell(rival.estimate)}; "
                 f"HR-CAM has {cell(rival.ratio)} times as much: {outcome(rival)}."
             )
-    ceiling = one.score("auprc", CEILING)
+    ceiling = one.score("auprc", UPPER_BOUND)
     if ceiling is not None:
         sentences.append(
             f"The U-Net has {cell(ceiling.estimate)}; HR-CAM reaches {cell(ceiling.ratio)} of it."
@@ -90,7 +90,7 @@ def _standing(one: CohortSummary) -> str:
 def _localisation_table(one: CohortSummary) -> Table:
     measures = [each for each in _MEASURES if one.scores.get(each)]
     rows = []
-    for each in finalists(one.scores["auprc"]):
+    for each in best_scores(one.scores["auprc"]):
         ratio = MISSING if each.variant == DEFAULT else cell(each.ratio)
         cells = [each.variant.name, cell(each.estimate), ratio]
         for measure in measures:
@@ -105,8 +105,8 @@ def _localisation_table(one: CohortSummary) -> Table:
         tuple(rows),
         numeric=tuple(range(1, len(measures) + 4)),
         caption=(
-            f"{one.title}. HR-CAM / this: AUPRC of the default HR-CAM pattern map over that of "
-            "this one, paired. All levels, fusions and intervals are in summary.csv."
+            f"{one.title}. HR-CAM / this: paired ratio of the AUPRC of the default HR-CAM pattern "
+            "map to that of this one. All levels, fusions and intervals are in summary.csv."
         ),
     )
 
@@ -117,33 +117,33 @@ def _cohort_pictures(one: CohortSummary, pictures: Pictures) -> Iterator[Picture
         pictures,
         f"auprc-{name}",
         f"AUPRC of each method on {one.title}, with intervals.",
-        "Diamonds: HR-CAM. Circles: a rival at its best level. Squares: all its levels fused. "
-        "Dotted: maps without a model." + (" Small ticks: single seeds." if seeds > 1 else ""),
+        "Diamonds: HR-CAM. Circles: a rival at its best level. Squares: with all levels fused. "
+        "Dotted: model-free maps." + (" Small ticks: single seeds." if seeds > 1 else ""),
     )
     yield from picture(
         pictures,
         f"levels-{name}",
         f"AUPRC of each rival at each level on {one.title}.",
-        "What choosing the level is worth to a rival, and what a wrong choice costs.",
+        "The effect of the choice of the level.",
     )
     yield from picture(
         pictures,
-        f"thirds-{name}",
-        f"AUPRC in thirds of the images of {one.title}, by size and by contrast.",
+        f"terciles-{name}",
+        f"AUPRC in terciles of the images of {one.title}, by size and by contrast.",
     )
     yield from picture(
         pictures,
         f"examples-{name}",
         f"Images of {one.title}, with maps over them and the masks.",
-        f"{one.title}: images that no network had seen, and maps of them.",
+        f"{one.title}: unseen images and their maps.",
     )
 
 
-def _thirds_table(one: CohortSummary) -> Table:
-    parts = [(by, part) for by in THIRDS for part in one.thirds[by]]
+def _terciles_table(one: CohortSummary) -> Table:
+    parts = [(by, part) for by in TERCILES for part in one.terciles[by]]
     variants = list(dict.fromkeys(variant for _, part in parts for variant in part.auprc))
     return Table(
-        ("Third of the images", "Images", *(variant.name for variant in variants)),
+        ("Tercile", "Images", *(variant.name for variant in variants)),
         tuple(
             (
                 f"{part.name}: {_range(by, part.low, part.high)}",

@@ -1,9 +1,9 @@
-"""What the page says first: what was compared, who is ahead, which goals were reached."""
+"""The summary text, and the chapters on the design and on the goals."""
 
 from collections.abc import Mapping, Sequence
 
 from hrcam.benchmark.page.content import Chapter
-from hrcam.benchmark.page.wording import MISSING, listed, outcome
+from hrcam.benchmark.page.formatting import MISSING, listed, outcome
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.goals import Goal
 from hrcam.benchmark.summary.ranking import Score
@@ -11,33 +11,34 @@ from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import count, minus
 
 
-def lead_text(
+def summary_text(
     summaries: Sequence[CohortSummary], goals: Sequence[Goal], unfinished: int, suite: str
 ) -> str:
-    """Say in plain words what was compared, who is ahead, and what was missed.
+    """Return the summary of the benchmark in one paragraph.
 
     Parameters
     ----------
     summaries, goals
-        Of all cohorts.
+        Summaries and goals of all cohorts.
     unfinished
-        Number of units that are not in them.
+        Number of unfinished units.
     suite
-        Name of the suite; "quick" says what its numbers are good for.
+        Name of the suite.
     """
     sentences = [
-        f"HR-CAM and its rivals explained the same networks on {count(len(summaries), 'cohort')}, "
-        f"{_kinds(summaries)}, without ever seeing a mask; then the masks scored their maps."
+        f"HR-CAM and other methods explained the same networks on "
+        f"{count(len(summaries), 'cohort')}, {_kinds(summaries)}, without using masks, which were "
+        "then used to score the maps."
     ]
     if any(one.rival for one in summaries):
         standing = _standing({one.title: one.rival for one in summaries})
         sentences.append(
-            "Against the best rival at its best level, which was chosen with the masks, the "
+            "Compared with the best rival at a single level, selected with the masks, the "
             f"default HR-CAM pattern map is {standing}."
         )
     if any(one.fused_rival for one in summaries):
         standing = _standing({one.title: one.fused_rival for one in summaries})
-        sentences.append(f"Against the best rival with all its levels fused, it is {standing}.")
+        sentences.append(f"Compared with the best rival with all levels fused, it is {standing}.")
     outcomes = [goal.outcome for goal in goals]
     counts = ", ".join(
         f"{outcomes.count(each)} {each}" for each in ("reached", "missed", "not measured")
@@ -46,18 +47,18 @@ def lead_text(
     if unfinished:
         sentences.append(
             f"The benchmark is not finished: {count(unfinished, 'unit')} (a cohort with a seed) "
-            f"{'is' if unfinished == 1 else 'are'} not in these numbers."
+            f"{'is' if unfinished == 1 else 'are'} not included."
         )
     if suite == "quick":
         sentences.append(
-            "This is the quick suite, with small cohorts and short trainings: it shows that all "
-            "works, and is no result."
+            "The quick suite, with small cohorts and short trainings, is a functional test, not a "
+            "result."
         )
     return " ".join(sentences)
 
 
 def cohorts_chapter(summaries: Sequence[CohortSummary]) -> Chapter:
-    """Say what was compared, on what, and how."""
+    """Return the chapter on cohorts and methods."""
     rows = []
     for one in summaries:
         subjects = one.cohort.subjects
@@ -77,23 +78,23 @@ def cohorts_chapter(summaries: Sequence[CohortSummary]) -> Chapter:
         "Cohort", "Source", "Images tested", "Subjects", "Scored with masks", "Classes", "Seeds",
     )  # fmt: skip
     note = (
-        "Simulated images show how a method behaves where the truth is known, and nothing about "
+        "Simulated images show the behaviour of methods with a known truth, not results for "
         "patients."
     )
     simulated = any(one.cohort.simulated for one in summaries)
     return Chapter(
         "compared",
-        "What was compared",
+        "Cohorts and methods",
         (
-            "For each cohort and seed a CNN learnt the classes from labels alone. Every method "
-            "then mapped the true class of the same images, which the CNN had not seen. HR-CAM is "
-            "the same everywhere: all levels, no setting to choose, no mask. Each rival appears "
-            "with the level, and with the fusion of levels, at which its AUPRC is the largest: "
-            "chosen with the very masks that score it, an advantage that nobody without masks has.",
-            "The maps without a model (random, a blob at the centre, edges, brightness, darkness) "
-            "are what a map has to beat before it says anything. The U-Net, which learnt from "
-            "masks, is the ceiling. Methods that take many runs of the network for one image were "
-            "measured on fewer images; ratios are of the images that both have.",
+            "For each cohort and seed a CNN was trained on labels only. Every method then mapped "
+            "the true class of the same unseen images. HR-CAM uses all levels, with the same "
+            "settings for all cohorts. Each rival is listed at the level, and with the fusion of "
+            "levels, with the largest AUPRC: this selection uses the masks, an advantage that "
+            "users without masks do not have.",
+            "Model-free maps (random, a blob at the centre, edges, brightness, darkness) are lower "
+            "bounds, which a useful map exceeds. The U-Net, which was trained on masks, is an "
+            "upper bound. Methods that need many forward passes per image were measured on fewer "
+            "images; ratios are of the common images.",
         ),
         (
             Section(
@@ -106,7 +107,7 @@ def cohorts_chapter(summaries: Sequence[CohortSummary]) -> Chapter:
 
 
 def goals_chapter(goals: Sequence[Goal]) -> Chapter:
-    """List every goal with what was measured."""
+    """Return the chapter on the goals."""
     rows = tuple(
         (goal.aim, goal.cohort or MISSING, minus(goal.measured) or MISSING, goal.verdict)
         for goal in goals
@@ -114,13 +115,13 @@ def goals_chapter(goals: Sequence[Goal]) -> Chapter:
     return Chapter(
         "goals",
         "Goals",
-        ("What HR-CAM set out to reach before anything was measured, and by how much it missed.",),
+        ("Goals that were set before the measurements, with the results.",),
         (Section("", table=Table(("Goal", "Cohort", "Measured", "Outcome"), rows)),),
     )
 
 
 def _standing(rivals: Mapping[str, Score | None]) -> str:
-    """Say on which cohorts the default map is ahead, and on which it is not."""
+    """Return on which cohorts the default map is better or worse."""
     verdicts: dict[str, list[str]] = {}
     for title, rival in rivals.items():
         if rival is not None:

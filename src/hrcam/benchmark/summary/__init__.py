@@ -1,1 +1,1 @@
-"""From what was measured to what it means: ranking, goals, and the summary's files."""
+"""The summary of a benchmark: ranking, goals, tables and page."""

@@ -1,54 +1,54 @@
-"""What the results of one cohort come to: scores, who is ahead, thirds, predictors."""
+"""The summary of one cohort: scores, best rivals, terciles and predictors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.summary.predictors import PredictorScores, score_predictors
 from hrcam.benchmark.summary.ranking import (
-    CEILING,
     DEFAULT,
+    UPPER_BOUND,
     Score,
     Scores,
     best_rival,
     score_variants,
 )
 from hrcam.benchmark.summary.results import CohortResults
-from hrcam.benchmark.summary.strata import THIRDS, Property, Stratum, strata
+from hrcam.benchmark.summary.terciles import TERCILES, Property, Tercile, score_by_tercile
+from hrcam.benchmark.variant import Variant
 
 
 @dataclass(frozen=True)
 class CohortSummary:
-    """One cohort, summarised.
+    """Summary of one cohort.
 
     Attributes
     ----------
     cohort
-        What it summarises.
+        Results of the cohort.
     scores
-        Of every variant, by measure.
+        Scores of every variant, by measure.
     rival, fused_rival
-        The best rival at its best level, and with its levels fused; None without masks.
+        The best rival at a single level, and with levels fused; None without masks.
     thirds
         AUPRC by size and by contrast of the lesion.
     predictors
-        In the order of the files.
+        Scores of the predictors.
     """
 
     cohort: CohortResults
     scores: Scores
     rival: Score | None
     fused_rival: Score | None
-    thirds: Mapping[Property, tuple[Stratum, ...]]
+    terciles: Mapping[Property, tuple[Tercile, ...]]
     predictors: tuple[PredictorScores, ...]
 
     @property
     def title(self) -> str:
-        """Name of the cohort, and whether it is simulated."""
+        """Name of the cohort, marked if simulated."""
         return self.cohort.title
 
     def score(self, measure: str, variant: Variant = DEFAULT) -> Score | None:
-        """Return one score, or None where it was not measured."""
+        """Return one score, or None if not measured."""
         return self.scores.get(measure, {}).get(variant)
 
 
@@ -62,19 +62,19 @@ def summarise_cohort(cohort: CohortResults, seed: int = 0) -> CohortSummary:
     """
     scores = score_variants(cohort, seed)
     auprc = scores.get("auprc", {})
-    # Thirds are of the images that the default was measured on: a costly rival has not all.
+    # Terciles need all images of the default; costly rivals were measured on fewer.
     complete = {
         variant: score
         for variant, score in auprc.items()
         if DEFAULT in auprc and score.subjects == auprc[DEFAULT].subjects
     }
     compared = best_rival(complete, fused=False)
-    shown = [DEFAULT, *([compared.variant] if compared else []), CEILING]
+    shown = [DEFAULT, *([compared.variant] if compared else []), UPPER_BOUND]
     return CohortSummary(
         cohort=cohort,
         scores=scores,
         rival=best_rival(auprc, fused=False),
         fused_rival=best_rival(auprc, fused=True),
-        thirds={by: strata(cohort, by, shown, seed) for by in THIRDS},
+        terciles={by: score_by_tercile(cohort, by, shown, seed) for by in TERCILES},
         predictors=score_predictors(cohort, seed),
     )

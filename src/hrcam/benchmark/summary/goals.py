@@ -1,4 +1,4 @@
-"""What HR-CAM set out to reach, what was measured, and by how much it was missed."""
+"""Compare the results with the goals of HR-CAM."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Literal
 
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.predictors import DEFAULT_HEAD
-from hrcam.benchmark.summary.ranking import CEILING, Score
+from hrcam.benchmark.summary.ranking import UPPER_BOUND, Score
 from hrcam.evaluation.estimate import Estimate
 
 Outcome = Literal["reached", "missed", "not measured"]
 
-RATIO, CEILING_SHARE = 1.25, 0.8
+RATIO, UPPER_BOUND_SHARE = 1.25, 0.8
 SSIM, REPEATABILITY, IN_NIGRA = 0.3, 0.7, 0.9
 _LOCALISATION = {"lesions": (0.80, 0.97), "busi": (0.60, 0.80)}
-"""AUPRC and pointing game to reach, by kind of cohort."""
+"""Goals for AUPRC and pointing game, by kind of cohort."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Goal:
     Attributes
     ----------
     aim
-        What was to be reached.
+        The goal.
     cohort
-        Title of the cohort; empty where no cohort has what it takes.
+        Title of the cohort; empty if no cohort can show it.
     measured
-        The number with its interval; empty where there is none.
+        The measured value with its interval; empty if there is none.
     outcome
-        Whether it was reached.
+        Whether the goal was reached.
     missed
-        By how much, or why else; empty where it was not missed.
+        By how much or why the goal was missed; else empty.
     """
 
     aim: str
@@ -43,14 +43,14 @@ class Goal:
 
     @property
     def verdict(self) -> str:
-        """The outcome, and by how much it was missed."""
+        """The outcome, with the amount by which it was missed."""
         return f"{self.outcome}: {self.missed}" if self.missed else self.outcome
 
 
 def goals(summaries: Sequence[CohortSummary]) -> tuple[Goal, ...]:
-    """Compare every goal with what was measured, cohort by cohort.
+    """Compare every goal with the results of each cohort.
 
-    A goal that no cohort could show is listed as not measured.
+    A goal that no cohort can show is listed as not measured.
     """
     masked = [one for one in summaries if one.score("auprc")]
     found: list[Goal] = []
@@ -75,7 +75,7 @@ def goals(summaries: Sequence[CohortSummary]) -> tuple[Goal, ...]:
             ("auprc", "pointing"), ("AUPRC", "pointing game"), targets, strict=True
         ):
             add(f"{name}: {title} ≥ {target:.2f}", cohorts, _at_least(measure, target))
-    add(f"AUPRC ≥ {CEILING_SHARE} × that of the U-Net", masked, _share_of_ceiling)
+    add(f"AUPRC ≥ {UPPER_BOUND_SHARE} × that of the U-Net", masked, _share_of_upper_bound)
     add("Prediction not below that of the CNN without HR-CAM", summaries, _prediction)
     add(f"All weights random: SSIM with the map < {SSIM}", summaries, _randomised)
     add(
@@ -84,8 +84,8 @@ def goals(summaries: Sequence[CohortSummary]) -> tuple[Goal, ...]:
         _at_least("repeatability", REPEATABILITY),
     )
     add(
-        f"Neuromelanin, n = 80: maximum in the nigra in ≥ {IN_NIGRA:.0%} of the patients that the "
-        "CNN calls so",
+        f"Neuromelanin, n = 80: maximum in the nigra in ≥ {IN_NIGRA:.0%} of the correctly "
+        "classified patients",
         [one for one in summaries if one.cohort.name == "neuromelanin"],
         _at_least("maximum_in_nigra", IN_NIGRA),
     )
@@ -93,9 +93,9 @@ def goals(summaries: Sequence[CohortSummary]) -> tuple[Goal, ...]:
 
 
 def number(estimate: Estimate) -> str:
-    """Write an estimate with three decimals, so that what is missed narrowly shows.
+    """Format an estimate with three decimals, to show narrow misses.
 
-    A line may end before the interval, not within it.
+    Lines do not break within the interval.
     """
     if estimate.value is None:
         return "n/a"
@@ -140,16 +140,16 @@ def _ahead_of_rival(aim: str, one: CohortSummary) -> Goal | None:
         if ratio.low is None:
             yield "too few subjects for an interval"
         elif ratio.low <= 1:
-            yield f"the interval begins at {ratio.low:.3f}"
+            yield f"the lower end of the interval is {ratio.low:.3f}"
 
     return _goal(aim, one, number(ratio), misses())
 
 
-def _share_of_ceiling(aim: str, one: CohortSummary) -> Goal | None:
-    ratio = _ratio_of(one.score("auprc", CEILING))
+def _share_of_upper_bound(aim: str, one: CohortSummary) -> Goal | None:
+    ratio = _ratio_of(one.score("auprc", UPPER_BOUND))
     if ratio is None:
         return None
-    return _goal(aim, one, number(ratio), _below(ratio.value, CEILING_SHARE))
+    return _goal(aim, one, number(ratio), _below(ratio.value, UPPER_BOUND_SHARE))
 
 
 def _ratio_of(score: Score | None) -> Estimate | None:

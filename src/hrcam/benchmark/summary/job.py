@@ -1,4 +1,4 @@
-"""The summary of a benchmark's finished units: tables, figures and one page."""
+"""Write the summary of a benchmark's finished units: tables, figures and a page."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -28,10 +28,10 @@ from hrcam.benchmark.page.checks import (
     sanity_chapter,
 )
 from hrcam.benchmark.page.content import BenchmarkPage, Chapter, render_html, render_markdown
-from hrcam.benchmark.page.figures import auprc_figure, lead_figure, levels_figure, thirds_figure
+from hrcam.benchmark.page.figures import auprc_figure, levels_figure, ratio_figure, terciles_figure
+from hrcam.benchmark.page.formatting import Pictures
 from hrcam.benchmark.page.localisation import localisation_chapter
-from hrcam.benchmark.page.overview import cohorts_chapter, goals_chapter, lead_text
-from hrcam.benchmark.page.wording import Pictures
+from hrcam.benchmark.page.overview import cohorts_chapter, goals_chapter, summary_text
 from hrcam.benchmark.summary.cohort import CohortSummary, summarise_cohort
 from hrcam.benchmark.summary.goals import Goal, goals
 from hrcam.benchmark.summary.ranking import summary_table
@@ -56,21 +56,21 @@ _DPI = 160
 
 @dataclass(frozen=True)
 class Summary:
-    """What a benchmark came to.
+    """Summary of a benchmark.
 
     Attributes
     ----------
-    lead
-        In plain words.
+    text
+        One paragraph with the main results.
     goals
-        Each with its outcome.
+        Goals with their outcomes.
     table
-        As in ``summary.csv``.
+        Content of ``summary.csv``.
     page
-        The file to open.
+        The HTML page.
     """
 
-    lead: str
+    text: str
     goals: tuple[Goal, ...]
     table: pd.DataFrame
     page: Path
@@ -79,15 +79,14 @@ class Summary:
 def write_summary(out: Path) -> Summary:
     """Summarise every finished unit of a benchmark.
 
-    Units that are not finished are left out, and counted on the page. Running it again replaces
-    what an earlier summary wrote.
+    Unfinished units are left out and counted on the page. An existing summary is replaced.
 
     Parameters
     ----------
     out
-        The benchmark's folder. Gets ``benchmark.csv``, every measurement; ``summary.csv``, means
-        with intervals; ``table.md`` and ``index.html``, the page without and with its pictures;
-        and those in ``figures``.
+        Folder of the benchmark. Output: ``benchmark.csv``, every measurement; ``summary.csv``,
+        means with intervals; ``table.md`` and ``index.html``, the page without and with pictures;
+        and the pictures in ``figures``.
 
     Returns
     -------
@@ -96,9 +95,9 @@ def write_summary(out: Path) -> Summary:
     Raises
     ------
     InputError
-        If no unit is finished, or a file of one is not what it should be.
+        If no unit is finished, or a file of one is invalid.
     LoadError
-        If maps that a unit has kept cannot be read.
+        If saved maps of a unit cannot be read.
     OSError
         If a file cannot be written.
     """
@@ -112,10 +111,10 @@ def write_summary(out: Path) -> Summary:
     pictures = _pictures(summaries)
     unfinished = len([each for each in (out / UNITS).iterdir() if each.is_dir()]) - len(units)
     manifest = _manifest(out)
-    lead = lead_text(summaries, reached, unfinished, str(manifest.get("suite", "")))
+    text = summary_text(summaries, reached, unfinished, str(manifest.get("suite", "")))
     page = BenchmarkPage(
-        title="HR-CAM and its rivals",
-        lead=lead,
+        title="Benchmark of HR-CAM",
+        summary=text,
         chapters=_chapters(summaries, reached, pictures, manifest),
         versions=_versions(units),
         seed=_SEED,
@@ -130,11 +129,11 @@ def write_summary(out: Path) -> Summary:
     write_atomically(out / SUMMARY, table.to_csv(index=False).encode())
     for name, content in pictures.items():
         write_atomically(out / FIGURES / f"{name}.png", content)
-    # Replaced, not refused: a name that is not UTF-8 reaches us as lone surrogates.
+    # File names that are not UTF-8 contain lone surrogates, which are replaced.
     write_atomically(out / TABLE, render_markdown(page).encode("utf-8", "replace"))
     path = write_atomically(out / PAGE, render_html(page).encode("utf-8", "replace"))
     logger.info("summarised %d units of %d cohorts", len(units), len(summaries))
-    return Summary(lead, reached, table, path)
+    return Summary(text, reached, table, path)
 
 
 def _chapters(
@@ -169,17 +168,17 @@ def _how_made(manifest: Mapping[str, Any]) -> Chapter | None:
     minutes = float(manifest.get("seconds", 0)) / 60
     return Chapter(
         "made",
-        "How this was made",
+        "Reproduction",
         (
             f"Suite “{manifest.get('suite')}”; {minutes:,.0f} minutes for the finished units. "
-            "Versions are in the last lines; each unit's options are in its unit.json.",
+            "Versions are listed at the end; the options of each unit are in its unit.json.",
         ),
         (Section("", points=commands),),
     )
 
 
 def _pictures(summaries: Sequence[CohortSummary]) -> dict[str, bytes]:
-    """Draw every figure that there are measurements for, by the names of their files."""
+    """Return the figures for which there are measurements, by file name."""
     found: dict[str, bytes] = {}
 
     def keep(name: str, figure: Figure | None) -> None:
@@ -187,12 +186,12 @@ def _pictures(summaries: Sequence[CohortSummary]) -> dict[str, bytes]:
             found[name] = png(figure, _DPI)
 
     if any(one.rival or one.fused_rival for one in summaries):
-        keep("lead", lead_figure(summaries))
+        keep("ratios", ratio_figure(summaries))
     keep("randomisation", randomisation_figure(summaries))
     of_masks: Mapping[str, Callable[[CohortSummary], Figure | None]] = {
         "auprc": auprc_figure,
         "levels": levels_figure,
-        "thirds": thirds_figure,
+        "terciles": terciles_figure,
     }
     for one in summaries:
         name = one.cohort.name
@@ -212,7 +211,7 @@ def _manifest(out: Path) -> dict[str, Any]:
 
 
 def _versions(units: Sequence[FinishedUnit]) -> dict[str, str]:
-    """Return each library's version; all of them where units were made with several."""
+    """Return each library's version, or all versions if units differ."""
     found: dict[str, dict[str, None]] = {}
     for unit in units:
         for name, version in unit.versions.items():

@@ -1,4 +1,4 @@
-"""How well the CNN predicts, and HR-CAM's heads beside it."""
+"""Classification performance of the CNN and of HR-CAM's heads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ METRICS: Mapping[Metric, str] = {
     "auc": "AUC",
     "calibration_error": "Calibration error",
 }
-"""What is measured, and what it is called."""
+"""Titles of the metrics."""
 
 
 @dataclass(frozen=True)
 class PredictorScores:
-    """Metrics of one predictor, the mean over seeds, with intervals over subjects.
+    """Metrics of one predictor, averaged over seeds, with intervals over subjects.
 
     Attributes
     ----------
     predictor
-        Name.
+        Name of the predictor.
     metrics
-        By name.
+        Estimates by metric.
     differences
-        To the CNN on the same images, paired; empty for the CNN itself.
+        Paired differences to the CNN; empty for the CNN itself.
     images
-        How many were predicted, those of several seeds once.
+        Number of images, counted once over seeds.
     """
 
     predictor: str
@@ -48,22 +48,22 @@ class PredictorScores:
 
 
 def score_predictors(cohort: CohortResults, seed: int = 0) -> tuple[PredictorScores, ...]:
-    """Score every predictor of a cohort, in the order of the files.
+    """Score every predictor of a cohort.
 
-    Each seed has its own networks, whose probabilities are not compared with those of another
-    seed: a metric is computed seed by seed in the same draws of the subjects, and averaged.
+    Each metric is computed per seed, in the same resamples of subjects, and averaged: probabilities
+    of different networks are not compared.
 
     Parameters
     ----------
     cohort
-        With one seed or several.
+        Results with one seed or several.
     seed
-        Of the bootstrap.
+        Random seed of the bootstrap.
 
     Raises
     ------
     InputError
-        If a class or a prediction is missing or there twice, or probabilities do not add up to 1.
+        If a class or prediction is missing or duplicated, or probabilities do not add up to 1.
     """
     predictions = cohort.predictions
     classes = list(dict.fromkeys(predictions["class"]))
@@ -106,7 +106,7 @@ def _metrics(
     weights: NDArray[np.float64],
     tested: int,
 ) -> dict[Metric, NDArray[np.float64]]:
-    """Compute the metrics of one predictor with one seed, as they are and in each resample."""
+    """Compute the metrics of one predictor with one seed, for the sample and each resample."""
     truth = rows.drop_duplicates("subject").set_index("subject")["label"]
     name = f"{rows['predictor'].iloc[0]} with seed {rows['seed'].iloc[0]}"
     if len(truth) != tested or len(rows) != tested * len(classes):
@@ -119,7 +119,7 @@ def _metrics(
     table = rows.pivot_table(index="subject", columns="class", values="probability")
     labels = truth.reindex(table.index).map(classes.index).to_numpy()
     true, probabilities = checked_predictions(labels, table[classes].to_numpy(np.float64))
-    # With this seed, others may have been tested.
+    # Different seeds may have tested different images.
     present, of_image = np.unique(subjects[table.index], return_inverse=True)
     computed = ResampledMetrics(true, probabilities, of_image, weights[:, present])
     return {metric: computed.overall(metric) for metric in METRICS}
@@ -132,6 +132,6 @@ def _bootstrapped(values: NDArray[np.float64]) -> Estimate:
 def _estimate(metric: Metric, values: NDArray[np.float64], subjects: int) -> Estimate:
     estimate = _bootstrapped(values)
     if metric == "accuracy" and estimate.value in (0, 1):
-        # All agree, so no resample varies: each subject is one trial.
+        # No resample varies, so each subject counts as one trial.
         return Estimate(estimate.value, *wilson_interval(int(estimate.value) * subjects, subjects))
     return estimate

@@ -1,4 +1,4 @@
-"""Every variant with its interval and its distance from the default map, and who is ahead."""
+"""Scores of all variants with intervals, in relation to the default map, and the best rivals."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hrcam.benchmark.contest import EVIDENCE, PATTERN, Variant
 from hrcam.benchmark.measures.faithfulness import BLURRED
 from hrcam.benchmark.summary.results import BETWEEN_SEEDS, CohortResults
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant, best_variants
 from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
-from hrcam.evaluation.bounds import BOUNDS
 from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
 
 DEFAULT = Variant(PATTERN)
-CEILING = Variant("U-Net (trained on masks)")
+UPPER_BOUND = Variant("U-Net (trained on masks)")
 RESAMPLES = 1000
 
 SUMMARY_COLUMNS = (
@@ -35,16 +35,16 @@ class Score:
     Attributes
     ----------
     variant
-        What was measured.
+        The variant.
     estimate
-        Mean over subjects, of each of which the mean over seeds counts, with its interval.
+        Mean over subjects, after the mean over seeds, with its interval.
     ratio
-        Default HR-CAM map over this one, on the subjects that both were measured on, paired;
-        None where a measure may be negative or the default was not measured.
+        Ratio of the default HR-CAM map to this one, paired on common subjects; None if a measure
+        can be negative or the default was not measured.
     subjects
-        How many groups of images that a bootstrap can draw.
+        Number of groups for the bootstrap.
     by_seed
-        Mean over subjects with each seed; empty for what was measured between seeds.
+        Mean over subjects for each seed; empty for comparisons between seeds.
     """
 
     variant: Variant
@@ -55,52 +55,52 @@ class Score:
 
     @property
     def mean(self) -> float:
-        """The estimate's value, which every score has."""
+        """Value of the estimate."""
         return value_of(self.estimate)
 
 
 Scores = Mapping[str, Mapping[Variant, Score]]
-"""By measure and variant, in the order in which they were measured."""
+"""Scores by measure and variant."""
 
 
-def is_ours(variant: Variant) -> bool:
-    """Tell whether it is a map of HR-CAM."""
+def is_hrcam(variant: Variant) -> bool:
+    """Return whether it is a map of HR-CAM."""
     return variant.method.startswith(_OURS) and not is_control(variant)
 
 
 def is_control(variant: Variant) -> bool:
-    """Tell whether it is the blurred copy of a map."""
+    """Return whether it is the blurred copy of a map."""
     return variant.method.endswith(BLURRED)
 
 
 def blurred(variant: Variant) -> Variant:
-    """Return the control of a map: its blurred copy."""
+    """Return the variant of a map's blurred copy."""
     return replace(variant, method=variant.method + BLURRED)
 
 
-def is_bound(variant: Variant) -> bool:
-    """Tell whether it is a map made without any model."""
-    return variant.method in BOUNDS
+def is_model_free(variant: Variant) -> bool:
+    """Return whether it is a model-free map."""
+    return variant.method in MODEL_FREE_MAPS
 
 
 def is_rival(variant: Variant) -> bool:
-    """Tell whether it is another method that explains the same model."""
-    return not (is_ours(variant) or is_control(variant) or is_bound(variant)) and (
-        variant != CEILING
+    """Return whether it is another explanation method for the same model."""
+    return not (is_hrcam(variant) or is_control(variant) or is_model_free(variant)) and (
+        variant != UPPER_BOUND
     )
 
 
 def score_variants(cohort: CohortResults, seed: int = 0) -> Scores:
     """Score every variant by every measure, with 95 % bootstrap intervals over subjects.
 
-    Variants that were measured on the same subjects share the same draws.
+    Variants on the same subjects share the same resamples.
 
     Parameters
     ----------
     cohort
-        With one seed or several.
+        Results with one seed or several.
     seed
-        Of the bootstrap.
+        Random seed of the bootstrap.
     """
     return {
         measure: _score_measure(cohort, table, seed) for measure, table in cohort.scores.items()
@@ -110,22 +110,22 @@ def score_variants(cohort: CohortResults, seed: int = 0) -> Scores:
 def resampled_means(
     values: NDArray[np.float64], groups: NDArray[np.object_], seed: int
 ) -> NDArray[np.float64]:
-    """Average columns over rows, as they are and in every resample of the groups.
+    """Average columns over rows, for the sample and every resample of the groups.
 
     Parameters
     ----------
     values
         Finite, shape (N, V), N ≥ 1.
     groups
-        Of each row, shape (N,): rows of a group are drawn together.
+        Group of each row, shape (N,).
     seed
-        Same groups and same seed, same draws.
+        Random seed; the same groups and seed give the same resamples.
 
     Returns
     -------
     numpy.ndarray
-        Shape (1 + resamples, V), the first row without resampling; that row alone where there is
-        one group, which leaves nothing to draw.
+        Shape (1 + resamples, V), the first row without resampling; only that row if there is one
+        group.
     """
     index = subject_indices(groups, len(values))
     number = int(index.max()) + 1
@@ -138,7 +138,7 @@ def resampled_means(
 
 
 def value_of(estimate: Estimate) -> float:
-    """Return the value of an estimate that has one: every mean of finite numbers does."""
+    """Return the value of an estimate, which a mean of finite numbers has."""
     assert estimate.value is not None
     return estimate.value
 
@@ -149,11 +149,11 @@ def estimate_of(resampled: NDArray[np.float64]) -> Estimate:
 
 
 def best_rival(scores: Mapping[Variant, Score], *, fused: bool) -> Score | None:
-    """Choose the rival that comes closest to the default map, or is furthest ahead of it.
+    """Return the rival with the lowest ratio of the default map to it.
 
-    Of all levels and methods, or of all fusions and methods: the choice is made with the masks
-    that score it, which is the rival's advantage. Rivals are compared by their paired ratio,
-    because a costly method may have been measured on fewer subjects.
+    Over all levels and methods, or all fusions and methods. The selection uses the masks, an
+    advantage for the rival. Rivals are compared by paired ratios, because costly methods may be
+    measured on fewer subjects.
     """
     rivals = [
         score
@@ -163,13 +163,9 @@ def best_rival(scores: Mapping[Variant, Score], *, fused: bool) -> Score | None:
     return min(rivals, key=_ratio, default=None)
 
 
-def finalists(scores: Mapping[Variant, Score]) -> list[Score]:
-    """Return each method with its best level, and with its best fusion; the largest mean first."""
-    ranked = sorted(scores.values(), key=lambda score: score.mean, reverse=True)
-    best: dict[tuple[str, bool], Score] = {}
-    for score in ranked:
-        best.setdefault((score.variant.method, bool(score.variant.fusion)), score)
-    return list(best.values())
+def best_scores(scores: Mapping[Variant, Score]) -> list[Score]:
+    """Return each method at its best level and with its best fusion, in descending order."""
+    return [scores[one] for one in best_variants({v: score.mean for v, score in scores.items()})]
 
 
 def summary_table(cohort: CohortResults, scores: Scores) -> pd.DataFrame:
@@ -232,7 +228,7 @@ def _score_measure(cohort: CohortResults, table: pd.DataFrame, seed: int) -> dic
 def _measured_alike(
     values: NDArray[np.float64],
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield rows and columns: the columns that are measured in these rows, and in no others."""
+    """Yield sets of columns that are measured in the same rows, with these rows."""
     measured = ~np.isnan(values)
     patterns, of_column = np.unique(measured, axis=1, return_inverse=True)
     for index, pattern in enumerate(patterns.T):

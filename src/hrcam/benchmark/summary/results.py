@@ -1,4 +1,4 @@
-"""What the finished units of a benchmark have written, read for its summary."""
+"""Read the results of the finished units of a benchmark."""
 
 import csv
 import io
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from hrcam.artifacts.formats import read_versioned
-from hrcam.benchmark.contest import Variant
 from hrcam.benchmark.layout import (
     BENCHMARK_FORMAT,
     FINISHED,
@@ -22,10 +21,11 @@ from hrcam.benchmark.layout import (
 )
 from hrcam.benchmark.measurement import COLUMNS, as_table
 from hrcam.benchmark.measures.repeatability import repeatability_over_seeds
+from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError, NewerFormatError
 
 BETWEEN_SEEDS = -1
-"""Stands for a seed where several were compared."""
+"""Value of the seed for comparisons between seeds."""
 
 _PREDICTION = ("subject", "label", "predictor", "class")
 _SOURCES = {"simulated": True, "real": False}
@@ -34,20 +34,20 @@ _TRUTH = {"True": True, "False": False}
 
 @dataclass(frozen=True)
 class FinishedUnit:
-    """One cohort with one seed, measured to the end.
+    """A finished unit: one cohort with one seed.
 
     Attributes
     ----------
     folder
-        Where it is.
+        Folder of the unit.
     cohort
-        Name.
+        Name of the cohort.
     simulated
-        Whether its images are.
+        Whether its images are simulated.
     seed
-        Of everything random.
+        Random seed.
     versions
-        Software and its version.
+        Versions of software by name.
     """
 
     folder: Path
@@ -59,25 +59,25 @@ class FinishedUnit:
 
 @dataclass(frozen=True)
 class CohortResults:
-    """Everything measured on one cohort, over all its seeds.
+    """Results of one cohort with all seeds.
 
     Attributes
     ----------
     name
-        As on the command line.
+        Name of the cohort.
     simulated
-        Whether its images are.
+        Whether its images are simulated.
     seeds
-        In order.
+        Seeds in order.
     scores
-        By measure: one row for each seed and subject, one column for each `Variant`; NaN where
-        it was not measured, or is not defined. What was measured between seeds has `BETWEEN_SEEDS`.
+        By measure: one row per seed (or `BETWEEN_SEEDS`) and subject, one column per `Variant`;
+        NaN if not measured or undefined.
     predictions
         Columns seed, subject, label, predictor, class and probability.
     subjects
-        By name: group, whom a bootstrap draws; label, has_mask, lesion_share and contrast.
+        By name: group (the unit of the bootstrap), label, has_mask, lesion_share and contrast.
     folders
-        Of its units.
+        Folders of its units.
     """
 
     name: str
@@ -90,22 +90,22 @@ class CohortResults:
 
     @property
     def title(self) -> str:
-        """What it is called wherever people read: what is simulated says so."""
+        """Name of the cohort, marked as simulated or real."""
         return f"{self.name} ({'simulated' if self.simulated else 'real'})"
 
     def groups_of(self, subjects: Iterable[str]) -> pd.Series:
-        """Return whom each subject belongs to: itself, or the patient it is an image of."""
+        """Return the group of each subject; by default itself."""
         names = pd.Index(subjects)
         return self.subjects["group"].reindex(names).fillna(names.to_series())
 
 
 def finished_units(out: Path) -> list[FinishedUnit]:
-    """Find the units of a benchmark that are measured to the end: by cohort, simulated first.
+    """Find the finished units of a benchmark, ordered by cohort, simulated first.
 
     Raises
     ------
     InputError
-        If there is none, one says what it cannot mean, or two are of the same cohort and seed.
+        If there is none, one is invalid, or two are of the same cohort and seed.
     """
     units = [_read_unit(path) for path in sorted((out / UNITS).glob(f"*/{FINISHED}"))]
     if not units:
@@ -122,17 +122,17 @@ def finished_units(out: Path) -> list[FinishedUnit]:
 
 
 def read_cohort(units: Sequence[FinishedUnit]) -> CohortResults:
-    """Read what all units of one cohort have measured.
+    """Read the results of all units of one cohort.
 
     Parameters
     ----------
     units
-        One for each seed.
+        Units, one per seed.
 
     Raises
     ------
     InputError
-        If a file is missing, or is not what the unit should have written.
+        If a file is missing or invalid.
     """
     scores: dict[str, list[pd.DataFrame]] = {}
     predictions, subjects = [], []
@@ -148,7 +148,7 @@ def read_cohort(units: Sequence[FinishedUnit]) -> CohortResults:
         between = as_table(repeatability_over_seeds(folders))
         for measure, wide in _by_measure(between, BETWEEN_SEEDS).items():
             scores.setdefault(measure, []).append(wide)
-    # An image may be measured with one seed and not with the next: what is known of it counts.
+    # An image may not be measured with every seed: use what is known.
     everybody = pd.concat(subjects).groupby(level="subject", sort=False)
     known = everybody.first().assign(has_mask=everybody["has_mask"].any())
     return CohortResults(
@@ -163,8 +163,8 @@ def read_cohort(units: Sequence[FinishedUnit]) -> CohortResults:
 
 
 def copy_measurements(units: Sequence[FinishedUnit], stream: TextIO) -> None:
-    """Write the rows of all units under each other, cohort and seed in front, digit for digit."""
-    # As text: there are millions of rows, and nothing in them changes.
+    """Concatenate the rows of all units unchanged, preceded by cohort and seed."""
+    # As text, because there are millions of rows.
     stream.write(",".join(("cohort", "seed", *COLUMNS)) + "\n")
     for unit in units:
         front = io.StringIO()
@@ -174,12 +174,12 @@ def copy_measurements(units: Sequence[FinishedUnit], stream: TextIO) -> None:
             begins = True
             for line in source:
                 stream.write(front.getvalue() + line if begins else line)
-                # A line break between quotes belongs to a name.
+                # A line break within quotes is part of a name.
                 begins ^= line.count('"') % 2 == 1
 
 
 def write_between_seeds(cohort: CohortResults, stream: TextIO) -> None:
-    """Write what was measured between seeds, as `copy_measurements` does; the seed is empty."""
+    """Write comparisons between seeds as `copy_measurements` does, with an empty seed."""
     rows = csv.writer(stream, lineterminator="\n")
     for measure, table in cohort.scores.items():
         between = table[table.index.get_level_values("seed") == BETWEEN_SEEDS]
@@ -208,7 +208,7 @@ def _read_unit(path: Path) -> FinishedUnit:
 
 
 def _read_measurements(folder: Path) -> pd.DataFrame:
-    # Categories: there are millions of rows, and few names.
+    # As categories, because there are millions of rows and few names.
     table = _read_table(folder / MEASUREMENTS, COLUMNS[:-1], COLUMNS[-1:], "category")
     if infinite := int(np.isinf(table["value"]).sum()):
         raise InputError(
@@ -231,7 +231,7 @@ def _read_subjects(folder: Path) -> pd.DataFrame:
 def _read_table(
     path: Path, texts: Sequence[str], numbers: Sequence[str], text_type: str = "str"
 ) -> pd.DataFrame:
-    """Read a table; names such as "NA" stay names."""
+    """Read a table, in which names such as "NA" are not missing values."""
     try:
         table = pd.read_csv(
             path,
@@ -256,11 +256,11 @@ def _read_table(
 
 
 def _by_measure(table: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
-    """Spread the rows of each measure out: subjects by variants, in the order of the file."""
+    """Pivot the rows of each measure to subjects by variants, in the order of the file."""
     keys = ["subject", "method", "level", "fusion"]
     found = {}
     for measure, rows in table.groupby("measure", observed=True, sort=False):
-        # Several rows of one subject are several draws of the same.
+        # Average repeated measurements of a subject.
         values = rows.groupby(keys, observed=True, sort=False)["value"].mean()
         order = values.index.droplevel("subject").unique()
         wide = values.unstack(keys[1:]).reindex(columns=order)

@@ -1,1 +1,1 @@
-"""What the report of a cohort says, chapter by chapter."""
+"""The chapters of the report of a cohort."""

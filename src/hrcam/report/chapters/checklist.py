@@ -1,6 +1,6 @@
-"""Reporting checklists, filled in as far as files can tell: CLAIM 2024 and CONSORT-AI.
+"""Reporting checklists, filled in from the files of a run: CLAIM 2024 and CONSORT-AI.
 
-The topics are ours, in short; the wording that counts is that of the checklists.
+Topics are abbreviated; the wording of the published checklists applies.
 """
 
 from hrcam.artifacts.maps_folder import MapsFolder
@@ -85,18 +85,19 @@ _CONSORT_AI = {
 }
 
 _CHECKED = (
-    "Every file was decoded completely; damaged, cut, incomplete or inconsistent images were "
-    "refused"
+    "Every file was decoded completely; damaged, truncated, incomplete or inconsistent images "
+    "were refused"
 )
 _EXPLAINED = (
-    "HR-CAM: maps of evidence (they add up to the logit) and of pattern (where the image looks "
-    "like the class), from all levels of the network, at the image's resolution."
+    "HR-CAM: evidence maps (their mean plus the bias is the logit) and pattern maps (where the "
+    "image deviates from the reference class), from all levels of the network, at the image's "
+    "resolution."
 )
 _CODE = "hrcam is free software (Apache-2.0). Model and data: to be filled in by the authors."
 
 
 def checklist_sections(run: RunFolder, maps: MapsFolder | None) -> tuple[Section, ...]:
-    """Return both checklists: what files can tell, and what is left to the authors."""
+    """Return both checklists, filled in from files where possible."""
     claim, consort = _claim_answers(run, maps), _consort_answers(run)
     return (
         _section(
@@ -125,7 +126,7 @@ def _section(name: str, source: str, rows: list[tuple[str, str, str]]) -> Sectio
     return Section(
         name,
         paragraphs=(
-            f"{source} Topics are given in short; {filled} of {len(rows)} are filled in from the "
+            f"{source} Topics are abbreviated; {filled} of {len(rows)} are filled in from the "
             "files of this run, to be checked by the authors.",
         ),
         table=Table(("Item", "Topic", "This study"), tuple(rows)),

@@ -1,4 +1,4 @@
-"""What a report says of the cohort: who is in it, on which side of the splits, who was refused."""
+"""The chapter on the cohort: its scans, their splits, and refused scans."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -13,7 +13,7 @@ from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import MISSING, plain
 
 _UNLABELLED = "no label"
-# A page with thousands of rows helps nobody; the files hold them all.
+# Most rows of a table; the files hold all.
 _LISTED = 200
 
 
@@ -52,7 +52,7 @@ def _by_class(rows: Sequence[SplitRow | Prediction | ScanRecord]) -> Table:
 
 
 def _by_split(rows: Sequence[SplitRow]) -> Table:
-    """Count the scans of each part: of the table's own split, or tested by each fold."""
+    """Count the scans of each part: of the split in the table, or tested by each fold."""
     parts: dict[str, list[str]] = {}
     for row in rows:
         name = row.split or f"tested by fold {row.fold if row.fold is not None else MISSING}"
@@ -70,7 +70,7 @@ def _by_split(rows: Sequence[SplitRow]) -> Table:
 
 
 def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
-    """Show what the check found of the images; counts of classes are shown already."""
+    """Return the properties of the images, without the counts of classes shown above."""
     if not content:
         return []
     sections = []
@@ -83,7 +83,7 @@ def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
                 for site, counts in sorted(sites.items())
             ),
             numeric=tuple(range(1, 1 + len(labels))),
-            caption="A class that is at one site only cannot be told from the site.",
+            caption="A class from a single site cannot be distinguished from the site.",
         )
         sections.append(Section("Scans by site", table=table))
     hidden = ("classes", "classes_by_site", "splits", "sites", "intensities")
@@ -98,7 +98,7 @@ def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
 
 
 def _property(value: Any) -> str:
-    """Write a property; where it varies over the scans, its median and its range."""
+    """Format a property: its median and range if it varies over the scans."""
     if isinstance(value, Mapping) and {"minimum", "median", "maximum"} <= value.keys():
         low, high = plain(value["minimum"]), plain(value["maximum"])
         if low == high:
@@ -108,7 +108,7 @@ def _property(value: Any) -> str:
 
 
 def _names(files: str) -> str:
-    """Leave out the folders of absolute paths: a page is passed on, and they tell of people."""
+    """Remove the folders of absolute paths, which may be confidential in a shared page."""
     parts = files.split(", ")
     return ", ".join(PurePath(p).name if PurePath(p).is_absolute() else p for p in parts)
 
@@ -117,12 +117,12 @@ def _refusals(heading: str, rows: Sequence[Refusal], none: str) -> Section:
     if not rows:
         return Section(heading, paragraphs=(none,))
     table = Table(
-        headers=("Scan", "File", "Reason", "What was found", "What to do"),
+        headers=("Scan", "File", "Reason", "Problem", "What to do"),
         rows=tuple(
             (row.scan, _names(row.file), row.reason, row.message, row.advice)
             for row in rows[:_LISTED]
         ),
     )
     more = len(rows) - _LISTED
-    note = f"{plain(more)} more are in the table of the folder." if more > 0 else ""
+    note = f"{plain(more)} more are listed in the folder." if more > 0 else ""
     return Section(heading, table=table, note=note)

@@ -1,4 +1,4 @@
-"""The chapters on maps: each scan with its own, and those of the group."""
+"""The chapters on maps: those of each scan, and those of the group."""
 
 import logging
 from collections.abc import Sequence
@@ -21,33 +21,33 @@ from hrcam.report.viewer.selection import select
 logger = logging.getLogger(__name__)
 
 PICTURES, VOLUMES = 100, 30
-"""How many scans a page shows unless told: more would make it slow to open and to pass on."""
+"""Default number of scans on a page; more would make it slow to open and large to share."""
 
-# The colours end where this share of a map lies below, in this share of the scans: few extreme
-# places must not make all others pale.
+# The limit of the colour scale is a percentile over positions, and over scans one of these
+# percentiles, so that few extreme values do not make all others pale.
 _PLACES, _SCANS = 99.9, 95.0
 
 
 def map_chapters(
     mapped: MapsFolder, classes: Sequence[str], limit: int | None, progress: bool
 ) -> tuple[MapsFolder, list[Chapter]]:
-    """Read each scan once, for its card and for the group.
+    """Read each scan once, for its card and for the group maps.
 
     Parameters
     ----------
     mapped
         The maps.
     classes
-        Names of the classes; of two the last is the positive one.
+        Names of the classes; of two, the last is the positive class.
     limit
-        How many scans to show at most; None for `PICTURES` or `VOLUMES`.
+        Largest number of scans to show; None for `PICTURES` or `VOLUMES`.
     progress
-        Show a progress bar, if standard error is a terminal.
+        Show a progress bar on a terminal.
 
     Returns
     -------
     mapped, chapters
-        The maps, with what could not be read among their failures.
+        The maps, with unreadable ones added to their failures, and the chapters.
 
     Raises
     ------
@@ -112,24 +112,24 @@ def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
 def _shown(shown: int, records: Sequence[ScanRecord]) -> str:
     total = len(records)
     if shown == total:
-        return f"All {count(total, 'map')} of this folder, with one colour scale for all."
+        return f"All {count(total, 'map')} of this folder, with one common colour scale."
     seen = sum(record.seen_in_training for record in records)
     first = "Scans that no network was trained on come first. " if 0 < seen < total else ""
     return (
-        f"{shown} of {count(total, 'map')} are shown, {total - shown} are not; one colour scale "
-        f"for all. {first}Every class, right and wrong, has the same number of places as far as it "
-        "has scans, so wrong predictions are more frequent here than in the cohort. Within each "
-        "they are spread evenly from sure to unsure; nothing was chosen by hand."
+        f"{shown} of {count(total, 'map')} are shown, with one common colour scale. "
+        f"{first}The selection is automatic: each class, correct or wrong, has the same number of "
+        "scans if it has enough, so wrong predictions are more frequent here than in the cohort; "
+        "within each they are evenly spaced by confidence."
     )
 
 
 def _judged(maps: MapsFolder) -> tuple[str, ...]:
-    """Say whose predictions are called right and wrong, where that is not the network."""
+    """Explain whose predictions are called correct or wrong, if not the network's."""
     if HEAD not in maps.predictors:
         return ()
     return (
-        "The head has learnt the labels, so the maps explain its predictions: probabilities, and "
-        "what is called correct or wrong here, are those of the HR-CAM head, not of the network.",
+        "The head was fitted to the labels, so the maps explain its predictions: probabilities and "
+        "correctness are those of the HR-CAM head, not of the network.",
     )
 
 
@@ -141,33 +141,35 @@ def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) ->
             "group",
             heading,
             (
-                f"Of {count(group.labelled, 'scan')} with a label no two share one grid, so there "
+                f"No two of {count(group.labelled, 'scan')} with a label share a grid, so there "
                 "is no mean map. Register the images to a common space to get one.",
             ),
         )
     other_grid = group.labelled - group.used - group.left_out
     unseen = " that no network was trained on" if group.left_out else ""
     introduction = [
-        f"Over {count(group.used, 'scan')}{unseen} with a label and one grid, shown above or not, "
-        "predicted right or wrong: leaving out the wrong ones would exaggerate the difference."
-        + (f" {other_grid} with another grid are left out." if other_grid else "")
-        + (f" {group.left_out} that networks were trained on are left out." if unseen else "")
+        f"Over {count(group.used, 'scan')}{unseen} with a label on one grid, shown above or not, "
+        "correct or wrong: to exclude wrong predictions would exaggerate the difference."
+        + (f" {other_grid} on another grid are excluded." if other_grid else "")
+        + (f" {group.left_out} that networks were trained on are excluded." if unseen else "")
         + (f" The networks were trained on {group.seen} of them." if group.seen else ""),
-        "This means something only if the images are aligned: the same place must be the same "
-        "anatomy in all of them. The page cannot tell whether they are.",
-        "The t-like score is the difference over its standard error (Welch). It is no test: "
-        "neighbouring places go together, there are many of them, and the maps were made by "
-        "networks that learnt these labels. The threshold is the same share of its scale.",
+        "These maps are valid only if the images are aligned, with the same anatomy at the same "
+        "position. This is not checked.",
+        "The t-like score is the difference over its standard error (Welch). It is not a "
+        "significance test: positions are many and correlated, and the networks were trained with "
+        "these labels. The threshold is the same fraction of its scale.",
     ]
     compared = {difference.kind for difference in group.differences()}
     if missing := [kind for kind in KINDS if kind not in compared]:
         introduction.append(
-            f"There is no difference of {' and '.join(missing)}: that takes maps of one class in "
-            "every scan (hrcam map --class NAME), with three or more of that class and three of "
-            "others. Until then, means are over the scans that have a map of their own class."
+            f"There is no difference map of {' and '.join(missing)}: it needs maps of every "
+            "scan for one class (hrcam map --class NAME), with three or more scans of that class "
+            "and three of others. Means are over the scans that have a map for their own class."
         )
     if not cards:
         return Chapter("group", heading, tuple(introduction))
-    own = {kind: max(group.tops(kind, _PLACES), default=limits[kind]) or 1.0 for kind in KINDS}
-    viewer = MapViewer("group", cards, own, volumes=volumes)
+    group_limits = {
+        kind: max(group.tops(kind, _PLACES), default=limits[kind]) or 1.0 for kind in KINDS
+    }
+    viewer = MapViewer("group", cards, group_limits, volumes=volumes)
     return Chapter("group", heading, tuple(introduction), viewer=viewer)

@@ -1,4 +1,4 @@
-"""What a report says of the predictions: each metric with its interval, by class and by fold."""
+"""The chapter on predictions: each metric with its interval, by class and by fold."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,19 +20,19 @@ METRICS = {
 _SOURCES = {NETWORK: "network", HEAD: "head"}
 INTERVALS = (
     "95 % intervals from a bootstrap over subjects; those of an accuracy, sensitivity or "
-    "specificity of 0 or 1 are Wilson's. A value stands alone where all resamples agree, as "
-    "they do on an AUC of 1, which says nothing of other subjects, or where too many lack a class."
+    "specificity of 0 or 1 are Wilson's. A value has no interval if all resamples agree, e.g. "
+    "on an AUC of 1, or if too many resamples lack a class."
 )
 
 _MIXED = (
-    "Over all scans, the AUC compares probabilities of different networks too, and those of one "
-    "may all be higher than those of the next; the mean of folds compares each network with itself "
-    "only, and has no interval."
+    "The AUC over all scans also compares probabilities of different networks, which may be "
+    "calibrated differently. The mean of folds compares each network with itself only, and has no "
+    "interval."
 )
 
 
 def metric_titles(run: RunFolder) -> dict[str, str]:
-    """Return what to call each metric: that sensitivity is of one class belongs to its name."""
+    """Return the title of each metric, with the positive class where it applies."""
     if run.positive is None:
         return METRICS
     of_class = {
@@ -87,15 +87,15 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
 
 def _explanation(run: RunFolder, source: str) -> str:
     meaning = (
-        f"Sensitivity is of “{run.positive}”, the positive class, and specificity of the scans "
-        "without it, both at the most probable class."
+        f"Sensitivity is of “{run.positive}”, the positive class, and specificity of all other "
+        "scans, both by the most probable class."
         if run.positive is not None
         else "AUC, sensitivity and specificity are means over the classes, each against all others."
     )
     return (
-        f"Source: {source}; every prediction is of a scan that its network had not seen. "
-        f"{meaning} The head is HR-CAM's own, beside the network's output. The calibration error "
-        "is above zero for perfect probabilities too, the more so the fewer the scans."
+        f"Source: {source}; no network was trained on the scans that it predicts. "
+        f"{meaning} The head is that of HR-CAM. The calibration error is above zero even for "
+        "perfect probabilities, more so with fewer scans."
     )
 
 
@@ -131,7 +131,7 @@ def _by_fold(run: RunFolder, source: str) -> Table | None:
 
 
 def _alone(value: Any) -> str:
-    """Write a value that may or may not have an interval."""
+    """Format a value with or without an interval."""
     if isinstance(value, Mapping):
         return estimate_text(value)
     return estimate_text({"value": value})

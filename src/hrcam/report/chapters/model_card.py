@@ -1,4 +1,4 @@
-"""The model card of a run: filled in as far as files can tell."""
+"""The model card of a run, filled in from its files."""
 
 from pathlib import PurePath
 
@@ -15,8 +15,8 @@ INTENDED_USE = (
 )
 
 _HEADS = {
-    "labels": "Learnt from the labels, on the frozen network's feature maps.",
-    "logits": "Stands in for the network's own logits, on its frozen feature maps.",
+    "labels": "Fitted to the labels, on the feature maps of the frozen network.",
+    "logits": "Fitted to the network's own logits, on its frozen feature maps.",
     "joint": "Trained together with the network, with a loss for each level.",
 }
 _TRAINING = (
@@ -26,7 +26,7 @@ _TRAINING = (
 
 
 def data_text(run: RunFolder) -> str:
-    """Say in one line what the run was tested on."""
+    """Describe the test data in one line."""
     people = len({prediction.participant for prediction in run.predictions})
     labels = [prediction.label for prediction in run.predictions]
     classes = ", ".join(f"{labels.count(name)} {name}" for name in run.classes)
@@ -37,17 +37,17 @@ def data_text(run: RunFolder) -> str:
 
 
 def settings_text(pairs: list[tuple[str, str]]) -> str:
-    """Join settings to one line."""
+    """Join settings in one line."""
     return "; ".join(f"{name}: {value}" for name, value in pairs) + "." if pairs else AUTHORS
 
 
 def training_text(run: RunFolder) -> str:
-    """Say in one line how the run was trained."""
+    """Describe the training in one line."""
     return settings_text(settings(run.config, _TRAINING))
 
 
 def initialisation_text(run: RunFolder) -> str:
-    """Say what training started from; of a file only the name, which is not where it lies."""
+    """Describe the initial weights; of a file only the name."""
     weights = run.config.get("weights")
     if weights:
         return f"Weights from {PurePath(str(weights)).name}."
@@ -55,13 +55,13 @@ def initialisation_text(run: RunFolder) -> str:
 
 
 def head_text(run: RunFolder) -> str:
-    """Say what HR-CAM's head was fitted to, and how well that went."""
+    """Describe the target of the HR-CAM head and the quality of its fit."""
     kind = str(run.config.get("head", ""))
     text = f"{kind}: {_HEADS[kind]}" if kind in _HEADS else kind or AUTHORS
     if kind == "labels":
-        # Its own cross-validation is on images that the network knows by heart.
+        # Its own cross-validation is on images that the network was trained on.
         accuracy = estimate_text(run.pooled("head").get("accuracy"))
-        return f"{text} Accuracy of the head on scans that were tested: {accuracy}."
+        return f"{text} Accuracy of the head on test scans: {accuracy}."
     found = [fold.get("fidelity") for fold in run.manifest.get("fold_details", ())]
     if not found or None in found:
         return text
@@ -70,7 +70,7 @@ def head_text(run: RunFolder) -> str:
 
 
 def references_text(run: RunFolder) -> str:
-    """Say which class the pattern maps of each class are compared with, where it is known."""
+    """Describe the reference class of the pattern maps of each class, if known."""
     found: dict[str, dict[str, None]] = {}
     for fold in run.manifest.get("fold_details", ()):
         for name, reference in fold.get("references", {}).items():
@@ -80,7 +80,7 @@ def references_text(run: RunFolder) -> str:
 
 
 def metrics_text(run: RunFolder) -> str:
-    """Say in one line how well the network predicts."""
+    """Describe the performance of the network in one line."""
     found = [
         f"{title} {estimate_text(run.pooled('network')[name])}"
         for name, title in metric_titles(run).items()
@@ -114,9 +114,9 @@ def model_card(run: RunFolder) -> Section:
         ("Metrics", metrics_text(run)),
         (
             "Limits",
-            "Tested on scans of the same source only, unless the authors say otherwise. Other "
-            "scanners, sequences and populations may do worse. The maps have limits of their "
-            "own: see “What these maps show and what they do not”.",
+            "Tested only on scans of the same source, unless the authors state otherwise. "
+            "Performance on other scanners, sequences and populations may be lower. For limits "
+            "of the maps see “What these maps show and what they do not”.",
         ),
         ("Software", software_text(run)),
         ("SHA-256 of the inputs", plain(run.manifest.get("inputs_sha256"))),

@@ -1,10 +1,10 @@
-"""The part of a page that says whether its maps mean anything."""
+"""The chapter on the sanity checks of the maps."""
 
 import numpy as np
 
 from hrcam.artifacts.map_checks import Check, CoarseMap, MapChecks
 from hrcam.artifacts.sanity_record import Examples, Sanity
-from hrcam.report.chapters.sanity_words import compared, findings, number, verdict
+from hrcam.report.chapters.sanity_text import answers, compared, number, verdict
 from hrcam.report.figures.cascade import cascade_figure
 from hrcam.report.figures.comparison import comparison_figure
 from hrcam.report.figures.planes import Row
@@ -13,15 +13,15 @@ from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Picture, Section, Table
 from hrcam.report.page.text import MISSING, count
 
-HEADING = "Do the maps mean anything?"
+HEADING = "Sanity checks of the maps"
 
-# The colours of all HR-CAM columns end where this share of the pattern shown lies below.
+# The limit of the colour scale of all HR-CAM columns is this percentile of the shown pattern.
 _PLACES = 99.9
 _RESULTS = {True: "✓ passed", False: "✗ failed", None: "– not measured"}
 
 
 def sanity_chapter(sanity: Sanity | str) -> Chapter:
-    """Return the chapter of a report; of a reason why there are no checks, just that."""
+    """Return the chapter of a report, or the reason why there are no checks."""
     if isinstance(sanity, str):
         return Chapter("sanity", HEADING, sections=(Section("", note=sanity),))
     return Chapter(
@@ -29,7 +29,7 @@ def sanity_chapter(sanity: Sanity | str) -> Chapter:
         HEADING,
         (verdict(sanity.checks), _how(sanity)),
         sections=(
-            Section("", findings=findings(sanity.checks)),
+            Section("", answers=answers(sanity.checks)),
             _examples(sanity),
             *_cascade(sanity.checks),
             Section("All numbers", table=_table(sanity.checks)),
@@ -38,12 +38,12 @@ def sanity_chapter(sanity: Sanity | str) -> Chapter:
 
 
 def sanity_section(sanity: Sanity) -> Section:
-    """Return all of it as one section, for a page without chapters."""
+    """Return the same as one section, for a page without chapters."""
     examples = _examples(sanity)
     return Section(
         HEADING,
         (verdict(sanity.checks), _how(sanity), *examples.paragraphs),
-        findings(sanity.checks),
+        answers(sanity.checks),
         pictures=(
             *examples.pictures,
             *(picture for section in _cascade(sanity.checks) for picture in section.pictures),
@@ -52,35 +52,35 @@ def sanity_section(sanity: Sanity) -> Section:
 
 
 def _how(sanity: Sanity) -> str:
-    seen = "had learnt from" if sanity.seen else "had not learnt from"
+    seen = "was trained on" if sanity.seen else "was not trained on"
     text = (
         f"Measured on the pattern maps of {sanity.network}, on "
-        f"{count(sanity.checks.images, 'scan')} that it {seen}, chosen without regard to their "
-        "maps, inside the brain or the picture. No mask is needed."
+        f"{count(sanity.checks.images, 'scan')} that it {seen}, selected independently "
+        "of their maps, within the brain or the picture. No masks are needed."
     )
     if sanity.others_learnt:
-        text += " The networks that it is compared with had learnt from these scans."
+        text += " The networks that it is compared with were trained on these scans."
     return text
 
 
 def _examples(sanity: Sanity) -> Section:
     coarse = sanity.checks.coarse
     paragraphs = [
-        "HR-CAM beside what it has to differ from, and what it has to resemble. An untrained "
-        "network should show something else, another trained one much the same. All HR-CAM maps "
-        "have one colour scale; a low-resolution map has its own.",
+        "HR-CAM in comparison with other maps. Maps of an untrained network should differ, maps of "
+        "another trained network should be similar. All HR-CAM maps have one colour scale; the "
+        "low-resolution map has its own.",
     ]
     if coarse is not None:
         cells = " × ".join(map(str, coarse.cells))
         paragraphs.append(
-            f"{coarse.method} is the usual low-resolution map: it reads the coarsest level alone, "
-            f"one value for each of {cells} cells. HR-CAM {_agreement(coarse.spearman)} with it "
+            f"{coarse.method} is the usual low-resolution map, of the coarsest level alone, with "
+            f"{cells} cells. HR-CAM {_agreement(coarse.spearman)} with it "
             f"(rank correlation {number(coarse.spearman)}; {100 * coarse.overlap:.0f} % of the "
             "area that either marks as its highest 5 % is marked by both). Neither is the truth: "
-            "where they differ, HR-CAM has seen something at a finer level, or was misled by it."
+            "where they differ, a finer level contributed to HR-CAM, rightly or wrongly."
         )
     return Section(
-        "The same scans, mapped in other ways",
+        "The same scans, mapped by other networks and methods",
         tuple(paragraphs),
         pictures=(_picture(sanity.examples, coarse),),
     )
@@ -96,7 +96,7 @@ def _picture(examples: Examples, coarse: CoarseMap | None) -> Picture:
     image, pattern, *others = examples.columns
     rows = []
     for (scan, name), planes in zip(examples.rows, examples.pictures, strict=True):
-        if examples.radiological:  # a volume of one slice, which is turned and marked
+        if examples.radiological:  # as a volume of one slice, which the figure reorients and marks
             planes = planes[..., None]
         values = dict(zip((pattern, *others), planes[1:], strict=True))
         rows.append(Row(f"{name} {scan}", planes[0], values, spacing=_spacing(examples)))
@@ -110,8 +110,8 @@ def _picture(examples: Examples, coarse: CoarseMap | None) -> Picture:
     return Picture(
         png(comparison_figure(rows, limits=limits)),
         f"{count(len(rows), 'scan')}: {image.lower()}, {', '.join((pattern, *others))}.",
-        "Warm speaks for the class on the left, cold against it."
-        + (" Of each volume, the slice where the pattern is highest." if examples.volumes else ""),
+        "Warm: for the class on the left; cold: against it."
+        + (" For volumes, the slice with the maximum of the pattern." if examples.volumes else ""),
     )
 
 
@@ -127,13 +127,13 @@ def _cascade(checks: MapChecks) -> tuple[Section, ...]:
     limit = next(check.limit for check in checks.checks if check.name == "randomisation")
     picture = Picture(
         png(cascade_figure(checks.cascade, limit)),
-        "Similarity with the real map as more and more layers are made random.",
-        "How like the map stays to the real one as layers of the network are made random, from "
-        "its output to its input, with HR-CAM fitted anew each time. At 0 nothing is random. A "
-        "curve that stays high belongs to a map that shows the picture, not what was learnt "
-        "(Adebayo et al., NeurIPS 2018).",
+        "Similarity with the original map as more layers are randomised.",
+        "Similarity with the original map as layers of the network are randomised, from its output "
+        "to its input, with HR-CAM refitted each time. At 0 nothing is random. If the curve stays "
+        "high, the map shows the image and not what the network learnt (Adebayo et al., NeurIPS "
+        "2018).",
     )
-    return (Section("As the network forgets", pictures=(picture,)),)
+    return (Section("Cascading randomisation of the network", pictures=(picture,)),)
 
 
 def _table(checks: MapChecks) -> Table:
@@ -142,13 +142,14 @@ def _table(checks: MapChecks) -> Table:
         rows.append(_row(check))
         rows += [(f"· {name}", number(value), "", "", "") for name, value in check.details.items()]
     return Table(
-        ("Map compared", "Mean", "Lowest to highest scan", "Asked for", "Result"),
+        ("Comparison", "Mean", "Range over scans", "Limit", "Result"),
         tuple(rows),
         numeric=(1, 2, 3),
-        caption="SSIM: Wang et al., IEEE TIP 2004; 1 for maps that look the same. Rank "
-        "correlation: Spearman’s, over the voxels of a scan; 1 for the same order. What is asked "
-        "for is our choice and the same for every run; for the untrained network it rises, up to "
-        "0.50, to the similarity of maps of different scans (Arun et al., Radiology: AI 2021).",
+        caption="SSIM: Wang et al., IEEE TIP 2004; 1 for identical maps. Rank "
+        "correlation: Spearman’s, over the voxels of a scan; 1 for the same order. The limits are "
+        "our choice and the same for every run; for the untrained network the limit is the "
+        "similarity of maps of different scans if that is higher, up to 0.50 (Arun et al., "
+        "Radiology: AI 2021).",
     )
 
 

@@ -1,4 +1,4 @@
-"""The curve of a map as its network forgets."""
+"""The similarity of maps in a cascading randomisation, as a figure."""
 
 from collections.abc import Sequence
 
@@ -6,19 +6,19 @@ from matplotlib.figure import Figure
 
 from hrcam.report.figures.style import ACCENT, INK, MUTED, RULE, TEXT_SIZE, TICK_SIZE, new_figure
 
-# As wide as the comparison above it, so that texts are of one size on the page.
+# As wide as the comparison figure, so that text has the same size on the page.
 _WIDTH, _HEIGHT = 8.4, 2.3
 
 
 def cascade_figure(points: Sequence[tuple[float, float]], limit: float) -> Figure:
-    """Plot the similarity with the real map against the share of layers that are random.
+    """Plot the similarity with the original map against the fraction of randomised layers.
 
     Parameters
     ----------
     points
-        Share of the layers, from 0 to 1, and SSIM.
+        Fraction of randomised layers, from 0 to 1, and SSIM.
     limit
-        Below which the last point has to lie.
+        Upper limit for the last point.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def cascade_figure(points: Sequence[tuple[float, float]], limit: float) -> Figur
     shares, values = zip(*((100 * share, value) for share, value in points), strict=True)
     axes.axhline(limit, color=MUTED, lw=0.9, ls="--")
     axes.annotate(
-        f"{limit:.2f}: below it at the end",
+        f"limit for the last point: {limit:.2f}",
         (100, limit),
         xytext=(0, 3),
         textcoords="offset points",
@@ -42,7 +42,7 @@ def cascade_figure(points: Sequence[tuple[float, float]], limit: float) -> Figur
     axes.set_ylim(min(0.0, *values) - 0.05, 1.05)
     axes.set_xticks(range(0, 101, 25))
     axes.tick_params(length=0, pad=4, labelsize=TICK_SIZE, labelcolor=MUTED)
-    axes.set_xlabel("Layers made random, %", fontsize=TEXT_SIZE, color=INK)
+    axes.set_xlabel("Randomised layers, %", fontsize=TEXT_SIZE, color=INK)
     axes.set_ylabel("Similarity (SSIM)", fontsize=TEXT_SIZE, color=INK)
     axes.grid(color=RULE, lw=0.7)
     axes.set_axisbelow(True)

@@ -1,4 +1,4 @@
-"""Curves of predictions as charts that the page draws itself: sharp, and right in the dark."""
+"""Charts of predictions, which the page draws as vector graphics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from hrcam.evaluation.calibration import reliability
 from hrcam.evaluation.roc import roc_points
 
 NETWORK, HEAD = "Network", "HR-CAM head"
-# Fewer scans in a bin tell nothing.
+# Fewest scans in a bin.
 _BIN = 10
 _BINS = 10
 
 
 @dataclass(frozen=True)
 class Series:
-    """One curve, or a cloud of points with intervals.
+    """One curve, or points with intervals.
 
     Attributes
     ----------
     name
-        For the legend; "" keeps it out.
+        Name in the legend; "" for none.
     points
         x and y from 0 to 1, in order.
     intervals
-        Lower and upper end for each point, or none at all.
+        Lower and upper end for each point, or empty.
     style
-        "0", "1", ... for one of the page's colours, "thin" for a curve in the background.
+        "0", "1", ... for a colour of the page, or "thin" for a background curve.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Chart:
     Attributes
     ----------
     title, x_label, y_label, note
-        Texts; the note stands below.
+        Texts; the note is below the chart.
     series
-        Those in the background first.
+        Series, background curves first.
     """
 
     title: str
@@ -60,12 +60,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each true class was predicted as each.
+    """A confusion matrix.
 
     Attributes
     ----------
     title
-        What predicted.
+        Source of the predictions.
     classes
         Names.
     counts
@@ -77,7 +77,7 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]
 
     def share(self, row: int, column: int) -> float:
-        """Share of the scans of one true class."""
+        """Return a count as a fraction of the scans of its true class."""
         return self.counts[row][column] / max(sum(self.counts[row]), 1)
 
 
@@ -94,7 +94,7 @@ def prediction_charts(run: RunFolder) -> tuple[Chart, ...]:
             if (points := _roc(labels, values, 1))
         ]
         folds = _fold_curves(run, labels, sources[NETWORK])
-        note = "Thin: the network, fold by fold." if folds else ""
+        note = "Thin: the network of each fold." if folds else ""
         charts.append(_roc_chart(f"ROC: {positive}", (*folds, *curves), note))
         charts.append(
             _reliability_chart(
@@ -162,7 +162,7 @@ def _fold_curves(
 def _roc(
     labels: NDArray[np.intp], values: NDArray[np.float64], positive: int
 ) -> tuple[tuple[float, float], ...]:
-    """Return a curve, or nothing where there are no images of the class or of others."""
+    """Return a curve, empty if one side has no images."""
     hits = labels == positive
     if hits.all() or not hits.any():
         return ()
@@ -192,5 +192,5 @@ def _roc_chart(title: str, series: tuple[Series, ...], note: str) -> Chart:
 
 
 def _reliability_chart(title: str, series: Sequence[Series]) -> Chart:
-    note = "Bins hold equally many scans; 95 % intervals. Probabilities hold on the diagonal."
+    note = "Bins of equal numbers of scans; 95 % intervals. Diagonal: perfect calibration."
     return Chart(title, "Predicted probability", "Observed frequency", tuple(series), note)

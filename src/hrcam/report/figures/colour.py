@@ -1,4 +1,4 @@
-"""Colours of a map over a grey image: stronger means more opaque, zero shows the image itself."""
+"""Colour scales of maps over grey images: opacity increases with the absolute value."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _STEPS = 256
 
 @dataclass(frozen=True)
 class Scale:
-    """How the values of one method become colours, the same in every row.
+    """The colour scale of one method, the same in every row.
 
     Attributes
     ----------

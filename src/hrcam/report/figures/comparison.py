@@ -33,26 +33,26 @@ _EDGE = 0.08
 
 
 def comparison_figure(rows: Sequence[Row], *, limits: Mapping[str, float] | None = None) -> Figure:
-    """Draw one row per subject: the image, then each method's map over it, the truth outlined.
+    """Draw one row per subject: the image, then each method's map over it, with the true outline.
 
-    A method has one colour scale for all rows: signed and symmetric about zero where any of its
-    maps has a negative value, else from zero up. It ends at the largest absolute value shown, so
-    the map of a normal image beside that of a diseased one looks as faint as it is. Volumes are
-    shown in the axial plane where the truth is largest, or without truth where the first method's
-    map has its maximum, in radiological convention (the subject's right is on the left).
+    A method has one colour scale for all rows: symmetric about zero if any of its maps has a
+    negative value, else from zero. Its limit is the largest absolute value shown, so that maps of
+    normal and diseased images can be compared. Volumes are shown in the axial plane with the
+    largest true area, or without truth with the maximum of the first method's map, in radiological
+    convention (the subject's right is on the left).
 
     Parameters
     ----------
     rows
         The subjects, all with the same methods in the same order.
     limits
-        Where a method's colour scale ends, in place of the largest value shown; pass those of the
-        whole cohort where the rows may all be normal.
+        Limit of a method's colour scale, instead of the largest value shown; pass those of the
+        whole cohort if all rows may be normal.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Its axes are labelled ``image 0``, ``<method> 0``, ... row by row, then ``<method> scale``.
+        Axes are labelled ``image 0``, ``<method> 0``, ... row by row, then ``<method> scale``.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _methods(rows: Sequence[Row]) -> list[str]:
 
 def _scale(method: str, rows: Sequence[Row], planes: Sequence[Plane]) -> Scale:
     largest = max(float(np.abs(plane.maps[method]).max()) for plane in planes)
-    # An all-zero method has nothing to show; any end of its scale will do.
+    # The limit is arbitrary if all maps are zero.
     return Scale(any(row.maps[method].min() < 0 for row in rows), largest or 1.0)
 
 
@@ -154,7 +154,7 @@ def _mark_sides(axes: Axes) -> None:
 
 def _draw_scale(axes: Axes, scale: Scale) -> None:
     low, high = scale.range
-    # On mid-grey, as over an image: what is transparent there is transparent here.
+    # Mid-grey, so that transparency is visible as over an image.
     axes.set_facecolor("#5a5a5a")
     gradient = np.linspace(low, high, 512)[None]
     extent = (low, high, 0.0, 1.0)
@@ -169,7 +169,7 @@ def _number(value: float) -> str:
 
 
 def _text(size: float, colour: str, rotation: float = 0, va: str = "center") -> dict[str, Any]:
-    """Give the look of a centred text; names are shown as they are, never parsed as formulas."""
+    """Return the style of centred text, in which names are not parsed as formulas."""
     return {
         "fontsize": size,
         "color": colour,

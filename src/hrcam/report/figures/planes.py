@@ -1,4 +1,4 @@
-"""One subject's image, maps and truth, and the plane of them that is shown."""
+"""One subject's image, maps and truth, and the plane to show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from hrcam.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One subject of a comparison, checked when it is made.
+    """One subject of a comparison figure.
 
     Attributes
     ----------
     label
-        What stands to the left of the row.
+        Text to the left of the row.
     image
         Grey values, shape (rows, columns) or, in 3D, (x, y, z) in RAS+ order (as from
         ``nibabel.as_closest_canonical``).
@@ -26,7 +26,7 @@ class Row:
     truth
         Bool, same shape: the outline to draw. None, or empty: no outline.
     spacing
-        Size of a pixel along each axis of the image, where pixels are not square.
+        Size of a pixel along each axis of the image; None if pixels are square.
 
     Raises
     ------
@@ -60,12 +60,12 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """What is shown of a row: arrays of shape (rows, columns), the first row on top.
+    """The shown plane of a row: arrays of shape (rows, columns), the first row on top.
 
     Attributes
     ----------
     image, maps, truth
-        As in `Row`; the truth is None where this plane has none.
+        As in `Row`; the truth is None if this plane has none.
     aspect
         Height of a pixel over its width.
     axial
@@ -86,10 +86,10 @@ class Plane:
 
 
 def shown_plane(row: Row) -> Plane:
-    """Take a 2D image as it is, and of a volume the axial plane that says most.
+    """Return a 2D image as it is, and one axial plane of a volume.
 
-    That is the plane where the truth is largest; without truth, the one with the maximum of the
-    first map; without maps, the middle.
+    That is the plane with the largest true area; without truth, the one with the maximum of the
+    first map; without maps, the middle plane.
     """
     truth = row.truth if row.truth is not None and row.truth.any() else None
     spacing = row.spacing or (1.0,) * row.image.ndim

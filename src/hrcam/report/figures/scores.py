@@ -47,7 +47,7 @@ def score_figure(table: pd.DataFrame) -> Figure:
     """
     if table.empty:
         raise InputError("A score figure needs at least one method.")
-    # Stable, so that methods with equal scores keep the table's order.
+    # Stable sort: methods with equal scores keep the table's order.
     ranked = table.sort_values("auprc", ascending=False, kind="stable").iloc[::-1]
     names = [wrapped(name, _LONGEST_NAME, TEXT_SIZE, lines=1) for name in ranked["method"]]
     left = _EDGE + max(text_width(name, TEXT_SIZE) for name in names)

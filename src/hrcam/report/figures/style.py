@@ -1,4 +1,4 @@
-"""What all figures share: their look, without matplotlib's global state, and their files."""
+"""The common style of all figures, without matplotlib's global state, and PNG files."""
 
 import io
 import os
@@ -25,27 +25,27 @@ _CHARACTER = 0.6
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty white figure, in inches, that pyplot knows nothing of."""
+    """Make an empty white figure of a size in inches, independent of pyplot."""
     figure = Figure(figsize=(width, height), facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
 def bare(axes: Axes) -> None:
-    """Take away ticks and frame."""
+    """Remove ticks and frame."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
 
 
 def text_width(text: str, size: float) -> float:
-    """Bound the width of one line of ordinary text, in inches."""
+    """Return an upper bound of the width of one line of text, in inches."""
     return len(text) * _CHARACTER * size / 72
 
 
 def wrapped(text: str, inches: float, size: float, lines: int = 2) -> str:
-    """Break a text into lines that fit a width, and end it with an ellipsis where it does not."""
-    # A file name that is not UTF-8 reaches us as lone surrogates, which no font can draw.
+    """Wrap a text to a width, with an ellipsis if it has too many lines."""
+    # File names that are not UTF-8 contain lone surrogates, which no font can draw.
     text = text.encode("utf-8", "replace").decode("utf-8")
     characters = max(4, int(inches / text_width(" ", size)))
     return "\n".join(textwrap.wrap(text, characters, max_lines=lines, placeholder="…"))
@@ -59,7 +59,7 @@ def png(figure: Figure, dpi: float = 200) -> bytes:
 
 
 def save_png(figure: Figure, path: str | os.PathLike[str], dpi: float = 200) -> Path:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure atomically as PNG.
 
     Raises
     ------

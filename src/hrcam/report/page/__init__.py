@@ -1,1 +1,1 @@
-"""The elements of a page, and how they become one HTML file."""
+"""The elements of a page and their rendering as one HTML file."""

@@ -1,4 +1,4 @@
-"""Turn the report of a cohort into one HTML file, with a script that nothing can be added to."""
+"""Render the report of a cohort as one HTML file, in which only its own script can run."""
 
 import base64
 import hashlib
@@ -16,12 +16,11 @@ from hrcam.report.page.html import TEMPLATES
 
 
 def render_cohort_page(page: CohortPage) -> str:
-    """Render a page as HTML that refers to nothing outside itself.
+    """Render a page as HTML without external references.
 
-    Every text is escaped. The content security policy allows one script, by its hash: even
-    markup that slipped through could not run.
+    All text is escaped, and the content security policy allows only this script, by its hash.
     """
-    # As text: line ends of a checkout elsewhere would change the hash, as browsers see it.
+    # Read as text: other line ends would change the hash that browsers compute.
     source = (files("hrcam.report") / "templates" / "viewer.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode("ascii")
     return TEMPLATES.get_template("cohort.html.jinja").render(
@@ -33,12 +32,12 @@ def render_cohort_page(page: CohortPage) -> str:
 
 
 def write_cohort_page(page: CohortPage, path: str | os.PathLike[str]) -> Path:
-    """Write a page as one HTML file, whole or not at all.
+    """Write a page atomically as one HTML file.
 
     Raises
     ------
     OSError
-        If it cannot be written; an older page at the same place is then still there.
+        If it cannot be written; an existing file is then kept.
     """
-    # Replaced, not refused: a file name that is not UTF-8 reaches us as lone surrogates.
+    # File names that are not UTF-8 contain lone surrogates, which are replaced.
     return write_atomically(path, render_cohort_page(page).encode("utf-8", "replace"))

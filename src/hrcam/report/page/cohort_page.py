@@ -1,4 +1,4 @@
-"""What the report of a cohort consists of."""
+"""The elements of the report of a cohort."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class Bar:
     name, value
         Texts.
     start, width
-        In percent of the whole width.
+        Position and length in percent of the full width.
     negative
-        Whether it goes to the left.
+        Whether the bar extends to the left.
     """
 
     name: str
@@ -37,13 +37,13 @@ class Card:
     Attributes
     ----------
     title, subtitle
-        Name of the scan, and what else there is to say of it.
+        Name of the scan, and a line below it.
     label, predicted, map_class
-        Names of classes; the label is "" where it is not known.
+        Names of classes; the label is "" if unknown.
     outcome
         "correct", "wrong" or "unlabelled"; "" for maps that are not of one scan.
     predictor
-        Who predicted: "network" or "HR-CAM head"; "" where that is not known.
+        Source of the prediction: "network" or "HR-CAM head"; "" if unknown.
     seen
         Whether the networks were trained on this scan.
     confidence
@@ -53,8 +53,8 @@ class Card:
     notes
         Sentences below the maps.
     grid
-        JSON: shape, affine, whether that is in mm, where the crosshair starts, and for each map
-        the size of its steps, its unit and where its colours end (null: where the viewer's do).
+        JSON: shape, affine, whether it is in mm, initial position of the crosshair, and for each
+        map its quantisation step, unit and limit of the colour scale (null: that of the viewer).
     samples
         JSON: packed image and maps.
     """
@@ -86,11 +86,11 @@ class MapViewer:
     cards
         In order.
     limits
-        Where the colours of each kind of map end.
+        Limit of the colour scale of each kind of map.
     classes
-        True classes to filter by; empty for no filters.
+        True classes to filter by; empty to show no filter.
     volumes
-        Whether cards have three planes.
+        Whether cards show three planes.
     """
 
     name: str
@@ -106,7 +106,7 @@ class MapViewer:
 
     @property
     def mixed(self) -> bool:
-        """Whether networks were trained on some scans and not on others."""
+        """Whether the networks were trained on some of the scans only."""
         return len({card.seen for card in self.cards}) > 1
 
 
@@ -129,7 +129,7 @@ class Chapter:
     sections
         With tables and lists.
     folded
-        Whether the sections are closed at first: long, and rarely read.
+        Whether the sections are collapsed at first.
     """
 
     identifier: str
@@ -148,22 +148,22 @@ class CohortPage:
 
     Attributes
     ----------
-    title, lead
-        Its title and one paragraph.
+    title, summary
+        Title, and one paragraph below it.
     chapters
         In order.
     warnings
-        What the training warned of, on top of all.
-    doubts
-        Checks that the maps failed, on top too.
+        Warnings of the training, shown first.
+    failed_checks
+        Sanity checks that the maps failed, shown next.
     versions, seed
         For the footer.
     """
 
     title: str
-    lead: str
+    summary: str
     chapters: tuple[Chapter, ...]
     warnings: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    failed_checks: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None

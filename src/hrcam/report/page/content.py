@@ -1,4 +1,4 @@
-"""What a report consists of: plain text, tables and pictures."""
+"""The elements of a page: text, tables and pictures."""
 
 import base64
 from collections.abc import Mapping
@@ -49,9 +49,9 @@ class Picture:
     png
         As `hrcam.report.figures.style.png` renders it.
     alt
-        What it shows, for those who cannot see it.
+        Alternative text.
     caption
-        What stands below it.
+        Text below it.
     """
 
     png: bytes
@@ -65,24 +65,24 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The answer to one question, with a mark.
+class Answer:
+    """A question about the maps with its answer.
 
     Attributes
     ----------
     question
         Ends with a question mark.
     outcome
-        "passed", "failed", or "open" where nobody knows.
-    answer
+        "passed", "failed", or "open" if unknown.
+    text
         What that means for the reader.
     numbers
-        What was measured, and what was asked for.
+        The measured value and the limit.
     """
 
     question: str
     outcome: Literal["passed", "failed", "open"]
-    answer: str
+    text: str
     numbers: str = ""
 
 
@@ -96,8 +96,8 @@ class Section:
         Its title.
     paragraphs
         Plain text.
-    findings
-        Questions with their answers.
+    answers
+        Questions about the maps with their answers.
     table
         At most one.
     points
@@ -105,12 +105,12 @@ class Section:
     pictures
         Figures with their captions.
     note
-        Plain text that stands apart: a warning, or how something was chosen.
+        Highlighted text: a warning, or how something was selected.
     """
 
     heading: str
     paragraphs: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    answers: tuple[Answer, ...] = ()
     table: Table | None = None
     points: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
@@ -119,24 +119,24 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A report. What the maps show and do not show is added to every one.
+    """A page. The section on how to interpret maps is added to each page.
 
     Attributes
     ----------
     title
         Its title.
-    lead
-        One paragraph: what was done and what came out.
+    summary
+        One paragraph with the main result.
     sections
         In order.
     versions
         Software and its version, for the footer.
     seed
-        Of everything random, for the footer; None where nothing was.
+        Random seed, for the footer; None if nothing was random.
     """
 
     title: str
-    lead: str
+    summary: str
     sections: tuple[Section, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None

@@ -1,4 +1,4 @@
-"""Turn a page into one self-contained HTML file, readable offline, on a phone and on paper."""
+"""Render a page as one self-contained HTML file for screen, phone and print."""
 
 import os
 from pathlib import Path
@@ -19,21 +19,21 @@ TEMPLATES = Environment(
 
 
 def render_page(page: Page) -> str:
-    """Render a page as HTML that refers to nothing outside itself.
+    """Render a page as HTML without external references.
 
-    Every text is escaped: names from a cohort cannot become markup.
+    All text is escaped, so names from a cohort cannot become markup.
     """
     sections = (*page.sections, INTERPRETATION)
     return TEMPLATES.get_template("page.html.jinja").render(page=page, sections=sections)
 
 
 def write_page(page: Page, path: str | os.PathLike[str]) -> Path:
-    """Write a page as one HTML file, whole or not at all.
+    """Write a page atomically as one HTML file.
 
     Raises
     ------
     OSError
-        If it cannot be written; an older page at the same place is then still there.
+        If it cannot be written; an existing file is then kept.
     """
-    # Replaced, not refused: a file name that is not UTF-8 reaches us as lone surrogates.
+    # File names that are not UTF-8 contain lone surrogates, which are replaced.
     return write_atomically(path, render_page(page).encode("utf-8", "replace"))

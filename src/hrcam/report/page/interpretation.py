@@ -1,44 +1,43 @@
-"""How to read the maps: the one text that every report carries."""
+"""How to interpret the maps: a section of every report."""
 
 from hrcam.report.page.content import Section, Table
 
 INTERPRETATION = Section(
     heading="What these maps show and what they do not",
     paragraphs=(
-        "Each image has two maps for each class. They answer different questions, and both are "
-        "signed: positive speaks for the class, negative against it. In the pattern the size says "
-        "where to look, be it warm or cold.",
+        "Each image has two maps for each class, which answer different questions. Both are "
+        "signed: positive is evidence for the class, negative against it. For localisation, read "
+        "the absolute value of the pattern, warm or cold.",
     ),
     table=Table(
         headers=("Map", "What it shows", "Values"),
         rows=(
             (
                 "Evidence",
-                "What the decision is made of: how much each place adds to the class or takes "
-                "away from it.",
+                "Contribution of each position to the logit of the class. It explains the "
+                "decision.",
                 "Logit units. Their mean over the image, plus the bias, is exactly the logit of "
                 "the fitted head.",
             ),
             (
                 "Pattern",
-                "Where the image is unlike images of the class that it is compared with, in what "
-                "tells the two classes apart. The map to look at for localisation.",
-                "Standard deviations from what those images have, at the same place and anywhere, "
-                "spread between places of the image that look alike: so it follows edges of the "
-                "image. Comparable between places and between images, not between methods. Warm "
-                "is more like the class, cold less; both are findings.",
+                "Deviation from images of the reference class, in the features that separate "
+                "both classes. It localises the pathology.",
+                "Standard deviations from the reference images, at the same position and in the "
+                "whole image, smoothed along the edges of the image. Comparable between "
+                "positions and images, not between methods. Warm is more like the class, cold "
+                "less; both can be pathology.",
             ),
         ),
     ),
     points=(
-        "Neither map shows cause: changing the tissue at a bright place need not change the "
-        "disease, nor the decision.",
+        "Neither map shows causes: a change of the tissue at a bright position need not change "
+        "the disease or the decision.",
         "Neither map is a segmentation: its edge is not the edge of the lesion, and its area is "
         "not a volume.",
         "The map of a wrong prediction explains the wrong prediction.",
-        "Confounders light up as well as pathology: a scanner, a marker, a coil, a difference in "
-        "age or in head size.",
-        "No map is evidence that the network is right, however plausible it looks. That takes "
-        "images from elsewhere, with a known truth.",
+        "Confounders appear in the maps like pathology: scanner, marker, coil, age or head size.",
+        "A plausible map is no evidence that the network is right. That needs external images with "
+        "a known truth.",
     ),
 )

@@ -1,4 +1,4 @@
-"""How numbers and nested settings are written on a page."""
+"""Format numbers and settings for a page."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,9 +10,9 @@ MISSING = "–"
 
 
 def estimate_text(estimate: Mapping[str, Any] | None) -> str:
-    """Write an estimate of ``metrics.json``: a value with its interval, as far as there are any.
+    """Format an estimate of ``metrics.json``: a value with its interval, if there is one.
 
-    A line may end before the interval, not within it.
+    Lines do not break within the interval.
     """
     numbers = [(estimate or {}).get(key) for key in ("value", "low", "high")]
     value, low, high = (number if _is_number(number) else None for number in numbers)
@@ -20,7 +20,7 @@ def estimate_text(estimate: Mapping[str, Any] | None) -> str:
 
 
 def plain(value: Any) -> str:
-    """Write a setting: numbers short, lists joined, nothing as "none"."""
+    """Format a setting: numbers with 4 digits, lists joined, missing values as "none"."""
     if value is None or value == "":
         return "none"
     if isinstance(value, bool):
@@ -30,7 +30,7 @@ def plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {plain(each)}" for key, each in value.items()) or "none"
     if isinstance(value, list | tuple):
-        # A shape, rather than a list.
+        # Probably a shape.
         whole = len(value) <= 3 and all(_is_number(each) and each == int(each) for each in value)
         return (" × " if whole else ", ").join(map(plain, value)) or "none"
     return str(value)
@@ -39,18 +39,18 @@ def plain(value: Any) -> str:
 def settings(
     content: Mapping[str, Any], keys: Iterable[str] | None = None
 ) -> list[tuple[str, str]]:
-    """Write settings as pairs of a name and a value; only those of some keys if given."""
+    """Format settings as pairs of name and value, all or those of the given keys."""
     chosen = content if keys is None else [key for key in keys if key in content]
     return [(key.replace("_", " "), plain(content[key])) for key in chosen]
 
 
 def minus(number: str) -> str:
-    """Write a number's minus as one, not as a hyphen."""
+    """Replace hyphens in a number by minus signs."""
     return number.replace("-", "−")
 
 
 def count(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 scan, 2 scans."""
+    """Format a number with its noun: 1 scan, 2 scans."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

@@ -1,1 +1,1 @@
-"""The part of a page in which maps are looked at, scan by scan."""
+"""The map viewer of a page."""

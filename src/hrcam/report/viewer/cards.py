@@ -1,4 +1,4 @@
-"""Cards of the viewer: what a scan, or a map of the whole cohort, becomes on the page."""
+"""Cards of the viewer, for a scan or for a map of the whole cohort."""
 
 import json
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.page.cohort_page import Bar, Card
 from hrcam.report.page.text import count
 from hrcam.report.viewer.group_maps import Difference, GroupMaps, MeanMap
+from hrcam.report.viewer.packing import pack, quantise, script_json
 from hrcam.report.viewer.page_grid import PageGrid
-from hrcam.report.viewer.samples import pack, quantise, script_json
 from hrcam.report.viewer.scan_view import ScanView
 
 UNITS = {"pattern": "SD", "evidence": "logit"}
-# Where the colours of a t-like score end: far beyond what chance makes of one place.
+# Limit of the colour scale of t-like scores, far beyond random values at one position.
 _T_LIMIT = 8.0
-# Grey values below are taken for background, where the crosshair does not start.
+# Grey values below count as background, where the crosshair does not start.
 _DARK = 32
 
 
@@ -29,12 +29,14 @@ def scan_card(record: ScanRecord, view: ScanView) -> Card:
     if record.map_class != record.predicted:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
     if record.seen_in_training:
-        notes.append("The networks were trained on this scan: its prediction proves nothing.")
+        notes.append(
+            "The networks were trained on this scan: its prediction is no evidence of accuracy."
+        )
     if record.warnings:
-        notes.append("The training warned of the networks that made this map: see the top.")
+        notes.append("The networks of this map have training warnings: see the top of the page.")
     if max(view.grid.blocks) > 1:
         blocks = " × ".join(map(str, view.grid.blocks))
-        notes.append(f"Shown at a lower resolution ({blocks} voxels averaged); files are full.")
+        notes.append(f"Shown at a lower resolution ({blocks} voxels averaged) than in the files.")
     grid, samples = _encoded(view.grid, view.image, view.maps)
     return Card(
         title=record.scan,
@@ -52,7 +54,7 @@ def scan_card(record: ScanRecord, view: ScanView) -> Card:
             Bar(name, f"{100 * value:.0f} %", 0, 100 * value)
             for name, value in record.probabilities.items()
         ),
-        levels=_signed_bars(record.level_contributions),
+        levels=signed_bars(record.level_contributions),
         notes=tuple(notes),
     )
 
@@ -125,14 +127,14 @@ def _encoded(
 
 
 def _start(image: NDArray[np.uint8] | None, values: NDArray[np.float32]) -> list[int]:
-    """Return the highest place of a map that is not in the dark around the image."""
+    """Return the position of the maximum of a map outside the dark background."""
     dark = np.zeros(values.shape, bool) if image is None else image < _DARK
     inside = values if dark.all() else np.where(dark, -np.inf, values)
     return [int(index) for index in np.unravel_index(int(inside.argmax()), values.shape)]
 
 
-def _signed_bars(values: Mapping[str, float]) -> tuple[Bar, ...]:
-    """Draw bars from the middle, the largest over half the width and with three digits."""
+def signed_bars(values: Mapping[str, float]) -> tuple[Bar, ...]:
+    """Return bars from the middle; the largest has half the width and three digits."""
     largest = max(map(abs, values.values()), default=0) or 1.0
     decimals = min(9, max(0, 2 - floor(log10(largest))))
     bars = []

@@ -1,4 +1,4 @@
-"""Maps of a whole cohort: their mean in each class, and where the classes differ."""
+"""Group maps of a cohort: the mean in each class, and the difference between classes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
 from hrcam.report.viewer.scan_view import ScanView, read_grid
 
-# Files tell an affine to single precision.
+# Affines in files have single precision.
 _AFFINE_DIGITS = 3
 _FEWEST = 3
 
 
 @dataclass(frozen=True, eq=False)
 class MeanMap:
-    """Mean of the maps of one class over scans that truly are of one class.
+    """Mean of the maps for one class over the scans of one true class.
 
     Attributes
     ----------
     kind
         "pattern" or "evidence".
     of_class
-        The class whose maps these are.
+        The class that the maps explain.
     label
         The true class of the scans.
     scans
-        How many.
+        Number of scans.
     mean
         Shape (x, y, z), on the grid of the page.
     variance
@@ -47,7 +47,7 @@ class MeanMap:
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """Where the maps of one class are higher in scans of that class than in all others.
+    """Difference of the maps for one class between the scans of that class and all others.
 
     Attributes
     ----------
@@ -56,12 +56,12 @@ class Difference:
     others
         Labels of the other scans.
     scans
-        How many of the class, and how many others.
+        Number of scans of the class, and of others.
     mean
         Mean over the scans of the class minus that over the others, shape (x, y, z).
     t
         The difference over its standard error, as in Welch's t-test, same shape; 0 where the
-        maps do not vary.
+        maps are constant.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class Difference:
 
 @dataclass(eq=False)
 class _Running:
-    """Mean and sum of squared deviations of maps as they come (Welford)."""
+    """Running mean and sum of squared deviations of maps (Welford's algorithm)."""
 
     count: int = 0
     mean: NDArray[np.float64] = field(default_factory=lambda: np.zeros(()))
@@ -88,18 +88,18 @@ class _Running:
 
 
 class GroupMaps:
-    """Gathers maps scan by scan, those that share one grid.
+    """Accumulates the maps of scans that share one grid.
 
-    Only maps of one class can be averaged. Maps of the predicted class are therefore averaged
-    over the scans that are of that class and were predicted so. With two classes the evidence
-    for one is exactly that against the other: evidence is turned to the last class, and all
-    scans count. Patterns of two classes are not opposite, and are never turned. Scans that the
-    networks were trained on are left out where each class has at least three others.
+    Only maps for the same class can be averaged. Maps of the predicted class are therefore averaged
+    over the correctly predicted scans of that class. With two classes, the evidence for one is the
+    negative of that for the other: its sign is changed to that of the last class, and all scans
+    count. Patterns of two classes are not opposite and keep their sign. Scans that the networks
+    were trained on are excluded if each class has at least three others.
 
     Parameters
     ----------
     records
-        All scans, of which those with a label are used.
+        All scans; only those with a label are used.
     classes
         Names of all classes.
     """
@@ -112,7 +112,7 @@ class GroupMaps:
                 if record.label is not None:
                     self._keys[record.scan] = _key(read_grid(record))
             except InputError:
-                continue  # reported by whoever reads the map itself
+                continue  # reported where the map itself is read
         self._common = next((key for key, _ in Counter(self._keys.values()).most_common(1)), "")
         self._trained_on = self._seen_to_leave_out(records)
         self._maps: dict[tuple[str, str, str], _Running] = {}
@@ -128,25 +128,25 @@ class GroupMaps:
 
     @property
     def left_out(self) -> int:
-        """Number of scans on the common grid that do not count, as networks had seen them."""
+        """Number of scans on the common grid excluded because networks were trained on them."""
         return len(self._trained_on)
 
     @property
     def used(self) -> int:
-        """Number of those on the common grid, so far."""
+        """Number of scans used so far."""
         return len(self._scans)
 
     @property
     def seen(self) -> int:
-        """Number of those used that the networks were trained on."""
+        """Number of used scans that the networks were trained on."""
         return sum(self._scans.values())
 
     def wants(self, record: ScanRecord) -> bool:
-        """Tell whether the maps of a scan count: with a label, on the common grid, not left out."""
+        """Return whether a scan is used: it has a label, the common grid, and is not excluded."""
         return self._is_common(record) and record.scan not in self._trained_on
 
     def add(self, record: ScanRecord, view: ScanView) -> None:
-        """Take in the maps of a scan, if they count."""
+        """Add the maps of a scan, if it is used."""
         if record.label is None or not self.wants(record):
             return
         self.grid = view.grid
@@ -154,7 +154,7 @@ class GroupMaps:
             of_class, sign = record.map_class, 1
             if kind == "evidence" and len(self._classes) == 2 and of_class != self._classes[-1]:
                 of_class, sign = self._classes[-1], -1
-            # A scan may have maps of several classes, which the turning makes one.
+            # A scan may have maps for several classes, which become one after the change of sign.
             if (kind, of_class, record.scan) not in self._taken:
                 self._taken.add((kind, of_class, record.scan))
                 running = self._maps.setdefault((kind, of_class, record.label), _Running())
@@ -169,10 +169,10 @@ class GroupMaps:
         return self._images.mean.round().astype(np.uint8) if self._images.count else None
 
     def means(self) -> tuple[MeanMap, ...]:
-        """Return the mean maps, kind by kind and class by class.
+        """Return the mean maps of each kind and class.
 
-        Where every scan has a map of the class there is one mean for each true class; else one,
-        over the scans of that class that have it.
+        If every scan has a map for the class, there is one mean for each true class; else one mean
+        over the scans of that class that have a map.
         """
         means = []
         for (kind, of_class, label), running in sorted(
@@ -186,7 +186,7 @@ class GroupMaps:
     def differences(self) -> tuple[Difference, ...]:
         """Return the differences between the class of the maps and all others.
 
-        For classes of which every scan has a map, with at least three scans on either side.
+        Only for classes for which every scan has a map, with at least three scans per group.
         """
         found = []
         means = self.means()

@@ -1,4 +1,4 @@
-"""The grid on which a page shows an image: upright, and no finer than a screen needs."""
+"""The grid on which a page shows an image: in standard orientation, at screen resolution."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,17 +15,17 @@ PICTURE_LIMIT = 512
 
 @dataclass(frozen=True, eq=False)
 class PageGrid:
-    """How an image of a file becomes one of (x, y, z) on the page.
+    """Transform from the voxels of a file to (x, y, z) on the page.
 
-    Volumes and slices of NIfTI and DICOM are turned to the closest RAS+ axes. Pictures become
-    (columns, rows, 1). Axes that are too long are averaged in blocks of whole voxels.
+    NIfTI and DICOM are reoriented to the closest RAS+ axes. Pictures become (columns, rows, 1).
+    Long axes are averaged in blocks of whole voxels.
 
     Attributes
     ----------
     shape
         Spatial shape in the file, two or three axes.
     affine
-        The file's, from voxels to RAS+ mm, shape (4, 4); None for pictures and plain arrays.
+        Affine of the file, from voxels to RAS+ mm, shape (4, 4); None for pictures and arrays.
     """
 
     shape: tuple[int, ...]
@@ -39,7 +39,7 @@ class PageGrid:
 
     @property
     def is_volume(self) -> bool:
-        """Whether more than one axis is needed to say which slice is shown."""
+        """Whether all three axes have more than one voxel."""
         return sum(size > 1 for size in self._upright_shape) == 3
 
     @property
@@ -52,7 +52,7 @@ class PageGrid:
 
     @property
     def blocks(self) -> tuple[int, int, int]:
-        """How many voxels of the image make one of the page, along each of its axes."""
+        """Number of image voxels per page voxel, along each axis."""
         limit = VOLUME_LIMIT if self.is_volume else PICTURE_LIMIT
         x, y, z = (-(-size // limit) for size in self._upright_shape)
         return x, y, z
@@ -77,7 +77,7 @@ class PageGrid:
         return tuple(float(length) for length in lengths)
 
     def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Bring values of the file's grid, with or without axes of length 1, to the page's.
+        """Transform values from the file's grid, with or without axes of length 1, to the page.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class PageGrid:
 
 
 def _block_means(values: NDArray[np.float32], blocks: tuple[int, int, int]) -> NDArray[np.float32]:
-    """Mean over blocks; where the last block is cut, over what the edge repeats."""
+    """Return means over blocks; the last block is padded with edge values."""
     if blocks == (1, 1, 1):
         return np.ascontiguousarray(values, dtype=np.float32)
     padding = [(0, -size % block) for size, block in zip(values.shape, blocks, strict=True)]

@@ -1,4 +1,4 @@
-"""One scan as the page shows it: image and maps, read and brought to the page's grid."""
+"""Read the image and maps of a scan on the grid of the page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class ScanView:
     Attributes
     ----------
     grid
-        How they came there.
+        Transform from the file to the page.
     image
-        Grey values from 0 (0.5 percentile) to 255 (99.5), shape (x, y, z); None where the image
+        Grey values from 0 (0.5 percentile) to 255 (99.5), shape (x, y, z); None if the image
         could not be read.
     maps
         Each kind of map, shape (x, y, z).
     note
-        Why there is no image, or that only the first of several channels is shown.
+        Why there is no image, or which of several channels is shown.
     """
 
     grid: PageGrid
@@ -41,7 +41,7 @@ class ScanView:
 
 
 def read_grid(record: ScanRecord) -> PageGrid:
-    """Tell the grid of a scan's maps without reading their values.
+    """Read the grid of a scan's maps without their values.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_grid(record: ScanRecord) -> PageGrid:
 
 
 def read_view(record: ScanRecord) -> ScanView:
-    """Read a scan's maps and, where it still is, the image they belong to.
+    """Read a scan's maps and, if available, its image.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _read_map(path: Path) -> NDArray[np.float32]:
             file: Any = nibabel.load(path)
             values = np.asanyarray(file.dataobj)
         values = np.asarray(values, np.float32)
-    # gzip and zlib raise EOFError and zlib.error where a file was cut short.
+    # For truncated files, gzip and zlib raise EOFError and zlib.error.
     except Exception as error:
         raise InputError(f"{path.name} cannot be read: {error}") from error
     if not np.isfinite(values).all():
@@ -103,10 +103,10 @@ def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] |
         return None, "The image is not known; the maps are shown alone."
     path = record.sources[0]
     try:
-        # Colours count alike: the network's own way is in its preparation.
+        # The mean over colour channels.
         values = grid.of(read_image(path).voxels.mean(0))
     except ImageError as error:
-        # Without the folder: a page is passed on, and where files lie is nobody's business.
+        # Without the folder: pages are shared, and paths may be confidential.
         return None, f"The image {path.name} cannot be shown ({error.message}); maps alone."
     except InputError as error:
         return None, f"The image {path.name} {error}; the maps are shown alone."

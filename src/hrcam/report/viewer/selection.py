@@ -1,4 +1,4 @@
-"""Which scans a page shows, where it cannot show all."""
+"""Select the scans that a page shows if it cannot show all."""
 
 from collections.abc import Sequence
 
@@ -10,31 +10,31 @@ from hrcam.artifacts.scan_record import ScanRecord
 def select(records: Sequence[ScanRecord], limit: int) -> tuple[ScanRecord, ...]:
     """Choose scans for the page: of every class, right and wrong, sure and unsure.
 
-    Scans that no network was trained on come first, the others only where places are left. Each
-    combination of true class and outcome gets the same number of places, as far as it has scans;
-    within one they are spread evenly from the most to the least confident. Nothing is random.
+    Scans that no network was trained on come first; the others fill up. Each stratum gets the same
+    number of scans, if it has enough; within one they are evenly spaced by confidence. The
+    selection is deterministic.
 
     Parameters
     ----------
     records
         All scans.
     limit
-        How many at most, 1 or more.
+        Largest number of scans, 1 or more.
 
     Returns
     -------
     tuple of ScanRecord
-        In the given order.
+        The selected scans, in the given order.
     """
     unseen = [record for record in records if not record.seen_in_training]
     seen = [record for record in records if record.seen_in_training]
-    chosen = _spread(unseen, limit)
-    chosen |= _spread(seen, limit - len(chosen))
+    chosen = _stratified(unseen, limit)
+    chosen |= _stratified(seen, limit - len(chosen))
     return tuple(record for record in records if id(record) in chosen)
 
 
-def _spread(records: Sequence[ScanRecord], limit: int) -> set[int]:
-    """Return the identities of the chosen among scans that count alike."""
+def _stratified(records: Sequence[ScanRecord], limit: int) -> set[int]:
+    """Return the ids of the selected records."""
     strata: dict[tuple[str, str], list[ScanRecord]] = {}
     for record in records:
         strata.setdefault((record.label or "", record.outcome), []).append(record)
@@ -48,7 +48,7 @@ def _spread(records: Sequence[ScanRecord], limit: int) -> set[int]:
 
 
 def _places(sizes: Sequence[int], limit: int) -> list[int]:
-    """Deal places one by one to the strata that have scans left, the smallest first."""
+    """Distribute places one by one to the strata that have scans left, the smallest first."""
     places = [0] * len(sizes)
     order = sorted(range(len(sizes)), key=lambda index: sizes[index])
     left = min(limit, sum(sizes))

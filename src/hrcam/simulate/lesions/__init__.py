@@ -1,1 +1,1 @@
-"""Faint irregular lesions in brain tissue: half of the subjects have them."""
+"""Simulated faint irregular lesions in brain tissue."""

@@ -1,4 +1,4 @@
-"""Brain images of which some have faint lesions."""
+"""Cohorts of brain images with and without faint lesions."""
 
 from dataclasses import dataclass
 from typing import ClassVar, get_args
@@ -37,9 +37,9 @@ class LesionCohort(SimulatedCohort):
     """Parameters of a cohort of simulated T1-weighted brain images with and without lesions.
 
     Every subject is the MNI152 template under its own deformation, bias field and noise; class
-    1 also has lesions. With the same parameters come the same images, and subject ``i`` is the
-    same however many subjects there are. The images are simulated: they show how a method
-    behaves where the truth is known, and nothing about patients.
+    1 also has lesions. Images are reproducible from the parameters, and subject ``i`` does not
+    depend on the number of subjects. Simulated images show the behaviour of methods with a known
+    truth, not results for patients.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class LesionCohort(SimulatedCohort):
     noise : float
         Standard deviation of the Rician noise, as a fraction of the mean brain signal.
     seed : int
-        Another seed gives another cohort.
+        Random seed.
 
     Raises
     ------

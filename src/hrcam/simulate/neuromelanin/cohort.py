@@ -1,4 +1,4 @@
-"""Parkinson's disease on neuromelanin-sensitive MRI: a cohort's parameters, and its subjects."""
+"""Cohorts of Parkinson's disease on neuromelanin-sensitive MRI."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from hrcam.simulate.deformation import (
     template_millimetres,
 )
 from hrcam.simulate.fields import smooth_field
-from hrcam.simulate.neuromelanin.history import History, draw_history
 from hrcam.simulate.neuromelanin.nuclei import (
     NIGRA_Z_MM,
-    Build,
     Nucleus,
+    NucleusVariation,
     coeruleus,
-    draw_build,
+    draw_variation,
     nigra,
 )
+from hrcam.simulate.neuromelanin.person import Person, draw_person
 from hrcam.simulate.parameters import check_between, check_dimensions, check_whole
 from hrcam.simulate.subject import Subject
 
@@ -48,10 +48,10 @@ SLAB_Z_MM = -20.0
 """MNI z of the middle of the slab."""
 
 ROTATION, SCALING, TRANSLATION_MM, ELASTIC_MM = 5.0, 0.1, 2.0, 1.2
-"""How much heads differ, and how differently they lie."""
+"""Variation of the anatomy and of its position."""
 
 PLACEMENT_MM = 1.5
-"""How far from the middle of the nigra the slice or slab is placed, at most."""
+"""Largest distance of the slice or slab from the middle of the nigra."""
 
 BIAS, BIAS_SPACING_MM = 0.1, 60.0
 """Standard deviation of the logarithm of the bias field, and over which distance it changes."""
@@ -60,7 +60,7 @@ FLUID, GREY, WHITE = 0.4, 0.86, 0.8
 """Signal without neuromelanin: magnetisation transfer darkens white matter."""
 
 FRONT = 0.25
-"""Over which share of a nucleus the lost part passes into the healthy one."""
+"""Width of the transition between lost and healthy parts, as a fraction of the nucleus."""
 
 GRAIN = 0.2
 """Standard deviation of the neuromelanin within a nucleus, relative to its mean."""
@@ -73,8 +73,8 @@ class NeuromelaninCohort(SimulatedCohort):
     Every subject is the midbrain of the MNI152 template under its own deformation, with a bright
     substantia nigra and locus coeruleus, whose contrast varies between people and rises with age
     to about 60, then falls. Patients have lost signal: in the nigra from its posterolateral end,
-    more on one side, and in the coeruleus from below. The images are simulated: they show how a
-    method behaves where the truth is known, and nothing about patients.
+    more on one side, and in the coeruleus from below. Simulated images show the behaviour
+    of methods with a known truth, not results for patients.
 
     The mask is the tissue that has lost its neuromelanin, in both nuclei; the region "nigra" is
     the substantia nigra as it was, of both sides. The table has each subject's age and severity:
@@ -96,7 +96,7 @@ class NeuromelaninCohort(SimulatedCohort):
     noise : float
         Standard deviation of the Rician noise, as a fraction of the mean brain signal.
     seed : int
-        Another seed gives another cohort.
+        Random seed.
 
     Raises
     ------
@@ -113,7 +113,7 @@ class NeuromelaninCohort(SimulatedCohort):
     )
     labels: ClassVar[tuple[str, str]] = ("control", "parkinson")
     regions: ClassVar[tuple[str, ...]] = ("nigra",)
-    facts: ClassVar[tuple[str, ...]] = ("age", "severity")
+    covariates: ClassVar[tuple[str, ...]] = ("age", "severity")
 
     dimensions: int = 2
     subjects: int = 80
@@ -148,10 +148,10 @@ class NeuromelaninCohort(SimulatedCohort):
         """Share of patients."""
         return self.patient_fraction
 
-    def facts_of(self, index: int) -> Mapping[str, str]:
-        """Say the age in years, and which share of the nigra's length is lost."""
-        history = self._history(index)
-        return {"age": f"{history.age:.1f}", "severity": f"{history.severity:.3f}"}
+    def covariates_of(self, index: int) -> Mapping[str, str]:
+        """Return the age in years, and the fraction of the nigra's length that is lost."""
+        person = self._person(index)
+        return {"age": f"{person.age:.1f}", "severity": f"{person.severity:.3f}"}
 
     def simulate(self, index: int) -> Subject:
         """Simulate one subject, from the parameters and its index alone.
@@ -168,7 +168,7 @@ class NeuromelaninCohort(SimulatedCohort):
         Subject
             Image, label, mask of what is lost, tissue, affine, and the region "nigra".
         """
-        history = self._history(index)
+        person = self._person(index)
         _, anatomy_rng, signal_rng, acquisition_rng = self.streams(index, 4)
         edge = self.spacing[0]
         anatomy = load_anatomy(edge)
@@ -186,7 +186,7 @@ class NeuromelaninCohort(SimulatedCohort):
             elastic=ELASTIC_MM,
             spacing=ELASTIC_SPACING_MM / edge,
         )
-        build = draw_build(anatomy_rng)
+        variation = draw_variation(anatomy_rng)
         t1 = sample(anatomy.t1, coordinates)
         tissue = sample(anatomy.tissue, coordinates)
         white = sample(load_white_matter(edge), coordinates)
@@ -195,7 +195,7 @@ class NeuromelaninCohort(SimulatedCohort):
         # Cisterns around the brain, with the arteries and nerves in them.
         background *= 1 + 0.25 * ~brain * smooth_field(signal_rng, self.shape, 3.0 / edge)
         millimetres = template_millimetres(anatomy, coordinates)
-        gain, nigra_mask, lost = _neuromelanin(millimetres, history, build)
+        gain, nigra_mask, lost = _neuromelanin(millimetres, person, variation)
         gain *= 1 + GRAIN * smooth_field(signal_rng, self.shape, 1.5 / edge)
         acquired = acquire(
             acquisition_rng,
@@ -214,30 +214,30 @@ class NeuromelaninCohort(SimulatedCohort):
             regions={"nigra": nigra_mask},
         )
 
-    def _history(self, index: int) -> History:
-        return draw_history(self.streams(index, 4)[0], patient=self.label(index) == 1)
+    def _person(self, index: int) -> Person:
+        return draw_person(self.streams(index, 4)[0], patient=self.label(index) == 1)
 
 
 def _neuromelanin(
-    millimetres: NDArray[np.float64], history: History, build: Build
+    millimetres: NDArray[np.float64], person: Person, variation: NucleusVariation
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Relative signal of what is left; the nigra as it was; and where neuromelanin is lost."""
-    nigras = [nigra(millimetres, side, build) for side in (-1, 1)]
-    coerulei = [coeruleus(millimetres, side, build) for side in (-1, 1)]
+    """Return the relative signal that remains, the healthy nigra, and the lost neuromelanin."""
+    nigras = [nigra(millimetres, side, variation) for side in (-1, 1)]
+    coerulei = [coeruleus(millimetres, side, variation) for side in (-1, 1)]
     left = np.zeros(millimetres.shape[1:])
     lost = np.zeros(left.shape, dtype=bool)
-    losses = (*history.loss, history.coeruleus_loss, history.coeruleus_loss)
-    contrasts = 2 * history.contrast
+    losses = (*person.loss, person.coeruleus_loss, person.coeruleus_loss)
+    contrasts = 2 * person.contrast
     for nucleus, loss, contrast in zip((*nigras, *coerulei), losses, contrasts, strict=True):
         gone = _gone(nucleus, loss)
-        healthy = contrast * nucleus.content * (1 - history.fading * nucleus.place**2)
-        left += healthy * (1 - (1 - history.remnant) * gone)
+        healthy = contrast * nucleus.content * (1 - person.fading * nucleus.place**2)
+        left += healthy * (1 - (1 - person.remaining) * gone)
         lost |= nucleus.mask & (gone >= 0.5)
     return left, nigras[0].mask | nigras[1].mask, lost
 
 
 def _gone(nucleus: Nucleus, loss: float) -> NDArray[np.float64]:
-    """Share that is lost in each voxel, when ``loss`` of the whole is: a front along it."""
+    """Return the lost fraction of each voxel, for a loss of a fraction of the nucleus."""
     if loss == 0:
         return np.zeros(nucleus.place.shape)
     gone: NDArray[np.float64] = 1 / (1 + np.exp(-4 * (nucleus.place - (1 - loss)) / FRONT))

@@ -27,15 +27,15 @@ EDGE_MM = 0.5
 
 @dataclass(frozen=True)
 class Nucleus:
-    """A nucleus as seen by an image.
+    """A nucleus on the grid of an image.
 
     Attributes
     ----------
     content : ndarray, shape (*spatial)
         Healthy neuromelanin, 0 to 1.
     place : ndarray, shape (*spatial)
-        Where along the nucleus a voxel is: 0 where disease comes last, 1 where it comes first.
-        The posterolateral end of the nigra, the lower end of the coeruleus.
+        Position of a voxel along the nucleus: 1 where disease starts (posterolateral nigra,
+        lower coeruleus), 0 at the other end.
     """
 
     content: NDArray[np.float64]
@@ -43,14 +43,14 @@ class Nucleus:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Where at least half of the healthy content is."""
+        """Voxels with at least half of the healthy content."""
         mask: NDArray[np.bool_] = self.content >= 0.5
         return mask
 
 
 @dataclass(frozen=True)
-class Build:
-    """How the nuclei of one subject differ from the average.
+class NucleusVariation:
+    """Deviation of one subject's nuclei from the average.
 
     Attributes
     ----------
@@ -65,8 +65,8 @@ class Build:
     height: float
 
 
-def draw_build(rng: np.random.Generator) -> Build:
-    """Draw a subject's own nuclei.
+def draw_variation(rng: np.random.Generator) -> NucleusVariation:
+    """Draw the deviation of a subject's nuclei.
 
     Parameters
     ----------
@@ -75,15 +75,15 @@ def draw_build(rng: np.random.Generator) -> Build:
 
     Returns
     -------
-    Build
+    NucleusVariation
         Within a millimetre or so, and 12 %, of the average.
     """
     x, y, z = (float(s) for s in rng.normal(0, (0.5, 0.5, 0.8)))
     width, height = (float(f) for f in np.exp(rng.normal(0, 0.12, 2)))
-    return Build((x, y, z), width, height)
+    return NucleusVariation((x, y, z), width, height)
 
 
-def nigra(millimetres: NDArray[np.float64], side: int, build: Build) -> Nucleus:
+def nigra(millimetres: NDArray[np.float64], side: int, variation: NucleusVariation) -> Nucleus:
     """Find the substantia nigra of one side: a crescent between crus cerebri and tegmentum.
 
     Parameters
@@ -92,15 +92,15 @@ def nigra(millimetres: NDArray[np.float64], side: int, build: Build) -> Nucleus:
         MNI coordinates of the voxels, in the template.
     side : {-1, 1}
         Left or right.
-    build : Build
-        The subject's own.
+    variation : NucleusVariation
+        Deviation of the subject's nuclei.
 
     Returns
     -------
     Nucleus
         On the grid of the coordinates.
     """
-    x, y, z = _own(millimetres, side, build)
+    x, y, z = _own(millimetres, side, variation)
     t = np.linspace(0, 1, 41)
     start, bend, end = np.array(NIGRA_MM)
     curve = np.outer((1 - t) ** 2, start) + np.outer(2 * t * (1 - t), bend) + np.outer(t**2, end)
@@ -111,14 +111,14 @@ def nigra(millimetres: NDArray[np.float64], side: int, build: Build) -> Nucleus:
         closer = away < squared
         squared[closer] = away[closer]
         place[closer] = along
-    height = np.clip(1 - ((z - NIGRA_Z_MM) / (NIGRA_HEIGHT_MM * build.height)) ** 2, 0, None)
+    height = np.clip(1 - ((z - NIGRA_Z_MM) / (NIGRA_HEIGHT_MM * variation.height)) ** 2, 0, None)
     # Thickest in the middle of its length and height.
     taper = 0.65 + 0.35 * np.sin(np.pi * place)
-    half_width = NIGRA_HALF_WIDTH_MM * build.width * np.sqrt(height) * taper
+    half_width = NIGRA_HALF_WIDTH_MM * variation.width * np.sqrt(height) * taper
     return Nucleus(_fading(np.sqrt(squared) - half_width, half_width), place)
 
 
-def coeruleus(millimetres: NDArray[np.float64], side: int, build: Build) -> Nucleus:
+def coeruleus(millimetres: NDArray[np.float64], side: int, variation: NucleusVariation) -> Nucleus:
     """Find the locus coeruleus of one side: a thin rod beside the fourth ventricle.
 
     Parameters
@@ -127,32 +127,34 @@ def coeruleus(millimetres: NDArray[np.float64], side: int, build: Build) -> Nucl
         MNI coordinates of the voxels, in the template.
     side : {-1, 1}
         Left or right.
-    build : Build
-        The subject's own.
+    variation : NucleusVariation
+        Deviation of the subject's nuclei.
 
     Returns
     -------
     Nucleus
         On the grid of the coordinates.
     """
-    own = _own(millimetres, side, build)
+    own = _own(millimetres, side, variation)
     upper, lower = np.array(COERULEUS_MM)
     place = np.clip((own[2] - upper[2]) / (lower[2] - upper[2]), 0, 1)
     squared = sum(
         (o - (u + place * (v - u))) ** 2 for o, u, v in zip(own, upper, lower, strict=True)
     )
-    radius = np.full(place.shape, COERULEUS_RADIUS_MM * build.width)
+    radius = np.full(place.shape, COERULEUS_RADIUS_MM * variation.width)
     return Nucleus(_fading(np.sqrt(squared) - radius, radius), place)
 
 
-def _own(millimetres: NDArray[np.float64], side: int, build: Build) -> list[NDArray[np.float64]]:
-    """Coordinates of the average right side."""
-    x, y, z = build.shift
+def _own(
+    millimetres: NDArray[np.float64], side: int, variation: NucleusVariation
+) -> list[NDArray[np.float64]]:
+    """Return the coordinates in the average right nucleus."""
+    x, y, z = variation.shift
     return [side * millimetres[0] - x, millimetres[1] - y, millimetres[2] - z]
 
 
 def _fading(outside: NDArray[np.float64], half_width: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 within, one half at the edge, 0 beyond; nothing where a nucleus has no width."""
+    """Return 1 inside, 0.5 at the edge, 0 outside, and 0 where a nucleus has no width."""
     content: NDArray[np.float64] = np.where(
         half_width > 0, 1 / (1 + np.exp(np.clip(4 * outside / EDGE_MM, -50, 50))), 0
     )

@@ -1,4 +1,4 @@
-"""T1-weighted signal after contrast: of a tumour's compartments, and of what enhances anyway."""
+"""T1-weighted signal after contrast, of tumours and of vessels and choroid plexus."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.simulate.fields import smooth_field
-from hrcam.simulate.tumours.character import Point, Tumour
 from hrcam.simulate.tumours.growth import Compartment
+from hrcam.simulate.tumours.tumour_type import Point, Tumour
 
 WHITE, GREY, FLUID = 0.88, 0.7, 0.28
 """T1 signal of white matter, grey matter and fluid in the template."""
@@ -43,7 +43,7 @@ def paint(
     rng : numpy.random.Generator
         Source of signals and texture.
     tumour : Tumour
-        What it is like.
+        The tumour.
     signal : ndarray, shape (*spatial)
         Signal without the tumour.
     compartments : ndarray, shape (*spatial), uint8
@@ -86,7 +86,7 @@ def enhance_vessels(
     fluid: NDArray[np.float32],
     voxel_size: float,
 ) -> NDArray[np.float64]:
-    """Brighten vessels in sulci, deep veins and choroid plexus, as contrast does in every brain.
+    """Enhance vessels in sulci, deep veins and choroid plexus, as in every brain.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _near(
     *,
     width: float,
 ) -> NDArray[np.float64]:
-    """1 on the straight lines from starts to ends, falling to 0 over the width, in mm."""
+    """Return 1 on the lines from starts to ends, falling to 0 over a width in mm."""
     squared = np.full(millimetres.shape[1:], np.inf)
     for start, end in zip(starts, ends, strict=True):
         course = np.subtract(end, start)

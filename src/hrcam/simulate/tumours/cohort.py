@@ -1,4 +1,4 @@
-"""Ependymoma against glioblastoma: the parameters of a cohort, and how a subject is made."""
+"""Cohorts of ependymomas and glioblastomas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ from hrcam.simulate.deformation import (
 from hrcam.simulate.parameters import check_between, check_dimensions, check_whole
 from hrcam.simulate.subject import Subject
 from hrcam.simulate.tumours.appearance import enhance_vessels, paint
-from hrcam.simulate.tumours.character import EPENDYMOMA, GLIOBLASTOMA, Tumour, draw_tumour
 from hrcam.simulate.tumours.growth import Compartment, grow
+from hrcam.simulate.tumours.tumour_type import EPENDYMOMA, GLIOBLASTOMA, Tumour, draw_tumour
 
 ROTATION, SCALING, TRANSLATION_MM, ELASTIC_MM = 8.0, 0.12, 3.0, 2.5
-"""How much heads differ, as in `LesionCohort`."""
+"""Variation of the anatomy, as in `LesionCohort`."""
 
 BIAS = 0.1
 """Standard deviation of the logarithm of the bias field."""
 
 REACH = 3.6
-"""Hardly a tumour, oedema included, extends further than this from its centre, in radii."""
+"""Extent of the box around a tumour and its oedema, in radii."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class TumourCohort(SimulatedCohort):
     enhancing rim, a necrotic core and oedema, and may cross the midline in the corpus callosum.
     Ependymomas are mostly in or beside a ventricle or in the posterior fossa, rounder, enhance in
     patches, and have cysts and calcifications. All ranges overlap. Vessels and choroid plexus
-    enhance in both. The images are simulated: they show how a method behaves where the truth is
-    known, and nothing about patients.
+    enhance in both. Simulated images show the behaviour of methods with a known truth, not results
+    for patients.
 
     Each subject also has `compartments`, whose labels are those of `Compartment`: 1 enhancing, 2
     necrosis or cyst, 3 oedema, 4 calcification, 5 solid and not enhancing. The mask is all of
@@ -71,7 +71,7 @@ class TumourCohort(SimulatedCohort):
     noise : float
         Standard deviation of the Rician noise, as a fraction of the mean brain signal.
     seed : int
-        Another seed gives another cohort.
+        Random seed.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class TumourCohort(SimulatedCohort):
     )
     labels: ClassVar[tuple[str, str]] = ("ependymoma", "glioblastoma")
     regions: ClassVar[tuple[str, ...]] = ("compartments",)
-    facts: ClassVar[tuple[str, ...]] = ("location",)
+    covariates: ClassVar[tuple[str, ...]] = ("location",)
 
     dimensions: int = 2
     subjects: int = 400
@@ -126,12 +126,12 @@ class TumourCohort(SimulatedCohort):
         return self.glioblastoma_fraction
 
     def has_mask(self, index: int) -> bool:
-        """Tell that both classes have a tumour."""
+        """Return True: both classes have a tumour."""
         del index
         return True
 
-    def facts_of(self, index: int) -> Mapping[str, str]:
-        """Say where the tumour is."""
+    def covariates_of(self, index: int) -> Mapping[str, str]:
+        """Return the location of the tumour."""
         return {"location": self._tumour(index).location}
 
     def simulate(self, index: int) -> Subject:

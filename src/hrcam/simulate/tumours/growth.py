@@ -1,4 +1,4 @@
-"""The compartments of a tumour: which voxel is enhancing, dead, swollen, calcified or solid."""
+"""Simulate the compartments of a tumour."""
 
 from enum import IntEnum
 
@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.simulate.fields import smooth_field
-from hrcam.simulate.tumours.character import Tumour
+from hrcam.simulate.tumours.tumour_type import Tumour
 
 WAIST = 0.3
-"""How much thinner than its wings a tumour of the corpus callosum is at the midline, in radii."""
+"""Reduction of the width of a tumour of the corpus callosum at the midline, in radii."""
 
 FILLING = 0.3
-"""How much further a tumour reaches in a ventricle than in the brain, in radii."""
+"""Additional extent of a tumour in a ventricle, in radii."""
 
 
 class Compartment(IntEnum):
@@ -40,9 +40,9 @@ def grow(
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of everything irregular.
+        Source of random shapes.
     tumour : Tumour
-        What it is like.
+        The tumour.
     offsets : ndarray, shape (3, *box)
         Millimetres from its centre, right, anterior and superior.
     brain : ndarray, shape (*box), bool
@@ -128,7 +128,7 @@ def _ball(
     offsets: NDArray[np.float64],
     radius: float,
 ) -> NDArray[np.bool_]:
-    """Choose a ball around one of the places; nothing where there is none."""
+    """Return a ball around a random one of the voxels; empty if there is none."""
     among = np.argwhere(places)
     if len(among) == 0:
         return np.zeros(places.shape, dtype=bool)
