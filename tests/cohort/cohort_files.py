@@ -1,5 +1,6 @@
 """Small cohorts on disk, and scans without files, for the tests of cohorts."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def write_table(path: Path, rows: Sequence[Mapping[str, str]], separator: str = 
     lines = [columns, *([row[column] for column in columns] for row in rows)]
     path.write_text("".join(separator.join(line) + "\n" for line in lines), encoding="utf-8")
     return path
+
+
+class ImagesWithoutHandle(dict[str, Path]):
+    """Images of a scan that fail as files do where too many are open."""
+
+    def __getitem__(self, name: str) -> Path:
+        raise OSError(errno.EMFILE, "Too many open files")
 
 
 def scan(name: str, label: str | None = "a", participant: str = "", **other: str) -> Scan:

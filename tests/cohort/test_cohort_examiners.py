@@ -7,13 +7,13 @@ import sys
 from pathlib import Path, PosixPath
 
 import pytest
-from cohort_files import write_nifti, write_table
+from cohort_files import ImagesWithoutHandle, write_nifti, write_table
 
 from hrcam.cohort.check import check_cohort, examiners
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import Reason
 from hrcam.cohort.scan import Cohort, Scan
-from hrcam.errors import InputError
+from hrcam.errors import InputError, MachineError
 
 
 class DeadlyPath(PosixPath):
@@ -53,6 +53,15 @@ def test_a_killed_process_names_its_scan_and_the_others_go_on(cohort, workers):
     assert "killed by SIGKILL" in report.problems[0].message
     assert report.problems[0].file == "/tmp/huge.nii"
     assert set(report.facts) == {"s1", "s2", "s5"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_the_machine_lacks_ends_the_check(cohort, workers):
+    scans = list(cohort.scans)
+    scans[2] = Scan("s2", "s2", ImagesWithoutHandle(image=Path("2.nii")))
+    failing = Cohort(cohort.source, cohort.channels, tuple(scans))
+    with pytest.raises(MachineError, match="Too many open files"):
+        check_cohort(failing, workers=workers)
 
 
 def test_no_process_is_left_when_the_caller_stops_early(cohort, monkeypatch):

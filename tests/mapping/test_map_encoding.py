@@ -4,6 +4,7 @@ import gzip
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 from broken_files import write_series
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from small_runs import oblique, write_volume
 
+from hrcam.cohort.problems import Reason
 from hrcam.cohort.reading import read_image
 from hrcam.errors import InputError
 from hrcam.mapping.encoding import encode_map, suffix_of
@@ -138,3 +140,20 @@ def test_a_source_that_changes_meanwhile_is_noticed(tmp_path):
     write_volume(source, np.arange(60.0).reshape(3, 4, 5), np.eye(4))
     with pytest.raises(InputError, match="changed while"):
         encode_map(np.ones(image.shape, np.float32), image, source)
+
+
+def test_a_map_of_a_tilted_series_lies_on_it_and_can_be_read_again(tmp_path):
+    """A qform cannot hold the shear: written, it would contradict the sform."""
+    files = write_series(tmp_path / "s")
+    for path in files:
+        dataset = pydicom.dcmread(path)
+        height = dataset.ImagePositionPatient[2]
+        dataset.ImagePositionPatient = [-20.0, 30.0 + height / 4, height]
+        dataset.save_as(path, enforce_file_format=True)
+    found, values = written(tmp_path / "s", tmp_path)
+    series = read_image(tmp_path / "s")
+    np.testing.assert_array_equal(found.get_fdata(dtype=np.float32), values)
+    np.testing.assert_allclose(found.affine, series.affine, atol=1e-5)
+    assert found.header["qform_code"] == 0
+    again = read_image(tmp_path / "map.nii.gz")
+    assert [caution.reason for caution in again.cautions] == [Reason.SHEARED_AFFINE]

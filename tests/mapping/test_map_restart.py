@@ -12,8 +12,9 @@ import pytest
 import torch
 from small_runs import SmallRun, files_of, preparation, write_pictures
 
+from hrcam.artifacts.maps_folder import read_maps
 from hrcam.errors import InputError
-from hrcam.mapping import map_scans
+from hrcam.mapping import map_scans, open_input
 
 JOB = """
 import sys, time
@@ -160,3 +161,51 @@ def _scans(folder):
         )
         for i in range(1, 9)
     ]
+
+
+def two_of_one_name(folder):
+    """`A/series-3` and `B/series-3`, as a clinic exports them."""
+    inputs = []
+    for number, place in enumerate("AB"):
+        write_pictures(folder / place / "series-3", 1, seed=number)
+        inputs.append(folder / place / "series-3" / "1.png")
+    return inputs
+
+
+def test_maps_of_another_scan_of_the_same_name_are_kept(tmp_path, picture_run, caplog):
+    first, second = two_of_one_name(tmp_path)
+    out = tmp_path / "maps"
+    map_scans(picture_run, open_input(first).scans, out)
+    before = files_of(out)
+    caplog.set_level("WARNING")
+    report = map_scans(picture_run, open_input(second).scans, out)
+    assert (report.done, report.skipped, report.failed) == (1, 0, ())
+    assert "the folder has maps of another scan called 1" in caplog.text
+    after = files_of(out)
+    maps = {name: content for name, content in before.items() if name.startswith("sub-")}
+    assert maps.items() <= after.items()
+    records = read_maps(out).records
+    assert {record.sources[0] for record in records} == {first, second}
+    assert len({record.scan for record in records}) == 2
+
+
+def test_each_of_them_is_found_again_and_only_its_own_maps_are_renewed(tmp_path, picture_run):
+    first, second = two_of_one_name(tmp_path)
+    out = tmp_path / "maps"
+    for path in (first, second):
+        map_scans(picture_run, open_input(path).scans, out)
+    for path in (second, first):
+        report = map_scans(picture_run, open_input(path).scans, out)
+        assert (report.done, report.skipped) == (0, 1)
+    os.utime(second, (1e9, 1e9))
+    report = map_scans(picture_run, open_input(second).scans, out)
+    assert (report.done, report.skipped) == (1, 0)
+    assert len(read_maps(out).records) == 2
+
+
+def test_names_that_become_one_in_bids_are_no_one_scan(tmp_path, picture_run):
+    (scan,) = write_pictures(tmp_path / "a", 1)
+    (other,) = write_pictures(tmp_path / "b", 1, seed=3)
+    map_scans(picture_run, [replace(scan, name="case7")], tmp_path / "maps")
+    map_scans(picture_run, [replace(other, name="sub-case7")], tmp_path / "maps")
+    assert len(read_maps(tmp_path / "maps").records) == 2

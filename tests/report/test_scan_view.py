@@ -9,6 +9,8 @@ import pytest
 from report_folders import write_maps
 
 from hrcam.artifacts.maps_folder import read_maps
+from hrcam.cohort.reading import read_image
+from hrcam.cohort.voxel_hash import voxel_hash
 from hrcam.errors import InputError
 from hrcam.report.viewer.scan_view import read_grid, read_view
 
@@ -76,9 +78,39 @@ def test_an_image_of_another_shape_is_not_shown(pictures, tmp_path):
 
 def test_of_several_channels_the_first_is_shown(pictures, tmp_path):
     folder = write_maps(tmp_path / "maps", pictures[:1])
-    source = str(folder.with_name("maps-images") / "0.png")
-    edit(next(folder.glob("*/*.json")), Sources=[source, source])
+    source = folder.with_name("maps-images") / "0.png"
+    size = 2 * source.stat().st_size
+    edit(next(folder.glob("*/*.json")), Sources=[str(source)] * 2, SourceBytes=size)
     assert "first of 2 channels" in read_view(read_maps(folder).records[0]).note
+
+
+@pytest.mark.parametrize("kind", ["other", "same size"])
+def test_a_file_that_was_not_mapped_is_not_shown(pictures, tmp_path, kind):
+    """A record that was changed, or comes from elsewhere, must not put any file on the page."""
+    folder = write_maps(tmp_path / "maps", pictures[:2])
+    _, second = sorted(folder.with_name("maps-images").glob("*.png"))
+    secret = tmp_path / "elsewhere" / "secret.png"
+    secret.parent.mkdir()
+    content = second.read_bytes()
+    secret.write_bytes(content)
+    size = {} if kind == "other" else {"SourceBytes": len(content)}
+    edit(next(folder.glob("*000/*.json")), Sources=[str(secret)], **size)
+    view = read_view(read_maps(folder).records[0])
+    assert view.image is None
+    assert view.note == (
+        "The image secret.png is not the file that was mapped, or was changed since; the maps are "
+        "shown alone."
+    )
+
+
+def test_a_copy_with_a_new_time_is_known_by_its_voxels(pictures, tmp_path):
+    folder = write_maps(tmp_path / "maps", pictures[:1])
+    (source,) = folder.with_name("maps-images").glob("*.png")
+    voxels = voxel_hash(read_image(source))
+    edit(next(folder.glob("*/*.json")), VoxelHash=voxels, SourceModified=1.0)
+    assert read_view(read_maps(folder).records[0]).note == ""
+    edit(next(folder.glob("*/*.json")), VoxelHash="0" * 64)
+    assert read_view(read_maps(folder).records[0]).image is None
 
 
 def break_npy(path):

@@ -3,13 +3,17 @@
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from hrcam.errors import InputError, MachineError, machine_error
+
 PARTIALS = ".*.partial"
 """Pattern of what killed writers leave behind: ``.NAME.<random>.partial``."""
 
+_PROBE = 1 << 16  # bytes: more than a disk that is full takes
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -98,6 +102,42 @@ def _create_without_links(path: Path, content: bytes) -> bool:
         return False
     _sync(path)
     return True
+
+
+def check_writable(folder: Path, needed: int = 0) -> None:
+    """See that a folder can be written to, before work is done whose result would be lost.
+
+    Parameters
+    ----------
+    folder
+        Where files are to be written. It need not exist, and is not made.
+    needed
+        Bytes that are known to be written.
+
+    Raises
+    ------
+    MachineError
+        If its disk is full, read-only, or has less room than is needed.
+    InputError
+        If it cannot be written to for another reason, such as its permissions.
+    """
+    above = (folder.absolute(), *folder.absolute().parents)
+    place = next(each for each in above if os.path.lexists(each))
+    try:
+        with _partial_of(place / "probe") as partial:
+            partial.write_bytes(bytes(_PROBE))
+            _sync(partial)
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise machine_error(error) or InputError(
+            f"{folder} cannot be written to ({error.strerror or error}): choose another folder, "
+            "which is yours"
+        ) from error
+    if free < needed:
+        raise MachineError(
+            f"{folder} needs {needed / 1e9:.3g} GB, and its disk has {free / 1e9:.3g} GB free; "
+            "free space, or choose a folder on another disk"
+        )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.atomic import create_atomically
+from hrcam.artifacts.atomic import check_writable, create_atomically
 from hrcam.errors import InputError
 
 
@@ -30,12 +30,15 @@ def claim_folder(folder: Path, marker: str, content: bytes) -> bytes | None:
     Raises
     ------
     InputError
-        If the folder is a file, or holds something else.
+        If the folder is a file, holds something else, or cannot be written to.
+    MachineError
+        If its disk is full or read-only.
     OSError
         If the marker cannot be written or read.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: choose a new or an empty folder")
+    check_writable(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / marker
     held = any(not entry.name.startswith(".") for entry in folder.iterdir())

@@ -118,6 +118,11 @@ class MapsWriter:
             raise InputError(f"{folder} leads out of {self.out}: remove the link")
         return ScanPlace(folder, name)
 
+    def is_of_another(self, place: ScanPlace, now: MapInput) -> bool:
+        """Tell whether maps of other images are where those of a scan would go."""
+        records = (usable_record(path) for path in place.records())
+        return any(record is not None and record.sources != now.sources for record in records)
+
     def is_done(self, place: ScanPlace, now: MapInput, wanted: str | None) -> bool:
         """Tell whether the maps of a class, or of the predicted one, are there and up to date."""
         record = self.record(place, now, wanted)

@@ -170,6 +170,11 @@ class ScanRecord(MapInput):
         """Probability of the predicted class."""
         return self.probabilities[self.predicted]
 
+    def made_from(self, images: MapInput) -> bool:
+        """Tell whether these are the files that were mapped, unchanged since: size and time."""
+        now = (images.source_bytes, images.source_modified)
+        return now == (self.source_bytes, self.source_modified)
+
     def is_current(self, now: MapInput) -> bool:
         """Tell whether the maps are there and were made from this."""
         same = all(

@@ -10,7 +10,7 @@ import typer
 
 from hrcam import __version__
 from hrcam.cli.terminal import printable
-from hrcam.errors import HRCAMError, HRCAMWarning
+from hrcam.errors import HRCAMError, HRCAMWarning, machine_error
 
 app = typer.Typer(
     name="hrcam",
@@ -69,11 +69,13 @@ def explained_errors(context: typer.Context) -> Iterator[None]:
         warnings.showwarning = cast(Any, show)
         try:
             yield
-        except (HRCAMError, OSError) as error:  # e.g. a full disk, a folder without permission
-            if context.obj:
-                raise
-            typer.echo(printable(f"error: {error}"), err=True)
-            raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)
             raise typer.Exit(130) from error
+        except Exception as error:
+            known = isinstance(error, (HRCAMError, OSError))
+            said = machine_error(error) or (error if known else None)
+            if context.obj or said is None:
+                raise
+            typer.echo(printable(f"error: {said}"), err=True)
+            raise typer.Exit(1) from error

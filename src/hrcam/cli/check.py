@@ -38,10 +38,12 @@ def check(
     The exit code is 1 if anything was refused.
     """
     with explained_errors(context):
-        from hrcam.artifacts.atomic import write_atomically
+        from hrcam.artifacts.atomic import check_writable, write_atomically
         from hrcam.artifacts.formats import encode_json
         from hrcam.cohort import check_cohort, open_cohort
 
+        if json_file is not None:
+            check_writable(json_file.parent)
         report = check_cohort(
             open_cohort(
                 cohort,

@@ -1,10 +1,11 @@
 """What can be wrong with an image or a table: a code, and one line that says what to do."""
 
 import re
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from hrcam.errors import InputError
 
@@ -87,28 +88,40 @@ def without_numbers(message: str) -> str:
     return _NUMBER.sub("#", message)
 
 
-def grouped(problems: Iterable[Problem]) -> Iterator[tuple[Problem, int]]:
+class Found(Protocol):
+    """Whatever has a reason and a message: a `Problem`, or a row of a table of them."""
+
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    @property
+    def message(self) -> str: ...  # noqa: D102
+
+
+AnyFound = TypeVar("AnyFound", bound=Found)
+
+
+def grouped(problems: Iterable[AnyFound]) -> Iterator[tuple[AnyFound, int]]:
     """Yield problems, and one in place of more than `MANY` that differ by numbers alone.
 
     Yields
     ------
-    tuple of Problem and int
+    tuple
         The problem, or the first of its kind, and for how many it stands.
     """
-    kinds: defaultdict[tuple[Reason, str, bool], list[Problem]] = defaultdict(list)
     listed = list(problems)
+    kinds = Counter(map(_kind, listed))
+    seen: set[tuple[str, str, bool]] = set()
     for found in listed:
-        kinds[_kind(found)].append(found)
-    for found in listed:
-        alike = kinds[_kind(found)]
-        if len(alike) <= MANY:
+        kind = _kind(found)
+        if kinds[kind] <= MANY:
             yield found, 1
-        elif found is alike[0]:
-            yield found, len(alike)
+        elif kind not in seen:
+            yield found, kinds[kind]
+        seen.add(kind)
 
 
-def _kind(problem: Problem) -> tuple[Reason, str, bool]:
-    return problem.reason, without_numbers(problem.message), problem.refused
+def _kind(found: Found) -> tuple[str, str, bool]:
+    return found.reason, without_numbers(found.message), getattr(found, "refused", True)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from hrcam.cohort.problems import ImageError, Problem, Reason
 from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.cohort.voxel_hash import voxel_hash
-from hrcam.errors import HRCAMError, InputError
+from hrcam.errors import HRCAMError, InputError, MachineError, machine_error
 from hrcam.explainer import HRCAM
 from hrcam.mapping.encoding import encode_map, suffix_of
 from hrcam.mapping.ensemble import explain_image
-from hrcam.mapping.names import bids_labels, bids_scan_names
+from hrcam.mapping.names import bids_labels, bids_scan_names, name_beside
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.sanity.cohort_maps import MappedScan, by_chance, check_folder
 from hrcam.training.config import Hardware
@@ -63,12 +63,22 @@ def map_scans(
 ) -> MapReport:
     """Write the maps of scans, each in the space of its own image.
 
+<<<<<<< HEAD
     A scan of the training cohort is mapped by the fold that was not trained on it, a new scan by
     all folds together. The folder is a BIDS derivative: for each scan its maps as NIfTI (``.npy``
     and a colour picture if the image is neither NIfTI nor DICOM) and a JSON record, written last;
     ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
     the maps (`hrcam.sanity.cohort_maps`). All files are written atomically. Repeat the call to map
     only what is missing or out of date.
+=======
+    A scan that was trained on is mapped by the fold that did not see it, a new one by all folds
+    together. A scan whose name other images have in the folder gets one of its own. The folder is a
+    BIDS derivative: for each scan the maps as NIfTI (``.npy`` and a
+    picture in colour where the image is no NIfTI or DICOM), and a JSON record that is written
+    last; ``maps.tsv`` and ``failures.tsv`` list them all, and ``sanity.json`` says whether they
+    mean anything (`hrcam.sanity.cohort_maps`). Every file appears whole or not at all. The same
+    call again maps only what is missing or out of date.
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
 
     Parameters
     ----------
@@ -95,6 +105,8 @@ def map_scans(
         the folder has other content.
     LoadError
         If the run is damaged.
+    MachineError
+        If memory, a device or a disk fails; what is mapped stays.
     OSError
         If a map cannot be written.
     """
@@ -103,13 +115,16 @@ def map_scans(
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")
     ordered = [_with_channels_of(run, scan) for scan in scans]
-    part = _part(ordered, shard)
+    _check_shard(shard)
     identity = run_identity(run.manifest)
     folder = MapsWriter(Path(out), identity)
+    ordered = [_beside_others(scan, names[scan.name], folder, identity) for scan in ordered]
+    names = bids_scan_names([scan.name for scan in ordered])
+    part = ordered if shard is None else ordered[shard[0] - 1 :: shard[1]]
     refused = [problem for problem in refused if problem.refused]
     if shard is None:  # otherwise they may be of a job that is running
         folder.remove_partials()
-    folder.write_refused_rows(refused, [scan.name for scan in scans])
+    folder.write_refused_rows(refused, [scan.name for scan in ordered])
     for line in warning_lines(run.manifest):
         logger.warning("warning of the training: %s", line)
     mapper = _Mapper(run, wanted, bids_labels(run.classes))
@@ -209,6 +224,7 @@ class _Mapper:
         except OSError:
             raise
         except Exception as error:
+            _raise_if_of_machine(error)
             logger.debug("checking the maps failed", exc_info=True)
             logger.warning(
                 "the maps are complete, but could not be checked (%s: %s)",
@@ -226,16 +242,30 @@ class _Mapper:
         file = ", ".join(str(path) for path in scan.images.values())
         try:
             return step()
+        except MachineError:
+            raise
         except ImageError as error:
             return Problem(scan.name, file, error.reason, error.message, error.advice)
         except HRCAMError as error:
             advice = "see `hrcam check`, or leave the scan out"
             return Problem(scan.name, file, Reason.UNSUPPORTED, str(error), advice)
+<<<<<<< HEAD
         except Exception as error:  # a bug here or in a library
+=======
+        except Exception as error:  # a defect of ours or of a library
+            _raise_if_of_machine(error)
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
             logger.debug("mapping %s failed", scan.name, exc_info=True)
             message = f"mapping failed unexpectedly, {type(error).__name__}: {error}"
             advice = "see the traceback with logging at DEBUG, and report it with the file's header"
             return Problem(scan.name, file, Reason.UNREADABLE, message, advice)
+
+
+def _raise_if_of_machine(error: Exception) -> None:
+    """End the job where memory, a device or a disk fails: the next scan would fare no better."""
+    failed = machine_error(error)
+    if failed is not None:
+        raise failed from error
 
 
 def _shown(image: Image, scan: Scan) -> NDArray[np.float32]:
@@ -291,10 +321,27 @@ def _with_channels_of(run: Run, scan: Scan) -> Scan:
     return replace(scan, images=images, colour=run.preparation.colour)
 
 
-def _part(scans: Sequence[Scan], shard: tuple[int, int] | None) -> Sequence[Scan]:
+def _check_shard(shard: tuple[int, int] | None) -> None:
     if shard is None:
-        return scans
+        return
     index, count = shard
     if not 1 <= index <= count:
         raise InputError(f"the shard is {index}/{count}: write 1/{count} to {count}/{count}")
-    return scans[index - 1 :: count]
+
+
+def _beside_others(scan: Scan, name: str, folder: MapsWriter, identity: Mapping[str, Any]) -> Scan:
+    """Return a scan under a name that no other images have in the folder: maps are never lost.
+
+    ``A/series-3`` and ``B/series-3`` are called alike when they are mapped one after the other.
+    """
+    source = _input(scan, identity)
+    if not folder.is_of_another(folder.place(name), source):
+        return scan
+    renamed = replace(scan, name=name_beside(scan.name, source.sources))
+    logger.warning(
+        "the folder has maps of another scan called %s: %s is called %s",
+        scan.name,
+        source.sources[0],
+        renamed.name,
+    )
+    return renamed

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 # Leaves space for a map's other entities within the 255 bytes of a file name.
 _LONGEST = 100
@@ -24,6 +25,12 @@ def bids_scan_names(scans: Sequence[str]) -> dict[str, str]:
     when case is ignored. If characters had to be removed, eight digits of a hash are appended.
     """
     return _unique(scans, _as_scan_name, "sub-")
+
+
+def name_beside(scan: str, sources: Sequence[Path]) -> str:
+    """Name a scan whose own name other images of the folder have: by where its images are."""
+    places = "\n".join(map(str, sources))
+    return f"{scan}-{_digest(places)}"
 
 
 def bids_labels(classes: Sequence[str]) -> dict[str, str]:
@@ -56,6 +63,10 @@ def _unique(
 
 
 def _hashed(text: str, prefix: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = _digest(text)
     kept = re.sub(r"[^A-Za-z0-9]", "", text.removeprefix(prefix))[:40]
     return f"{prefix}{kept}{digest}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from hrcam import __version__
+from hrcam.artifacts.atomic import check_writable
 from hrcam.artifacts.manifest import run_identity, warning_lines
 from hrcam.artifacts.maps_folder import MapsFolder, read_maps, software
 from hrcam.artifacts.run_folder import RunFolder, read_run
 from hrcam.artifacts.sanity_record import read_sanity
-from hrcam.errors import InputError
+from hrcam.errors import InputError, machine_error
 from hrcam.report.chapters.checklist import checklist_sections
 from hrcam.report.chapters.cohort import cohort_sections
 from hrcam.report.chapters.conclusion import conclusion
@@ -57,8 +58,15 @@ def write_cohort_report(
     Raises
     ------
     InputError
+<<<<<<< HEAD
         If no folder is given, a folder is invalid, the maps are of another run, no map can be
         shown, or the file cannot be written; an existing file is then kept.
+=======
+        If neither folder is given, one is not what it should be, the maps are of another run, no
+        map can be shown, or the file cannot be written; an older one is then still there.
+    MachineError
+        If the disk is full or read-only.
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     """
     out = Path(out)
     if out.is_dir():
@@ -67,6 +75,7 @@ def write_cohort_report(
         raise InputError("a report needs the folder of a run, of maps, or both")
     if subjects is not None and subjects < 1:
         raise InputError(f"subjects is {subjects}: show at least 1")
+    check_writable(out.parent)
     trained = None if run is None else read_run(run)
     mapped = None if maps is None else read_maps(maps)
     chapters: list[Chapter] = []
@@ -95,9 +104,15 @@ def write_cohort_report(
     try:
         return write_cohort_page(page, out)
     except OSError as error:
+<<<<<<< HEAD
         raise InputError(
             f"{out} cannot be written ({error.strerror or error}): choose a folder with "
             "write permission and free space"
+=======
+        raise machine_error(error) or InputError(
+            f"{out} cannot be written ({error.strerror or error}): choose another place for it, "
+            "which is yours and has room"
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
         ) from error
 
 

@@ -8,6 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from hrcam.artifacts.atomic import check_writable
 from hrcam.artifacts.run_folder import WORK, begin_run, fold_folder, is_done, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cohort.check import CheckReport, check_cohort
@@ -95,12 +96,19 @@ def train_cohort(
     RefusedScansError
         If the checks refuse scans, unless ``skip_bad``; the error lists them.
     InputError
+<<<<<<< HEAD
         If the cohort cannot be split or trained on, or the folder has other content.
+=======
+        If the cohort cannot be split or learnt from, or the folder holds something else.
+    MachineError
+        If memory, a device or a disk fails, or the disk has no room for the prepared images.
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     TrainingError
         If a loss is infinite or NaN.
     """
     folder, config, hardware = Path(out), config or TrainingConfig(), hardware or Hardware()
     check_hardware(hardware)
+    check_writable(folder)
     checked = check_cohort(cohort, workers=hardware.workers, progress=progress)
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)

@@ -1,5 +1,6 @@
 """The prepared images of a cohort, memory-mapped from disk, with their labels."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from hrcam.artifacts.atomic import check_writable
 from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.preparation import Preparation
@@ -62,11 +64,21 @@ def prepare_samples(
     workers
         Number of threads; None for one per core.
     progress
+<<<<<<< HEAD
         Show a progress bar on a terminal.
+=======
+        Show a bar on a terminal.
+
+    Raises
+    ------
+    MachineError
+        If the disk has no room for them.
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     """
     if not path.is_file():
         shape = (len(scans), preparation.in_channels, *preparation.shape)
         partial = path.with_name(f"{path.name}.partial")
+        check_writable(path.parent, needed=4 * math.prod(shape))
         path.parent.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
         prepared = _prepared(scans, preparation, workers)

@@ -10,8 +10,10 @@ from hrcam.cohort.foreground import foreground_box
 from hrcam.cohort.image import PLACED, Image
 from hrcam.cohort.problems import ImageError, Problem, Reason
 from hrcam.cohort.reading import read_mask, read_scan
+from hrcam.cohort.reading.decoding import too_large
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.voxel_hash import voxel_hash
+from hrcam.errors import machine_error
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +50,11 @@ def examine(scan: Scan, files: dict[str, str]) -> Examination:
     -------
     Examination
         Whatever goes wrong with the files is in its problems.
+
+    Raises
+    ------
+    MachineError
+        If what goes wrong is none of the files' fault.
     """
     shown = files["image"]
     try:
@@ -64,7 +71,15 @@ def examine(scan: Scan, files: dict[str, str]) -> Examination:
         return Examination(
             None, (Problem(scan.name, shown, error.reason, error.message, error.advice),)
         )
+    except MemoryError:
+        large = too_large("image")
+        return Examination(
+            None, (Problem(scan.name, shown, large.reason, large.message, large.advice),)
+        )
     except Exception as error:  # a defect of ours or of a library: the other scans still count
+        failed = machine_error(error)
+        if failed is not None:
+            raise failed from error
         logger.debug("reading %s failed", scan.name, exc_info=True)
         message = f"reading failed unexpectedly, {type(error).__name__}: {error}"
         advice = "see the traceback with logging at DEBUG, and report it with the file's header"

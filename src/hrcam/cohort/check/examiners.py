@@ -21,7 +21,7 @@ from typing import IO, Any, Self
 from hrcam.cohort.check.examination import Examination, examine, shown_files
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.scan import Cohort, Scan
-from hrcam.errors import InputError
+from hrcam.errors import InputError, MachineError
 
 _LENGTH = struct.Struct("<Q")
 
@@ -151,7 +151,7 @@ class _Examiner:
         """Have a scan examined; if the process dies of it, say so of the scan."""
         try:
             _send(self._to, (scan, files))
-            result: Examination = _receive(self._from)
+            result: Examination | MachineError = _receive(self._from)
         except (EOFError, BrokenPipeError):
             self.alive = False
             ending = _ending(self._process.wait())
@@ -164,6 +164,8 @@ class _Examiner:
                 "the program that wrote it, and export it again",
             )
             return Examination(None, (problem,))
+        if isinstance(result, MachineError):
+            raise result
         return result
 
 
@@ -185,9 +187,16 @@ def serve() -> None:
     while True:
         try:
             scan, files = _receive(sys.stdin.buffer)
-            _send(answers, examine(scan, files))
+            _send(answers, _examined(scan, files))
         except (EOFError, BrokenPipeError):  # the parent is done, or gone
             return
+
+
+def _examined(scan: Scan, files: dict[str, str]) -> Examination | MachineError:
+    try:
+        return examine(scan, files)
+    except MachineError as error:
+        return error
 
 
 def _send(pipe: IO[bytes], message: object) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hrcam.cohort.problems import ImageError, Reason
+from hrcam.errors import MachineError
 
 
 @contextmanager
@@ -33,14 +34,19 @@ def decoding(
     """
     try:
         yield
-    except ImageError:
+    except (ImageError, MachineError):
         raise
     except MemoryError as error:
-        raise ImageError(
-            Reason.UNSUPPORTED,
-            f"the {name} needs more memory than there is",
-            "crop or downsample it, or use a machine with more memory",
-        ) from error
+        raise too_large(name) from error
     except Exception as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise ImageError(reason, f"the {name} cannot be decoded ({said})", advice) from error
+
+
+def too_large(name: str) -> ImageError:
+    """Return the error for an image that does not fit into memory, as others do."""
+    return ImageError(
+        Reason.UNSUPPORTED,
+        f"the {name} needs more memory than there is",
+        "use fewer workers or a machine with more memory, or crop or downsample it",
+    )

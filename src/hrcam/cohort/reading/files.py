@@ -1,5 +1,6 @@
 """Open a file, or say why it cannot be opened: missing, not fetched, not permitted, empty."""
 
+import errno
 import re
 import stat
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import BinaryIO
 
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading.suffixes import SUPPORTED
+from hrcam.errors import machine_error
 
 HEAD = 1024
 """Bytes that tell every format, and a page of text from an image."""
@@ -102,7 +104,16 @@ def read_bytes(file: BinaryIO, size: int = -1) -> bytes:
 
 
 def unreadable(error: Exception) -> ImageError:
-    """Return the error for a file that the system does not let us read."""
+    """Return the error for a file that the system does not let us read.
+
+    Raises
+    ------
+    MachineError
+        If it is not this file, but the machine that has no memory or no handles for it.
+    """
+    failed = machine_error(error)
+    if failed is not None and getattr(error, "errno", None) != errno.EIO:
+        raise failed from error
     reason = getattr(error, "strerror", None) or str(error)
     return ImageError(
         Reason.UNREADABLE,

@@ -9,6 +9,7 @@ from hrcam.artifacts.refusals import Refusal
 from hrcam.artifacts.run_folder import RunFolder
 from hrcam.artifacts.run_tables import Prediction, SplitRow
 from hrcam.artifacts.scan_record import ScanRecord
+from hrcam.cohort.problems import grouped
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import MISSING, plain
 
@@ -113,16 +114,26 @@ def _names(files: str) -> str:
     return ", ".join(PurePath(p).name if PurePath(p).is_absolute() else p for p in parts)
 
 
+def _who(row: Refusal, count: int) -> str:
+    return row.scan if count == 1 else f"{plain(count)} scans, as {row.scan or row.file}"
+
+
 def _refusals(heading: str, rows: Sequence[Refusal], none: str) -> Section:
     if not rows:
         return Section(heading, paragraphs=(none,))
+    listed = list(grouped(rows))
     table = Table(
         headers=("Scan", "File", "Reason", "Problem", "What to do"),
         rows=tuple(
-            (row.scan, _names(row.file), row.reason, row.message, row.advice)
-            for row in rows[:_LISTED]
+            (_who(row, count), _names(row.file), row.reason, row.message, row.advice)
+            for row, count in listed[:_LISTED]
         ),
     )
+<<<<<<< HEAD
     more = len(rows) - _LISTED
     note = f"{plain(more)} more are listed in the folder." if more > 0 else ""
+=======
+    more = sum(count for _, count in listed[_LISTED:])
+    note = f"{plain(more)} more are in the table of the folder." if more > 0 else ""
+>>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     return Section(heading, table=table, note=note)

@@ -1,6 +1,7 @@
 """Read the image and maps of a scan on the grid of the page."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from hrcam.artifacts.scan_record import ScanRecord
+from hrcam.artifacts.scan_record import MapInput, ScanRecord
+from hrcam.cohort.image import Colour
 from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
 
@@ -102,6 +104,9 @@ def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] |
     if not record.sources:
         return None, "The image is not known; the maps are shown alone."
     path = record.sources[0]
+    if not _was_mapped(record):
+        note = "is not the file that was mapped, or was changed since"
+        return None, f"The image {path.name} {note}; the maps are shown alone."
     try:
         # The mean over colour channels.
         values = grid.of(read_image(path).voxels.mean(0))
@@ -113,6 +118,31 @@ def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] |
     channels = len(record.sources)
     note = f"Shown is {path.name}, the first of {channels} channels." if channels > 1 else ""
     return _grey(values), note
+
+
+def _was_mapped(record: ScanRecord) -> bool:
+    """Tell if the sources still are the scan: a record from elsewhere must not open other files.
+
+    Copied files may have new times: then their voxels count.
+    """
+    from hrcam.cohort.problems import ImageError
+    from hrcam.cohort.reading import read_scan
+    from hrcam.cohort.scan import Scan
+    from hrcam.cohort.voxel_hash import voxel_hash
+
+    now = MapInput.of(record.scan, record.participant, None, record.sources, {})
+    if now.source_modified is None or record.made_from(now):
+        return True  # a file that is not there is for the reader to name
+    if now.source_bytes != record.source_bytes:
+        return False
+    images = {str(number): path for number, path in enumerate(record.sources)}
+    colours: tuple[Colour, ...] = ("luminance", "rgb")
+    for colour in colours:
+        scan = Scan(record.scan, record.participant, images, colour=colour)
+        with suppress(ImageError):
+            if voxel_hash(read_scan(scan)) == record.voxel_hash:
+                return True
+    return False
 
 
 def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
