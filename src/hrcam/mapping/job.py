@@ -63,22 +63,13 @@ def map_scans(
 ) -> MapReport:
     """Write the maps of scans, each in the space of its own image.
 
-<<<<<<< HEAD
     A scan of the training cohort is mapped by the fold that was not trained on it, a new scan by
-    all folds together. The folder is a BIDS derivative: for each scan its maps as NIfTI (``.npy``
+    all folds together. A scan whose name other images have in the folder gets a name of its own.
+    The folder is a BIDS derivative: for each scan its maps as NIfTI (``.npy``
     and a colour picture if the image is neither NIfTI nor DICOM) and a JSON record, written last;
     ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
     the maps (`hrcam.sanity.cohort_maps`). All files are written atomically. Repeat the call to map
     only what is missing or out of date.
-=======
-    A scan that was trained on is mapped by the fold that did not see it, a new one by all folds
-    together. A scan whose name other images have in the folder gets one of its own. The folder is a
-    BIDS derivative: for each scan the maps as NIfTI (``.npy`` and a
-    picture in colour where the image is no NIfTI or DICOM), and a JSON record that is written
-    last; ``maps.tsv`` and ``failures.tsv`` list them all, and ``sanity.json`` says whether they
-    mean anything (`hrcam.sanity.cohort_maps`). Every file appears whole or not at all. The same
-    call again maps only what is missing or out of date.
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
 
     Parameters
     ----------
@@ -249,12 +240,8 @@ class _Mapper:
         except HRCAMError as error:
             advice = "see `hrcam check`, or leave the scan out"
             return Problem(scan.name, file, Reason.UNSUPPORTED, str(error), advice)
-<<<<<<< HEAD
         except Exception as error:  # a bug here or in a library
-=======
-        except Exception as error:  # a defect of ours or of a library
             _raise_if_of_machine(error)
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
             logger.debug("mapping %s failed", scan.name, exc_info=True)
             message = f"mapping failed unexpectedly, {type(error).__name__}: {error}"
             advice = "see the traceback with logging at DEBUG, and report it with the file's header"

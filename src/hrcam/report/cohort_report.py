@@ -58,15 +58,10 @@ def write_cohort_report(
     Raises
     ------
     InputError
-<<<<<<< HEAD
         If no folder is given, a folder is invalid, the maps are of another run, no map can be
         shown, or the file cannot be written; an existing file is then kept.
-=======
-        If neither folder is given, one is not what it should be, the maps are of another run, no
-        map can be shown, or the file cannot be written; an older one is then still there.
     MachineError
         If the disk is full or read-only.
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     """
     out = Path(out)
     if out.is_dir():
@@ -104,15 +99,9 @@ def write_cohort_report(
     try:
         return write_cohort_page(page, out)
     except OSError as error:
-<<<<<<< HEAD
-        raise InputError(
+        raise machine_error(error) or InputError(
             f"{out} cannot be written ({error.strerror or error}): choose a folder with "
             "write permission and free space"
-=======
-        raise machine_error(error) or InputError(
-            f"{out} cannot be written ({error.strerror or error}): choose another place for it, "
-            "which is yours and has room"
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
         ) from error
 
 

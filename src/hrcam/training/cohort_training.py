@@ -96,13 +96,9 @@ def train_cohort(
     RefusedScansError
         If the checks refuse scans, unless ``skip_bad``; the error lists them.
     InputError
-<<<<<<< HEAD
         If the cohort cannot be split or trained on, or the folder has other content.
-=======
-        If the cohort cannot be split or learnt from, or the folder holds something else.
     MachineError
         If memory, a device or a disk fails, or the disk has no room for the prepared images.
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     TrainingError
         If a loss is infinite or NaN.
     """

@@ -64,16 +64,12 @@ def prepare_samples(
     workers
         Number of threads; None for one per core.
     progress
-<<<<<<< HEAD
         Show a progress bar on a terminal.
-=======
-        Show a bar on a terminal.
 
     Raises
     ------
     MachineError
         If the disk has no room for them.
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
     """
     if not path.is_file():
         shape = (len(scans), preparation.in_channels, *preparation.shape)

@@ -129,11 +129,6 @@ def _refusals(heading: str, rows: Sequence[Refusal], none: str) -> Section:
             for row, count in listed[:_LISTED]
         ),
     )
-<<<<<<< HEAD
-    more = len(rows) - _LISTED
-    note = f"{plain(more)} more are listed in the folder." if more > 0 else ""
-=======
     more = sum(count for _, count in listed[_LISTED:])
-    note = f"{plain(more)} more are in the table of the folder." if more > 0 else ""
->>>>>>> f0aceec (Never overwrite maps of another scan, and end a job where the machine fails)
+    note = f"{plain(more)} more are listed in the folder." if more > 0 else ""
     return Section(heading, table=table, note=note)
