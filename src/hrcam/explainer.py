@@ -17,9 +17,9 @@ from hrcam.head.fit import Head, Target, fit_head
 from hrcam.head.quality import warn_of_poor_fit
 from hrcam.levels import Levels, find_levels
 from hrcam.maps.assembly import evidence_map, pattern_maps
+from hrcam.maps.forward import LevelReading, read_levels
 from hrcam.maps.fusion_fit import learn_fusion
 from hrcam.maps.pooled_features import pool_images
-from hrcam.maps.reading import LevelReading, read_levels
 from hrcam.maps.sensitivity_fit import learn_sensitivity
 from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses, check_loader
 from hrcam.maps.weights import EVIDENCE, MapWeights

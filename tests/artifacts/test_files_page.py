@@ -23,7 +23,7 @@ MODULES = [
         for module in pkgutil.iter_modules(hrcam.artifacts.__path__)
     ),
     importlib.import_module("hrcam.benchmark.layout"),
-    importlib.import_module("hrcam.benchmark.summary.job"),
+    importlib.import_module("hrcam.benchmark.summary.write"),
 ]
 FILE = re.compile(r"[a-z][\w.-]+\.(json|tsv|csv|npy|npz|png|html|md|safetensors)")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.check_results import CHECKS, Check, CoarseMap, MapChecks
 from hrcam.artifacts.manifest import MANIFEST, read_manifest, run_identity, write_manifest
-from hrcam.artifacts.map_checks import CHECKS, Check, CoarseMap, MapChecks
 from hrcam.artifacts.maps_folder import MapsWriter
 from hrcam.artifacts.refusals import Refusal
 from hrcam.artifacts.run_folder import (

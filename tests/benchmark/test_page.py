@@ -8,7 +8,7 @@ import pytest
 from unit_folders import AUPRC, PATTERN, FakeUnit, write_unit
 
 from hrcam.benchmark.page.content import BenchmarkPage, Chapter, render_html, render_markdown
-from hrcam.benchmark.summary.job import write_summary
+from hrcam.benchmark.summary.write import write_summary
 from hrcam.report.figures.style import new_figure, png
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.interpretation import INTERPRETATION

@@ -25,11 +25,11 @@ from unit_folders import (
 
 from hrcam.benchmark.summary.cohort import summarise_cohort
 from hrcam.benchmark.summary.goals import goals
-from hrcam.benchmark.summary.job import write_summary
 from hrcam.benchmark.summary.predictors import score_predictors
 from hrcam.benchmark.summary.ranking import best_rival, best_scores, resampled_means, score_variants
 from hrcam.benchmark.summary.results import finished_units, read_cohort
 from hrcam.benchmark.summary.terciles import score_by_tercile
+from hrcam.benchmark.summary.write import write_summary
 from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError, LoadError
 from hrcam.evaluation.bootstrap import bootstrap_interval, paired_ratio_interval

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image as Pillow
 from small_runs import SmallRun, files_of, oblique, preparation, write_pictures, write_volume
 
-import hrcam.sanity.cohort_maps as sanity
+import hrcam.sanity.check_folder as sanity
 from hrcam.artifacts import sanity_record
-from hrcam.artifacts.map_checks import MapChecks
+from hrcam.artifacts.check_results import MapChecks
 from hrcam.cohort.scan import Scan
 from hrcam.mapping import map_scans
-from hrcam.sanity.cohort_maps import MappedScan, by_chance, foreground
+from hrcam.sanity.check_folder import MappedScan, by_chance, foreground
 
 
 def read(folder):

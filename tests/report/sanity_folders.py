@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from hrcam.artifacts.map_checks import CHECKS, Check, CoarseMap, MapChecks
-from hrcam.sanity.checks import LIMITS
+from hrcam.artifacts.check_results import CHECKS, Check, CoarseMap, MapChecks
+from hrcam.sanity.limits import LIMITS
 
 GOOD = {"randomisation": 0.12, "likeness": 0.33, "repeatability": 0.64, "noise": 0.99, "shift": 0.9}
 COLUMNS = ("Image", "HR-CAM pattern", "CAM, 4 × 5 cells", "Network of fold 2", "Untrained network")

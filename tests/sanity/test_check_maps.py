@@ -15,7 +15,7 @@ from hrcam.evaluation.similarity import spearman, top_overlap
 from hrcam.explainer import HRCAM
 from hrcam.model.hooks import evaluation_mode
 from hrcam.networks import SmallCNN
-from hrcam.sanity.check_maps import PATTERN, UNTRAINED, CheckInputs, check_maps
+from hrcam.sanity.run_checks import PATTERN, UNTRAINED, CheckInputs, check_maps
 from hrcam.sanity.untrained_networks import untrained_explainers
 
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrcam.artifacts.map_checks import CHECKS, Check, CoarseMap, MapChecks
+from hrcam.artifacts.check_results import CHECKS, Check, CoarseMap, MapChecks
 from hrcam.errors import InputError
-from hrcam.sanity.checks import LIMITS, randomisation_limit, unmeasured
+from hrcam.sanity.limits import LIMITS, randomisation_limit, unmeasured
 
 values = st.lists(st.floats(-1, 1), max_size=5).map(tuple)
 

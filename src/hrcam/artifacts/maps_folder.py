@@ -124,7 +124,10 @@ class MapsWriter:
         return any(record is not None and record.sources != now.sources for record in records)
 
     def is_done(self, place: ScanPlace, now: MapInput, wanted: str | None) -> bool:
-        """Tell whether the maps of a class, or of the predicted one, are there and up to date."""
+        """Tell whether the maps of a class, or of the predicted one, are there and up to date.
+
+        If they are, an earlier failure of the scan no longer counts.
+        """
         record = self.record(place, now, wanted)
         if record is not None:
             self._failure(record.scan).unlink(missing_ok=True)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.check_results import MapChecks
 from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
-from hrcam.artifacts.map_checks import MapChecks
 from hrcam.artifacts.maps_folder import MapsFolder
 from hrcam.artifacts.scan_record import map_versions
 from hrcam.errors import InputError, NewerFormatError

@@ -14,7 +14,7 @@ from hrcam.benchmark.cohorts import open_planned
 from hrcam.benchmark.layout import BENCHMARK_FORMAT, COHORTS, FINISHED, MANIFEST, UNITS
 from hrcam.benchmark.measures.attributions import check_captum
 from hrcam.benchmark.suite import PlannedCohort, Suite
-from hrcam.benchmark.summary.job import Summary, write_summary
+from hrcam.benchmark.summary.write import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
 from hrcam.errors import InputError, NewerFormatError
 from hrcam.simulate import SimulatedCohort

@@ -7,17 +7,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hrcam.baselines import (
-    CAM,
-    EigenCAM,
-    GradCAM,
-    GradCAMPlusPlus,
-    HiResCAM,
-    LayerCAM,
-    XGradCAM,
-    fuse_levels,
-    gradient_maps,
-)
+from hrcam.baselines import CAM, METHODS, GradientMethod, ScoreCAM, fuse_levels, gradient_maps
 from hrcam.baselines.level_fusion import Fusion
 from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
 from hrcam.errors import LevelError
@@ -26,7 +16,9 @@ from hrcam.explainer import HRCAM
 Maps = list[NDArray[np.float32]]
 """One map per image; shapes may differ."""
 
-_GRADIENT_METHODS = (GradCAM, GradCAMPlusPlus, LayerCAM, HiResCAM, XGradCAM)
+_GRADIENT_METHODS = tuple(one for one in METHODS.values() if issubclass(one, GradientMethod))
+# Score-CAM runs the network once per channel, at about 1000 times the cost. CAM has one level.
+_OTHERS = tuple(one for one in METHODS.values() if one not in (*_GRADIENT_METHODS, ScoreCAM, CAM))
 _FUSIONS: tuple[Fusion, ...] = ("mean", "max", "product")
 
 
@@ -38,7 +30,8 @@ def method_maps(
 ) -> dict[Variant, Maps]:
     """Map images with HR-CAM, and with every rival at every level and with levels fused.
 
-    Score-CAM is not included: it runs the network once per channel, at about 1000 times the cost.
+    Rivals are all of `hrcam.baselines.METHODS` but Score-CAM, which runs the network once per
+    channel, at about 1000 times the cost.
 
     Parameters
     ----------
@@ -60,7 +53,7 @@ def method_maps(
         maps.setdefault(variant, []).extend(batch.float().cpu().numpy())
 
     names = [level.name for level in levels]
-    eigen = EigenCAM(model, names)
+    others = [method(model, names) for method in _OTHERS]
     cam: CAM | None = CAM(model)
     for images, classes in tqdm(
         batches, desc="mapping", disable=None if progress else True, leave=False
@@ -69,7 +62,7 @@ def method_maps(
         keep(Variant(EVIDENCE), explanation.evidence)
         keep(Variant(PATTERN), explanation.pattern.abs())
         by_method = gradient_maps(_GRADIENT_METHODS, model, images, levels, classes)
-        by_method[EigenCAM.name] = eigen.by_level(images, classes)
+        by_method |= {other.name: other.by_level(images, classes) for other in others}
         for method, by_level in by_method.items():
             for level, batch in by_level.items():
                 keep(Variant(method, level), batch)

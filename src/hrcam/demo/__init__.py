@@ -4,6 +4,6 @@ from hrcam.errors import require
 
 require(__name__, "benchmark", "pandas")
 
-from hrcam.demo.job import run_demo
+from hrcam.demo.run import run_demo
 
 __all__ = ["run_demo"]

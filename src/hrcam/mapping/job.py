@@ -25,7 +25,7 @@ from hrcam.mapping.encoding import encode_map, suffix_of
 from hrcam.mapping.ensemble import explain_image
 from hrcam.mapping.names import bids_labels, bids_scan_names, name_beside
 from hrcam.mapping.overlay import encode_overlay
-from hrcam.sanity.cohort_maps import MappedScan, by_chance, check_folder
+from hrcam.sanity.check_folder import MappedScan, by_chance, check_folder
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
 
@@ -68,7 +68,7 @@ def map_scans(
     The folder is a BIDS derivative: for each scan its maps as NIfTI (``.npy``
     and a colour picture if the image is neither NIfTI nor DICOM) and a JSON record, written last;
     ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
-    the maps (`hrcam.sanity.cohort_maps`). All files are written atomically. Repeat the call to map
+    the maps (`hrcam.sanity.check_folder`). All files are written atomically. Repeat the call to map
     only what is missing or out of date.
 
     Parameters

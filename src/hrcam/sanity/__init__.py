@@ -1,1 +1,9 @@
-"""Sanity checks of maps: randomised networks, similarity to the image, repeatability, stability."""
+"""Sanity checks of maps: do they depend on what was learnt, and are they stable.
+
+
+``run_checks`` checks the maps of one network, ``check_folder`` those of a folder of maps;
+``limits`` says what passes. ``untrained_networks`` compares with the maps of randomised networks,
+``stability`` with those of changed images and of other networks. ``parameter_randomisation`` is the
+test of the literature for any method, on a model whose weights ``random_weights`` randomises.
+``batched_maps`` maps many images.
+"""

@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from hrcam.artifacts.map_checks import Check
+from hrcam.artifacts.check_results import Check
 from hrcam.errors import HRCAMError, HRCAMWarning
 from hrcam.evaluation.similarity import spearman, ssim
 from hrcam.explainer import HRCAM
 from hrcam.model.hooks import evaluation_mode
 from hrcam.sanity.batched_maps import batch_size, device_of, fused_of
-from hrcam.sanity.checks import SAME_NETWORK, as_floats, randomisation_limit, unmeasured
+from hrcam.sanity.limits import SAME_NETWORK, as_floats, randomisation_limit, unmeasured
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 
 DRAWS = 3
@@ -76,7 +76,7 @@ def check_randomisation(
     explainer
         Explainer of the network.
     images, classes, region, references
-        As in `hrcam.sanity.check_maps.CheckInputs`.
+        As in `hrcam.sanity.run_checks.CheckInputs`.
     seed
         Random seed of the weights.
     """
@@ -172,9 +172,10 @@ def untrained_explainers(
     done = 0
     for chosen, network in randomised_stages(explainer.model, batches[0], stages=stages, seed=seed):
         done += len(chosen)
-        with _standardised(network, batches), _quiet():
-            untrained = HRCAM(network, names)
-            untrained.fit(batches, "logits", reference=explainer.reference, seed=seed)
+        untrained = HRCAM(network, names)
+        with _standardised(network, batches):
+            with _quiet():
+                untrained.fit(batches, "logits", reference=explainer.reference, seed=seed)
             yield done / number, untrained
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hrcam.artifacts.map_checks import Check, CoarseMap, MapChecks
+from hrcam.artifacts.check_results import Check, CoarseMap, MapChecks
 from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.report.chapters.sanity_text import answers, compared, number, verdict
 from hrcam.report.figures.cascade import cascade_figure

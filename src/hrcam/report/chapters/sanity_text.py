@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from hrcam.artifacts.map_checks import Check, CheckName, MapChecks
+from hrcam.artifacts.check_results import Check, CheckName, MapChecks
 from hrcam.report.page.content import Answer
 from hrcam.report.page.text import count, minus
-from hrcam.sanity.checks import CRUCIAL
+from hrcam.sanity.limits import CRUCIAL
 
 _QUESTIONS: Mapping[CheckName, str] = {
     "randomisation": "Do the maps show what the network has learnt?",

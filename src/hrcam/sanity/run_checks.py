@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 
-from hrcam.artifacts.map_checks import Check, CheckName, CoarseMap, MapChecks
+from hrcam.artifacts.check_results import Check, CheckName, CoarseMap, MapChecks
 from hrcam.baselines import CAM, GradCAM
 from hrcam.cohort.foreground import background_of
 from hrcam.errors import InputError, LevelError
@@ -16,7 +16,7 @@ from hrcam.evaluation.model_free_maps import brightness, centre_blob, edges
 from hrcam.evaluation.similarity import spearman, top_overlap
 from hrcam.explainer import HRCAM
 from hrcam.sanity.batched_maps import in_batches, patterns_of
-from hrcam.sanity.checks import LIMITS, as_floats, unmeasured
+from hrcam.sanity.limits import LIMITS, as_floats, unmeasured
 from hrcam.sanity.stability import (
     Agreement,
     pairwise_agreement,

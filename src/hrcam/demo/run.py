@@ -25,7 +25,7 @@ from hrcam.report.figures.planes import Row
 from hrcam.report.figures.scores import score_figure
 from hrcam.report.figures.style import png
 from hrcam.report.page.html import write_page
-from hrcam.sanity.check_maps import CheckInputs, check_maps, foreground
+from hrcam.sanity.run_checks import CheckInputs, check_maps, foreground
 from hrcam.simulate import LesionCohort, simulate_images
 
 logger = logging.getLogger(__name__)

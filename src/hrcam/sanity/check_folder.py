@@ -18,7 +18,7 @@ from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
 from hrcam.preparation import PreparedImage
-from hrcam.sanity.check_maps import CheckedMaps, CheckInputs, check_maps, foreground
+from hrcam.sanity.run_checks import CheckedMaps, CheckInputs, check_maps, foreground
 from hrcam.sanity.untrained_networks import FEWEST_IMAGES
 from hrcam.training.run import Run
 

@@ -5,7 +5,7 @@ Plain numbers, without torch: what measures them and what shows them both import
 
 from collections.abc import Iterable, Mapping
 
-from hrcam.artifacts.map_checks import STAY_BELOW, Check, CheckName
+from hrcam.artifacts.check_results import STAY_BELOW, Check, CheckName
 
 LIMITS: Mapping[CheckName, float] = {
     # SSIM with the map of an untrained network. Adebayo et al. (NeurIPS 2018) name no number; 0.3
