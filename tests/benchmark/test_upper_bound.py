@@ -211,9 +211,9 @@ def test_voxels_outside_the_grid_are_the_least_likely():
         def forward(self, images):
             return images[:, 0] * 0 + self.scale * (on_grid - 0.5)
 
-    on_grid = torch.from_numpy(upper_bound._on_grid(prepared, lesion)).float()
+    on_grid = torch.from_numpy(upper_bound.mask_on_grid(prepared, lesion)).float()
     scan = Scan("sub-1", "1", {})
-    (mapped,) = upper_bound._maps(Copy(), [(scan, prepared, None)]).values()
+    (mapped,) = upper_bound.segment(Copy(), [(scan, prepared, None)]).values()
     expected = np.where(lesion, 4.0, -4.0)
     expected[:4, :4] = -4  # beyond the grid's 24 × 24 voxels in the middle
     np.testing.assert_allclose(mapped, expected, atol=1e-5)

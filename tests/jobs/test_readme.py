@@ -26,8 +26,3 @@ def test_python_blocks_run():
     logits = explanation.logits.gather(1, explanation.classes[:, None])[:, 0]
     sums = explanation.evidence.mean((1, 2)) + explanation.bias
     torch.testing.assert_close(sums, logits, rtol=1e-4, atol=1e-5)
-
-
-def test_the_first_commands_are_the_two_that_set_up_everything():
-    commands = re.findall(r"^make (\w+)", README, flags=re.MULTILINE)
-    assert commands[:2] == ["demo", "test"]

@@ -15,7 +15,7 @@ from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
 from hrcam.mapping import open_input
-from hrcam.mapping.job import _with_channels_of
+from hrcam.mapping.job import with_channels_of
 from hrcam.training.cohort_training import train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
 
@@ -166,4 +166,4 @@ def test_the_column_that_is_missing_is_named_as_the_table_names_it(channels, col
     scan = Scan("s1", "s1", {"flair": tmp_path / "1.png", "dwi": tmp_path / "2.png"})
     run = SimpleNamespace(channels=channels)
     with pytest.raises(InputError, match=f"give a table with a column {column}$"):
-        _with_channels_of(run, scan)
+        with_channels_of(run, scan)

@@ -125,7 +125,10 @@ def test_a_full_disk_stops_the_job_and_leaves_no_half_files(tmp_path, picture_ru
 @pytest.mark.parametrize("after", [1, 4])
 def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path, after):
     torch.set_num_threads(1)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-c", JOB, str(tmp_path), str(tmp_path / "maps")]
     process = subprocess.Popen(command, env=environment)
     maps = tmp_path / "maps"

@@ -69,18 +69,18 @@ def mapped(name, folds, seen):
 def test_scans_that_were_not_learnt_from_come_first():
     scans = [mapped("a", (1, 2), True), mapped("b", (2,), False), mapped("c", (1,), False),
              mapped("d", (2,), False), mapped("e", (2,), False)]  # fmt: skip
-    fold, chosen = sanity._choose(iter(scans), 2)
+    fold, chosen = sanity.choose_scans(iter(scans), 2)
     assert (fold, [one.scan.name for one in chosen]) == (2, ["b", "d"])
-    fold, chosen = sanity._choose(iter(scans[:1]), 2)
+    fold, chosen = sanity.choose_scans(iter(scans[:1]), 2)
     assert (fold, [one.scan.name for one in chosen]) == (1, ["a"])
-    assert sanity._choose(iter([]), 2) == (0, [])
+    assert sanity.choose_scans(iter([]), 2) == (0, [])
 
 
 @pytest.mark.parametrize(
     ("shape", "number"), [((128, 128), 16), ((48, 56, 48), 16), ((64, 64, 64), 8), ((96,) * 3, 4)]
 )
 def test_of_large_volumes_fewer_are_checked(shape, number):
-    assert sanity._number_of_images(shape) == number
+    assert sanity.number_of_images(shape) == number
 
 
 def test_checks_are_made_again_only_where_something_changed(tmp_path, picture_run):

@@ -378,8 +378,8 @@ def test_failed_checks_of_the_maps_are_seen_at_once(
     page = visit(path, color_scheme=colours, **settings)
     width = page.evaluate("innerWidth")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".failed_checks").bounding_box()["y"] < 900
-    page.click(".failed_checks a")
+    assert page.locator(".failed-checks").bounding_box()["y"] < 900
+    page.click(".failed-checks a")
     page.wait_for_function(
         "() => Math.abs(document.querySelector('#sanity').getBoundingClientRect().top) < 60"
     )

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from hrcam.simulate import NeuromelaninCohort, Subject, simulate_subject
-from hrcam.simulate.neuromelanin.cohort import _gone
+from hrcam.simulate.neuromelanin.cohort import lost_fraction
 from hrcam.simulate.neuromelanin.nuclei import Nucleus, NucleusVariation, coeruleus, nigra
 from hrcam.simulate.neuromelanin.person import AGES, ageing, draw_person
 
@@ -71,14 +71,14 @@ def test_disease_comes_first_to_the_posterolateral_nigra_and_the_lower_coeruleus
 @given(loss=st.floats(0.15, 0.85))
 def test_the_share_that_is_lost_is_the_one_asked_for(loss: float) -> None:
     nucleus = Nucleus(np.ones(1001), np.linspace(0, 1, 1001))
-    gone = _gone(nucleus, loss)
+    gone = lost_fraction(nucleus, loss)
     assert (gone >= 0.5).mean() == pytest.approx(loss, abs=0.002)
     assert gone.mean() == pytest.approx(loss, abs=0.02)
     assert (np.diff(gone) >= 0).all()
 
 
 def test_nothing_is_lost_in_health() -> None:
-    assert not _gone(Nucleus(np.ones(5), np.linspace(0, 1, 5)), 0.0).any()
+    assert not lost_fraction(Nucleus(np.ones(5), np.linspace(0, 1, 5)), 0.0).any()
 
 
 def test_contrast_rises_to_sixty_and_falls() -> None:

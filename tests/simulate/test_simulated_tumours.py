@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from hrcam.simulate import Subject, TumourCohort, simulate_subject
 from hrcam.simulate.tumours.appearance import paint
+from hrcam.simulate.tumours.cohort import displaced
 from hrcam.simulate.tumours.growth import Compartment, grow
 from hrcam.simulate.tumours.tumour_type import (
     EPENDYMOMA,
@@ -202,10 +203,8 @@ def test_bright_vessels_are_in_both_classes(subjects) -> None:
 
 def test_the_tumour_displaces_the_brain_around_it() -> None:
     # An image without noise keeps its anatomy away from the tumour, and only there.
-    from hrcam.simulate.tumours.cohort import _displaced
-
     offsets = np.stack(np.meshgrid(*[np.arange(-60.0, 61.0, 4.0)] * 3, indexing="ij"))
-    moved = _displaced(offsets, offsets, SPHERE)
+    moved = displaced(offsets, offsets, SPHERE)
     distance = np.linalg.norm(offsets, axis=0)
     pull = np.linalg.norm(moved - offsets, axis=0)
     edge = np.abs(distance - 12) < 0.1

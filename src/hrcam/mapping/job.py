@@ -105,7 +105,7 @@ def map_scans(
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")
-    ordered = [_with_channels_of(run, scan) for scan in scans]
+    ordered = [with_channels_of(run, scan) for scan in scans]
     _check_shard(shard)
     identity = run_identity(run.manifest)
     folder = MapsWriter(Path(out), identity)
@@ -289,7 +289,7 @@ def _class_index(run: Run, name: str | None) -> int | None:
     return run.classes.index(name)
 
 
-def _with_channels_of(run: Run, scan: Scan) -> Scan:
+def with_channels_of(run: Run, scan: Scan) -> Scan:
     """Return the scan with its images in the network's order, and its colours as in training.
 
     A single image may have any name.

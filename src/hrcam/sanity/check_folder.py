@@ -77,8 +77,8 @@ def check_folder(
     explainer
         Gives that of a fold.
     """
-    number = _number_of_images(run.preparation.shape)
-    fold, chosen = _choose(mapped, max(_REFERENCES * number, FEWEST_IMAGES))
+    number = number_of_images(run.preparation.shape)
+    fold, chosen = choose_scans(mapped, max(_REFERENCES * number, FEWEST_IMAGES))
     if not chosen:
         return
     checked = SanityInput(
@@ -123,11 +123,12 @@ def by_chance(scans: Sequence[Scan]) -> list[Scan]:
     )
 
 
-def _number_of_images(shape: tuple[int, ...]) -> int:
+def number_of_images(shape: tuple[int, ...]) -> int:
+    """Return how many images of a grid are checked: fewer of large volumes."""
     return min(MOST_IMAGES, max(FEWEST, _VOXELS // int(np.prod(shape))))
 
 
-def _choose(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[MappedScan]]:
+def choose_scans(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[MappedScan]]:
     """Take the first scans that one network has mapped, rather those that it has not learnt from.
 
     Returns

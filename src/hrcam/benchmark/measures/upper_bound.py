@@ -80,7 +80,7 @@ def unet_maps(
         network = _trained(learnt, epochs, seed, device)
         for images in folds:
             if images.fold == fold:
-                maps |= _maps(network, _examples(images))
+                maps |= segment(network, _examples(images))
     return maps
 
 
@@ -99,12 +99,12 @@ def _crossed_maps(
     order = np.random.default_rng(seed).permutation(sorted({scan.group for scan, _, _ in every}))
     # Groups with a lesion first, so that they are evenly divided.
     dealt = sorted(order.tolist(), key=lambda group: group not in diseased)
-    subset = {group: place % _PARTS for place, group in enumerate(dealt)}
+    part_of = {group: place % _PARTS for place, group in enumerate(dealt)}
     maps: dict[str, NDArray[np.float32]] = {}
     for part in range(_PARTS):
-        others = [one for one in every if subset[one[0].group] != part and one[2] is not None]
+        others = [one for one in every if part_of[one[0].group] != part and one[2] is not None]
         network = _trained(others, epochs, seed + part, device)
-        maps |= _maps(network, [one for one in every if subset[one[0].group] == part])
+        maps |= segment(network, [one for one in every if part_of[one[0].group] == part])
     return maps
 
 
@@ -121,11 +121,11 @@ def _trained(
     examples: Sequence[_Example], epochs: int | None, seed: int, device: torch.device | None
 ) -> nn.Module:
     images = torch.from_numpy(np.stack([prepared.voxels for _, prepared, _ in examples]))
-    masks = torch.from_numpy(np.stack([_on_grid(one, mask) for _, one, mask in examples]))
+    masks = torch.from_numpy(np.stack([mask_on_grid(one, mask) for _, one, mask in examples]))
     return train_unet(images, masks, epochs=epochs, seed=seed, device=device)
 
 
-def _on_grid(prepared: PreparedImage, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+def mask_on_grid(prepared: PreparedImage, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
     """Resample a mask to the grid; without a mask it is empty."""
     if mask is None:
         return np.zeros(prepared.voxels.shape[1:], bool)
@@ -133,7 +133,8 @@ def _on_grid(prepared: PreparedImage, mask: NDArray[np.bool_] | None) -> NDArray
     return on_grid & prepared.inside
 
 
-def _maps(network: nn.Module, examples: Sequence[_Example]) -> dict[str, NDArray[np.float32]]:
+def segment(network: nn.Module, examples: Sequence[_Example]) -> dict[str, NDArray[np.float32]]:
+    """Return the logits of each image in its own voxels, by the name of its scan."""
     maps = {}
     for scan, prepared, _ in examples:
         logits = unet_logits(network, torch.from_numpy(prepared.voxels)[None])[0].numpy()

@@ -229,14 +229,14 @@ def _neuromelanin(
     losses = (*person.loss, person.coeruleus_loss, person.coeruleus_loss)
     contrasts = 2 * person.contrast
     for nucleus, loss, contrast in zip((*nigras, *coerulei), losses, contrasts, strict=True):
-        gone = _gone(nucleus, loss)
+        gone = lost_fraction(nucleus, loss)
         healthy = contrast * nucleus.content * (1 - person.fading * nucleus.place**2)
         left += healthy * (1 - (1 - person.remaining) * gone)
         lost |= nucleus.mask & (gone >= 0.5)
     return left, nigras[0].mask | nigras[1].mask, lost
 
 
-def _gone(nucleus: Nucleus, loss: float) -> NDArray[np.float64]:
+def lost_fraction(nucleus: Nucleus, loss: float) -> NDArray[np.float64]:
     """Return the lost fraction of each voxel, for a loss of a fraction of the nucleus."""
     if loss == 0:
         return np.zeros(nucleus.place.shape)

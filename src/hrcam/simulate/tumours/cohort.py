@@ -171,7 +171,7 @@ class TumourCohort(SimulatedCohort):
         if self.dimensions == 2:
             # The elastic deformation is not to move a small tumour out of its slice.
             offsets[2] += above - offsets[2][_nearest(offsets)]
-        coordinates = _displaced(coordinates, offsets, tumour)
+        coordinates = displaced(coordinates, offsets, tumour)
         t1 = sample(anatomy.t1, coordinates)
         tissue = sample(anatomy.tissue, coordinates)
         white = sample(load_white_matter(voxel_size), coordinates)
@@ -224,7 +224,7 @@ def _nearest(offsets: NDArray[np.float64]) -> tuple[np.intp, ...]:
     return np.unravel_index(np.argmin((offsets**2).sum(axis=0)), offsets.shape[1:])
 
 
-def _displaced(
+def displaced(
     coordinates: NDArray[np.float64], offsets: NDArray[np.float64], tumour: Tumour
 ) -> NDArray[np.float64]:
     """Push the brain away from the tumour: near it, voxels show what was closer to its centre."""
