@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -357,21 +358,47 @@ class OneNumber(nn.Module):
 
 
 def monai(name: str, dims: int) -> nn.Module:
-    from monai.networks import nets
-
+    """A network of MONAI's layers, with fewer and narrower blocks: time goes by width."""
+    nets = pytest.importorskip("monai.networks.nets")
     if name.startswith("resnet"):
-        return getattr(nets, name)(spatial_dims=dims, n_input_channels=1, num_classes=CLASSES)
+        block, layers = {
+            "resnet10": ("basic", [1, 1, 1, 1]),
+            "resnet18": ("basic", [2, 2, 2, 2]),
+            "resnet50": ("bottleneck", [2, 1, 1, 1]),
+        }[name]
+        widths = [8, 16, 32, 64]
+        return nets.ResNet(
+            block, layers, widths, spatial_dims=dims, n_input_channels=1, num_classes=CLASSES
+        )
     if name == "EfficientNetBN":
-        return nets.EfficientNetBN(
-            "efficientnet-b0",
-            pretrained=False,
+        blocks = ["r1_k3_s11_e1_i32_o16_se0.25", "r2_k3_s22_e6_i16_o24_se0.25",
+                  "r1_k5_s22_e6_i24_o40_se0.25", "r1_k5_s22_e6_i40_o80_se0.25"]  # fmt: skip
+        return nets.EfficientNet(
+            blocks,
             spatial_dims=dims,
             in_channels=1,
             num_classes=CLASSES,
+            width_coefficient=0.25,
+            image_size=64,
         )
-    if name == "DenseNet121":
-        return nets.DenseNet121(spatial_dims=dims, in_channels=1, out_channels=CLASSES)
-    return getattr(nets, name)(spatial_dims=dims, in_channels=1, num_classes=CLASSES)
+    if name == "DenseNet":
+        return nets.DenseNet(
+            dims, 1, CLASSES, init_features=16, growth_rate=8, block_config=(2, 2, 4, 2)
+        )
+    return _narrow_senet(nets, dims)
+
+
+def _narrow_senet(nets: Any, dims: int) -> nn.Module:
+    class NarrowSENet(nets.SENet):
+        def _make_layer(self, block: Any, planes: int, *more: Any, **options: Any) -> nn.Module:
+            return super()._make_layer(block, planes // 8, *more, **options)
+
+    network = NarrowSENet(
+        dims, 1, "se_resnet_bottleneck", (2, 1, 1, 1), groups=1, reduction=16, dropout_prob=None,
+        inplanes=64, input_3x3=False, downsample_kernel_size=1, num_classes=CLASSES,
+    )  # fmt: skip
+    network.last_linear = nn.Linear(512 // 8 * 4, CLASSES)
+    return network
 
 
 def _monai(name: str, size: tuple[int, ...]) -> Architecture:
@@ -385,8 +412,8 @@ FROM_MONAI = [
     _monai("resnet18", (17, 25, 19)),
     _monai("resnet50", (49, 35)),
     _monai("resnet50", (17, 19, 17)),
-    _monai("DenseNet121", (97, 67)),
-    _monai("DenseNet121", (35, 41, 37)),
+    _monai("DenseNet", (97, 67)),
+    _monai("DenseNet", (35, 41, 37)),
     _monai("EfficientNetBN", (97, 131)),
     _monai("EfficientNetBN", (35, 41, 33)),
     _monai("SEResNet50", (65, 43)),

@@ -4,23 +4,26 @@ import copy
 
 import pytest
 import torch
-from captum.attr import LayerGradCam, LayerGradientXActivation
-from monai import visualize
-from monai.networks.nets import DenseNet121, resnet18
 from torch.testing import assert_close
 
 from hrcam.baselines import CAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, gradient_maps
 from hrcam.levels import find_levels
 from hrcam.levels.operators import upsample
 
+attr = pytest.importorskip("captum.attr")
+nets = pytest.importorskip("monai.networks.nets")
+visualize = pytest.importorskip("monai.visualize")
+
 NETWORKS = {
     "resnet18": (
-        lambda d: resnet18(spatial_dims=d, n_input_channels=1, num_classes=3, conv1_t_stride=2),
+        lambda d: nets.resnet18(
+            spatial_dims=d, n_input_channels=1, num_classes=3, conv1_t_stride=2
+        ),
         ["layer4", "layer3", "layer1", "act"],
         "fc",
     ),
     "densenet121": (
-        lambda d: DenseNet121(spatial_dims=d, in_channels=1, out_channels=3),
+        lambda d: nets.DenseNet121(spatial_dims=d, in_channels=1, out_channels=3),
         ["class_layers.relu", "features.transition2.conv", "features.relu0"],
         "class_layers.out",
     ),
@@ -60,11 +63,11 @@ def test_gradient_methods_equal_captum(case):
     found = gradient_maps([GradCAM, HiResCAM], model, images, levels, classes)
     for name in names:
         layer = model.get_submodule(name)
-        expected = LayerGradCam(model, layer).attribute(
+        expected = attr.LayerGradCam(model, layer).attribute(
             images, target=classes, relu_attributions=True
         )
         check(found["Grad-CAM"][name], expected, grid)
-        product = LayerGradientXActivation(model, layer).attribute(images, target=classes)
+        product = attr.LayerGradientXActivation(model, layer).attribute(images, target=classes)
         check(found["HiResCAM"][name], product.sum(1, keepdim=True), grid)
 
 

@@ -275,11 +275,10 @@ def test_half_precision_model_gives_nearly_the_maps_of_its_single_precision_twin
 
 def test_monai_tensors_with_metadata():
     """MONAI's loaders yield MetaTensors; maps and numbers are the same."""
-    from monai.data import MetaTensor
-
+    data = pytest.importorskip("monai.data")
     model, images = simple().eval(), ARCHITECTURES["plain"].images(IMAGES)
     expected = HRCAM(model).fit([(images, labels_for(IMAGES))])
-    tensor = MetaTensor(images)
+    tensor = data.MetaTensor(images)
     hr = HRCAM(model).fit([(tensor, labels_for(IMAGES))])
     exp = hr.explain(tensor)
     close(exp.evidence.as_subclass(torch.Tensor), expected.explain(images).evidence, 1e-5)

@@ -5,13 +5,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from monai.data import MetaTensor
 from torch import nn
 
 from hrcam import find_levels
 from hrcam.levels.geometry import FeatureGrid, FeatureGridTracer
 from hrcam.levels.operators import interpolation_matrix, upsample
-from hrcam.training.network import build_network
+
+
+def network_of(name, dimensions):
+    """As `hrcam train` builds it."""
+    pytest.importorskip("monai")
+    from hrcam.training.network import build_network
+
+    return build_network(name, (32,) * dimensions, 1, 2)
 
 
 class Cut(nn.Module):
@@ -213,9 +219,10 @@ def test_what_moves_places_is_not_followed(function):
 
 
 def test_images_of_a_subclass_are_followed():
-    model = build_network("resnet10", (32, 32), 1, 2)
+    model = network_of("resnet10", 2)
     images = torch.rand(1, 1, 32, 32)
-    assert find_levels(model, MetaTensor(images)) == find_levels(model, images)
+    tensor = pytest.importorskip("monai.data").MetaTensor(images)
+    assert find_levels(model, tensor) == find_levels(model, images)
 
 
 def test_what_has_no_rule_is_not_known():
@@ -237,7 +244,7 @@ def test_what_has_no_rule_is_not_known():
     ],
 )
 def test_levels_know_their_place(network, dimensions, first, steps):
-    model = build_network(network, (32,) * dimensions, 1, 2)
+    model = network_of(network, dimensions)
     levels = find_levels(model, torch.rand(1, 1, *(32,) * dimensions))
     found = {level.feature_grid.step[0]: level.feature_grid for level in levels}
     for begin, step in zip(first, steps, strict=True):

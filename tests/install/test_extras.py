@@ -1,42 +1,21 @@
 """What the core and each extra install is what the code imports; what is missing says so."""
 
 import ast
-import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from declared import CORE, PROJECT, ROOT, brings
 
 from hrcam.errors import HRCAMError, MissingExtraError, require
 
-ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "hrcam"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DISTRIBUTIONS = packages_distributions()
 # The benchmark asks for it before it begins; what else is in its room runs without.
 OPTIONAL = {"captum"}
-
-
-def normalised(requirement: str) -> str:
-    return re.split(r"[<>=\[]", requirement)[0].lower().replace("_", "-")
-
-
-CORE = {normalised(one) for one in PROJECT["dependencies"]}
-
-
-def brings(extra: str) -> set[str]:
-    """The distributions of an extra, and of the extras that it takes in."""
-    found = set()
-    for requirement in PROJECT["optional-dependencies"][extra]:
-        if inner := re.fullmatch(r"hrcam\[(.*)\]", requirement):
-            found.update(*(brings(one) for one in inner[1].split(",")))
-        else:
-            found.add(normalised(requirement))
-    return found
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
