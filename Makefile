@@ -12,6 +12,9 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
+test-core: $(VENV)/.installed-test
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup tests/core tests/baselines
+
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -16,14 +16,22 @@ visualize = pytest.importorskip("monai.visualize")
 
 NETWORKS = {
     "resnet18": (
-        lambda d: nets.resnet18(
-            spatial_dims=d, n_input_channels=1, num_classes=3, conv1_t_stride=2
+        lambda d: nets.ResNet(
+            "basic",
+            [2, 2, 2, 2],
+            [16, 32, 64, 128],
+            spatial_dims=d,
+            n_input_channels=1,
+            num_classes=3,
+            conv1_t_stride=2,
         ),
         ["layer4", "layer3", "layer1", "act"],
         "fc",
     ),
-    "densenet121": (
-        lambda d: nets.DenseNet121(spatial_dims=d, in_channels=1, out_channels=3),
+    "densenet": (
+        lambda d: nets.DenseNet(
+            d, 1, 3, init_features=16, growth_rate=8, block_config=(2, 2, 4, 2)
+        ),
         ["class_layers.relu", "features.transition2.conv", "features.relu0"],
         "class_layers.out",
     ),

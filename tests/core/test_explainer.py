@@ -38,7 +38,11 @@ def fitted(architecture: Architecture, target: str, **options) -> Fitted:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param((name, target), id=f"{name}-{target}")
+        pytest.param(
+            (name, target),
+            id=f"{name}-{target}",
+            marks=pytest.mark.xdist_group(f"{name}-{target}"),  # fitted by one worker alone
+        )
         for name in ARCHITECTURES
         for target in ("labels", "logits")
     ],

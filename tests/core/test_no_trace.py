@@ -289,6 +289,15 @@ def test_train_methods_of_the_user_are_not_called(images):
     HRCAM(Stubborn()).fit([images], target="logits").explain(images)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_heap():
+    """The collector walks what tests make, and not all that is imported."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def feature_maps_alive() -> list[torch.Size]:
     gc.collect()
     return [

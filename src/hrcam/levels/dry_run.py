@@ -125,12 +125,13 @@ def dry_run(
         torch.autograd.graph.saved_tensors_hooks(lambda _tensor: nothing, lambda nothing: nothing),
         evaluation_mode(model),
         observed(modules, modules, observe),
-        tracer,
     ):
+        # Before tracing: torch 2.4 cannot call as_subclass while a dispatch mode is active.
         first = map_tensors(images, first_image)
-        returned = call_model(model, first)
-        with suppress(InputError):  # without logits, follow every returned tensor
-            returned = logits_of(returned, output)
+        with tracer:
+            returned = call_model(model, first)
+            with suppress(InputError):  # without logits, follow every returned tensor
+                returned = logits_of(returned, output)
     roots = [tensor.grad_fn for tensor in tensors_in(returned) if tensor.grad_fn is not None]
     if probe is None or probe.grad_fn is None or not roots:
         return image, seen
