@@ -117,7 +117,7 @@ def test_the_first_lines_of_the_readme_run(environment):
 
 def test_the_tests_of_the_core_pass(environment, tmp_path):
     """Only what compares with MONAI or captum, or runs their networks, is left out."""
-    pip(environment, "--target", str(tmp_path), "pytest", "hypothesis")
+    pip(environment, "--target", str(tmp_path), "hypothesis", "pytest", "pytest-xdist")
     pytest_in_it = [str(python(environment)), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     told = run(*pytest_in_it, "tests/core", "tests/baselines", PYTHONPATH=str(tmp_path))
     missing = set(re.findall(r"could not import '(\w+)", told))
