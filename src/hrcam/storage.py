@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +13,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from torch import nn
 
-from hrcam import __version__
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_json
 from hrcam.errors import LoadError
@@ -63,7 +63,11 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
     arrays["sensitivity_offsets"] = fitted.sensitivity.offsets
     description = {
         "format": FORMAT,
-        "versions": {"hrcam": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "versions": {
+            "hrcam": version("hrcam"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
         "target": head.target,
         "penalty": head.penalty,
         "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
@@ -107,8 +111,8 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
         raise LoadError(f"{path} is damaged: {_DESCRIPTION} is not what save writes")
     if description.get("format") != FORMAT:
         raise LoadError(
-            f"{path} has format {description.get('format')}, and hrcam {__version__} reads format "
-            f"{FORMAT}: fit again, or use the version that wrote it"
+            f"{path} has format {description.get('format')}, and hrcam {version('hrcam')} reads "
+            f"format {FORMAT}: fit again, or use the version that wrote it"
         )
     if description.get("sha256") != hashlib.sha256(numbers).hexdigest():
         raise LoadError(

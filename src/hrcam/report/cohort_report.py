@@ -2,9 +2,9 @@
 
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
-from hrcam import __version__
 from hrcam.artifacts.atomic import check_writable
 from hrcam.artifacts.manifest import run_identity, warning_lines
 from hrcam.artifacts.maps_folder import MapsFolder, read_maps, software
@@ -91,7 +91,10 @@ def write_cohort_report(
             _reading(),
             *([] if trained is None else _documents(trained, mapped)),
         ),
-        versions={"hrcam": __version__, **({} if mapped is None else software(mapped.records))},
+        versions={
+            "hrcam": version("hrcam"),
+            **({} if mapped is None else software(mapped.records)),
+        },
         seed=_seed(trained),
         warnings=_warnings(trained, mapped),
         failed_checks=() if isinstance(sanity, str) else failed_checks(sanity.checks),

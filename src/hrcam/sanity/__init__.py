@@ -1,6 +1,5 @@
 """Sanity checks of maps: do they depend on what was learnt, and are they stable.
 
-
 ``run_checks`` checks the maps of one network, ``check_folder`` those of a folder of maps;
 ``limits`` says what passes. ``untrained_networks`` compares with the maps of randomised networks,
 ``stability`` with those of changed images and of other networks. ``parameter_randomisation`` is the

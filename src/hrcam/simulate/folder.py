@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hrcam import __version__
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.formats import encode_json, encode_tsv
@@ -111,10 +110,7 @@ def _manifest(cohort: SimulatedCohort, image_format: ImageFormat) -> dict[str, A
         "shape": cohort.shape,
         "voxel_size_mm": spacing[0] if len(set(spacing)) == 1 else spacing,
         "intensities": "0 to 1, mean 0.5 over the brain; PNG files hold them times 255",
-        "versions": {
-            "hrcam": __version__,
-            **versions_of("numpy", "scipy", "nilearn", "nibabel", "pillow"),
-        },
+        "versions": versions_of("hrcam", "numpy", "scipy", "nilearn", "nibabel", "pillow"),
     }
 
 
