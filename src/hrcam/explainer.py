@@ -1,6 +1,7 @@
 """HRCAM: fit a linear head over every resolution of a CNN, and explain images with it."""
 
 import logging
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hrcam.errors import InputError, NotFittedError
+from hrcam.errors import HRCAMWarning, InputError, NotFittedError
 from hrcam.explanation import Explanation
 from hrcam.head.covariance import ALL_OTHERS
 from hrcam.head.fit import Head, Target, fit_head
@@ -18,10 +19,12 @@ from hrcam.head.quality import warn_of_poor_fit
 from hrcam.levels import Levels, find_levels
 from hrcam.maps.assembly import evidence_map, pattern_maps
 from hrcam.maps.forward import LevelReading, read_levels
+from hrcam.maps.fusion import LevelFusion
 from hrcam.maps.fusion_fit import learn_fusion
 from hrcam.maps.pooled_features import pool_images
+from hrcam.maps.repeated_loader import RepeatedLoader
 from hrcam.maps.sensitivity_fit import learn_sensitivity
-from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses, check_loader
+from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses
 from hrcam.maps.weights import EVIDENCE, MapWeights
 from hrcam.model.call import Images
 from hrcam.model.inputs import (
@@ -31,6 +34,7 @@ from hrcam.model.inputs import (
     check_labels,
     grid_of,
     image_of,
+    whole_number,
 )
 from hrcam.storage import Fitted, load_fitted, save_fitted
 
@@ -126,7 +130,9 @@ class HRCAM:
         ----------
         loader
             Yields (images, labels), or images alone for ``target="logits"``: a DataLoader, or
-            any iterable that starts anew each time. Batches are moved to the model's device.
+            any iterable that starts anew each time. Each pass must yield the same images in the
+            same order: no shuffling, no random augmentation from pass to pass. Batches are moved
+            to the model's device.
         target
             ``"labels"``: the head is a classifier of its own, next to the CNN's (as in the
             paper). ``"logits"``: the head approximates the CNN's logits, needs no labels, and
@@ -152,7 +158,8 @@ class HRCAM:
         FitError
             If no head can be learnt from the data: no batch, one class, a class without images.
         InputError
-            If images, labels, groups or options cannot be used.
+            If images, labels, groups or options cannot be used, or if a later pass over the
+            loader yields other images than the first.
         LevelError
             If the model has no feature maps.
 
@@ -164,17 +171,21 @@ class HRCAM:
         """
         if target not in get_args(Target):
             raise InputError(f"target is {target!r}: it must be 'labels' or 'logits'")
-        if not isinstance(bootstrap, int) or bootstrap < 0 or bootstrap == 1:
+        refits, first_seed = whole_number(bootstrap), whole_number(seed)
+        if refits is None or refits < 0 or refits == 1:
             raise InputError(
                 f"bootstrap is {bootstrap!r}: it must be a number of refits, 0 or at least 2"
             )
-        if not isinstance(seed, int) or seed < 0:
+        if first_seed is None or first_seed < 0:
             raise InputError(f"seed is {seed!r}: it must be a whole number, 0 or more")
+        compared_with = None if reference is None else whole_number(reference)
+        if reference is not None and compared_with is None:
+            raise InputError(f"the reference is {reference!r}: it must be the index of a class")
         if reference is not None and not centre:
             raise InputError(
                 "a reference needs classes that compete: leave centre at True, or leave it out"
             )
-        check_loader(loader, groups is not None)
+        loader = RepeatedLoader(loader, self.model, groups is not None)
         levels, data = pool_images(
             self.model,
             loader,
@@ -191,23 +202,23 @@ class HRCAM:
             target,
             centre=centre,
             groups=codes,
-            bootstrap=bootstrap,
-            seed=seed,
+            bootstrap=refits,
+            seed=first_seed,
         )
         # The median splits the images of a model with one output into two halves.
         threshold = float(np.median(data.outcome))
         passes = TrainingPasses(self.model, loader, target, self._output, levels, threshold)
         image_classes = passes.image_classes(data.outcome)
-        fusion = learn_fusion(passes, head, image_classes, centre, reference)
+        fusion = learn_fusion(passes, head, image_classes, centre, compared_with)
         sensitivity = learn_sensitivity(
-            passes, head, fusion.references, image_classes, centre, seed
+            passes, head, fusion.references, image_classes, centre, first_seed
         )
         self._adopt(Fitted(head, fusion, sensitivity))
         self._settings = {
-            "seed": seed,
-            "bootstrap": bootstrap,
+            "seed": first_seed,
+            "bootstrap": refits,
             "centre": centre,
-            "reference": reference,
+            "reference": compared_with,
         }
         warn_of_poor_fit(head, data.outcome)
         logger.info(
@@ -245,6 +256,11 @@ class HRCAM:
             If the images or the classes cannot be used.
         LevelError
             If the model's feature maps are not those that it was fitted on.
+
+        Warns
+        -----
+        HRCAMWarning
+            If the pattern of an explained class is 0 everywhere, since ``fit`` saw nothing of it.
         """
         fitted = self._known
         head = fitted.head
@@ -265,6 +281,7 @@ class HRCAM:
         with torch.no_grad():
             found = self._read(images, self._map_weights, chosen)
             explained = found.predicted if chosen is None else chosen.to(image.device)
+            _warn_of_blank_patterns(fitted.fusion, explained)
             # The caller's autocast is meant for the model; the sums need single precision.
             with torch.autocast(image.device.type, enabled=False):
                 patterns = pattern_maps(found.maps, found.readouts, fitted.fusion, explained, image)
@@ -286,7 +303,8 @@ class HRCAM:
     def save(self, path: str | Path) -> None:
         """Write what ``fit`` learnt to a folder, as safetensors and JSON.
 
-        The folder does not contain the model's weights, only checksums to recognise them.
+        The folder does not contain the model's weights, only checksums to recognise them. Wrappers
+        (``torch.compile``, ``DataParallel``) make no difference.
         """
         settings = {**self._settings, "output": self._output}
         save_fitted(Path(path), self.model, self._known, settings)
@@ -298,7 +316,8 @@ class HRCAM:
         Raises
         ------
         LoadError
-            If the folder is damaged, or if the model's modules, shapes or weights differ.
+            If the folder is damaged, or if the model's modules, shapes or weights differ in a
+            single bit. A copy in another precision, as ``model.half()`` makes it, is accepted.
         """
         fitted, settings = load_fitted(Path(path), model)
         output = settings.pop("output")
@@ -326,4 +345,20 @@ class HRCAM:
     ) -> LevelReading:
         return read_levels(
             self.model, images, self.levels, self.head, weights, classes, self._output
+        )
+
+
+def _warn_of_blank_patterns(fusion: LevelFusion, classes: torch.Tensor) -> None:
+    blank = set(np.flatnonzero(fusion.blank).tolist())
+    if not blank:
+        return
+    named = ", ".join(map(str, sorted(blank & set(classes.tolist()))))
+    if named:
+        warnings.warn(
+            HRCAMWarning(
+                f"the pattern of class {named} is 0 everywhere, which does not mean that nothing "
+                "was found: of the images of fit none was of the class, or its logit never varied; "
+                "fit on images of every class"
+            ),
+            stacklevel=3,
         )

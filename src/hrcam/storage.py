@@ -22,13 +22,16 @@ from hrcam.levels import Level, Levels
 from hrcam.levels.geometry import FeatureGrid
 from hrcam.maps.fusion import BASELINES, LevelFusion
 from hrcam.maps.sensitivity import Sensitivity
+from hrcam.model.wrappers import unwrapped
 
-FORMAT = 7
+FORMAT = 8
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _FUSION = ("references", "std", "used_baselines", "extent")
-# Relative tolerance for norms and projections, so that a model in half precision is recognised.
-_SAME_NORM = 5e-3
+# A model is recognised in each of these types, if its weights are those of ``fit`` rounded to it.
+_TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+# Counters of batch norms, which no output depends on in evaluation mode.
+_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
         "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
         "levels": [asdict(level) for level in fitted.levels],
         "settings": settings,
-        "model": _norms(model),
+        "model": _checksums(model),
     }
     arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _FUSION}
     covariances = (head.covariance, *head.resampled)
@@ -178,30 +181,43 @@ def _consistent(fitted: Fitted) -> bool:
     )
 
 
-def _norms(model: nn.Module) -> dict[str, dict[str, Any]]:
-    """Return shape, norm and one projection of each parameter and floating-point buffer.
+def _checksums(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Return shape and SHA-256 of each parameter and buffer.
 
-    Norms of wide layers are nearly the same at every initialisation; their projections differ.
+    Floating-point tensors have one checksum for each of `_TYPES`, other tensors one.
     """
     return {
         name: {
             "shape": list(tensor.shape),
-            "norm": float(tensor.double().norm()),
-            "projection": _projection(tensor),
+            "sha256": {
+                _type(kind): _checksum(tensor, kind)
+                for kind in (_TYPES if tensor.is_floating_point() else [tensor.dtype])
+            },
         }
-        for name, tensor in model.state_dict().items()
-        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+        for name, tensor in _tensors(model).items()
     }
 
 
-def _projection(tensor: torch.Tensor) -> float:
-    flat = tensor.detach().double().flatten()
-    direction = torch.arange(1, len(flat) + 1, dtype=flat.dtype, device=flat.device).cos()
-    return float(flat @ direction)
+def _tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {
+        name: tensor
+        for name, tensor in unwrapped(model).state_dict().items()
+        if isinstance(tensor, torch.Tensor) and name.rpartition(".")[2] != _COUNTER
+    }
+
+
+def _checksum(tensor: torch.Tensor, kind: torch.dtype) -> str:
+    # On the CPU, since not every device has every type.
+    flat = tensor.detach().cpu().to(kind).contiguous().flatten()
+    return hashlib.sha256(flat.view(torch.uint8).numpy().data).hexdigest()
+
+
+def _type(kind: torch.dtype) -> str:
+    return str(kind).removeprefix("torch.")
 
 
 def _check_model(model: nn.Module, saved: dict[str, Any], levels: Levels) -> None:
-    modules = dict(model.named_modules(remove_duplicate=False))
+    modules = dict(unwrapped(model).named_modules(remove_duplicate=False))
     missing = [level.module for level in levels if level.module not in modules]
     if missing:
         raise LoadError(
@@ -209,17 +225,18 @@ def _check_model(model: nn.Module, saved: dict[str, Any], levels: Levels) -> Non
             f"({len(missing)} of {len(levels)} levels are missing): load it for the "
             "architecture that it was fitted on"
         )
-    found = _norms(model)
+    found = _tensors(model)
     differing = []
     for name in sorted(saved.keys() | found.keys()):
         there, here = saved.get(name), found.get(name)
         if there is None or here is None:
             differing.append(f"{name} is {'new' if there is None else 'missing'}")
-        elif there["shape"] != here["shape"]:
-            differing.append(f"{name} has the shape {here['shape']}, not {there['shape']}")
-        elif abs(there["norm"] - here["norm"]) > _SAME_NORM * there["norm"] + 1e-6:
-            differing.append(f"{name} has the norm {here['norm']:.4g}, not {there['norm']:.4g}")
-        elif abs(there["projection"] - here["projection"]) > _SAME_NORM * there["norm"] + 1e-6:
+        elif there["shape"] != list(here.shape):
+            differing.append(f"{name} has the shape {list(here.shape)}, not {there['shape']}")
+        elif _type(here.dtype) not in there["sha256"]:
+            types = ", ".join(there["sha256"])
+            differing.append(f"{name} has the type {_type(here.dtype)}, not {types}")
+        elif there["sha256"][_type(here.dtype)] != _checksum(here, here.dtype):
             differing.append(f"{name} has other values")
     if differing:
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""

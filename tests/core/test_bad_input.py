@@ -1,5 +1,8 @@
 """Each misuse raises hrcam's own error, with a message that says what to do."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from torch import nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
+    IterableDataset,
     RandomSampler,
     SubsetRandomSampler,
     TensorDataset,
@@ -415,6 +419,185 @@ def test_forms_of_a_batch_that_say_the_same(model):
     assert (mapped == labelled).all()
 
 
+def test_masks_and_further_keys_are_ignored(model):
+    masks, names = (IMAGES > 0).float(), ["a"] * 6
+    labelled = HRCAM(model).fit([(IMAGES, LABELS)]).head.weights
+    plain = HRCAM(model).fit([IMAGES], target="logits").head.weights
+    for batch in (
+        (IMAGES, LABELS, masks), [IMAGES, LABELS, masks, names], (IMAGES, LABELS, names),
+        {"image": IMAGES, "label": LABELS, "mask": masks, "name": names},
+    ):  # fmt: skip
+        assert (HRCAM(model).fit([batch]).head.weights == labelled).all()
+        assert (HRCAM(model).fit([batch], "logits").head.weights == plain).all()
+    unlabelled = {"image": IMAGES, "mask": masks, "name": names}
+    assert (HRCAM(model).fit([unlabelled], "logits").head.weights == plain).all()
+
+
+def test_a_mapping_for_two_arguments(model):
+    class ImageAndAge(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, image, age):
+            return self.model(image) * age[:, None]
+
+    two, age = ImageAndAge().eval(), torch.linspace(1, 2, 6)
+    expected = HRCAM(two).fit([(IMAGES, age, LABELS)]).head.weights
+    batch = {"age": age, "label": LABELS, "image": IMAGES, "mask": IMAGES > 0}
+    assert (HRCAM(two).fit([batch]).head.weights == expected).all()
+
+
+def test_a_mapping_of_tensors_is_passed_whole_to_a_model_that_takes_it(model):
+    class TakesMapping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, batch):
+            return self.model(batch["image"] * batch["scale"].reshape(-1, 1, 1, 1))
+
+    scale = torch.linspace(1, 2, 6)
+    whole = HRCAM(TakesMapping().eval()).fit([{"image": IMAGES, "scale": scale}], "logits")
+    scaled = HRCAM(model).fit([IMAGES * scale.reshape(-1, 1, 1, 1)], "logits")
+    assert (whole.head.weights == scaled.head.weights).all()
+
+
+class Passes:
+    """Yields the same batches on each pass but one."""
+
+    def __init__(self, batches, other=(), odd_one=None):
+        self.batches, self.other, self.odd_one = batches, other, odd_one
+        self.started = 0
+
+    def __iter__(self):
+        self.started += 1
+        return iter(self.other if self.started == self.odd_one else self.batches)
+
+
+HALVES = [(IMAGES[:3], LABELS[:3]), (IMAGES[3:], LABELS[3:])]
+
+
+@pytest.mark.parametrize(
+    ("other", "message", "refused"),
+    [
+        pytest.param(HALVES[:1], "3 images, and the first 6", 8, id="shorter"),
+        pytest.param([], "0 images, and the first 6", 8, id="empty"),
+        # Most passes end before they meet the images that are too many.
+        pytest.param(HALVES * 2, "more than the 6 images", 1, id="longer"),
+        pytest.param(HALVES[::-1], "another image in place 0", 8, id="another order"),
+        pytest.param([HALVES[0], (IMAGES[3:] + 0.1, LABELS[3:])], "place 3", 8, id="augmented"),
+    ],
+)
+def test_a_pass_with_other_images_is_refused_or_gives_the_same(other, message, refused, model):
+    loader = Passes(HALVES)
+    expected = HRCAM(model).fit(loader).explain(IMAGES).pattern
+    assert loader.started == 9
+    refusals = {}
+    for odd_one in range(2, 10):
+        try:
+            found = HRCAM(model).fit(Passes(HALVES, other, odd_one)).explain(IMAGES).pattern
+        except InputError as error:
+            refusals[odd_one] = str(error)
+        else:
+            assert torch.equal(found, expected)
+    assert len(refusals) == refused, list(refusals)
+    for odd_one, error in refusals.items():
+        assert re.search(f"pass {odd_one} yields .*{message}.*shuffle=False", error)
+
+
+def test_a_shorter_pass_is_refused_for_logits(model):
+    with pytest.raises(InputError, match="pass 2 yields 3 images, and the first 6"):
+        HRCAM(model).fit(Passes([IMAGES[:3], IMAGES[3:]], [IMAGES[:3]], 2), "logits")
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (16, 16, 16)])
+def test_images_in_another_order_are_noticed_at_sides_of_powers_of_two(sides):
+    """A background of zeros around what differs."""
+    model = simple(len(sides)).eval()
+    images = synthetic_images(6, 1, sides)
+    images[(slice(None), slice(None), *(slice(0, side // 4) for side in sides))] = 0
+    with pytest.raises(InputError, match="another image in place 0"):
+        HRCAM(model).fit(Passes([images], [images.flip(0)], 2), "logits")
+
+
+def test_the_same_images_in_other_batches_are_the_same(model):
+    loader = Passes([IMAGES], HALVES, 2)
+    assert HRCAM(model).fit(loader, "logits").levels
+
+
+def test_a_loader_that_shuffles_is_refused_at_once(model):
+    data = TensorDataset(IMAGES, LABELS)
+    for loader in (
+        DataLoader(data, 2, shuffle=True),
+        DataLoader(data, 2, sampler=SubsetRandomSampler(range(6))),
+        DataLoader(data, 2, shuffle=True, generator=torch.Generator().manual_seed(3)),
+    ):
+        with pytest.raises(InputError, match=r"several times.*RandomSampler.*shuffle=False"):
+            HRCAM(model).fit(loader)
+    # A sampler of one's own may have one order.
+    own = HRCAM(model).fit(DataLoader(data, 2, sampler=[5, 4, 3, 2, 1, 0]))
+    batches = [(IMAGES.flip(0)[i : i + 2], LABELS.flip(0)[i : i + 2]) for i in (0, 2, 4)]
+    assert (own.head.weights == HRCAM(model).fit(batches).head.weights).all()
+
+
+def test_a_loader_without_a_length(model):
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return iter(zip(IMAGES, LABELS, strict=True))
+
+    streamed = HRCAM(model).fit(DataLoader(Stream(), 3)).head.weights
+    assert (streamed == HRCAM(model).fit(HALVES).head.weights).all()
+
+
+def test_a_class_that_fit_never_saw_is_named_at_explain():
+    model = simple(outputs=20).eval()
+    with torch.no_grad():
+        model[-1].bias[5:] -= 100
+    hr = HRCAM(model).fit([IMAGES], target="logits")
+    with pytest.warns(HRCAMWarning, match="class 12, 17 is 0 everywhere") as warned:
+        pattern = hr.explain(IMAGES, [12, 17, 12, 17, 12, 17]).pattern
+    assert not pattern.any()
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hr.explain(IMAGES).pattern.flatten(1).any(1).all()
+
+
+def test_integers_of_numpy_are_integers(model, tmp_path):
+    plain = HRCAM(model).fit(GOOD, bootstrap=2, reference=1, seed=3)
+    numpy = HRCAM(model).fit(GOOD, bootstrap=np.int64(2), reference=np.uint8(1), seed=np.uint16(3))
+    assert type(numpy.reference) is int
+    plain.save(tmp_path / "plain")
+    numpy.save(tmp_path / "numpy")
+    for file in (tmp_path / "plain").iterdir():
+        assert (tmp_path / "numpy" / file.name).read_bytes() == file.read_bytes()
+    expected = plain.explain(IMAGES, 2).pattern
+    kinds = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
+    for kind in kinds:
+        for classes in (kind(2), np.full(6, 2, kind), [kind(2)] * 6):
+            assert torch.equal(numpy.explain(IMAGES, classes).pattern, expected), kind
+
+
+@pytest.mark.parametrize("target", ["labels", "logits"])
+def test_double_precision_is_on_the_cpu_alone(target, model, monkeypatch):
+    """Some devices have none: a tensor goes to the CPU before it becomes double."""
+    to_cpu, to_double = torch.Tensor.cpu, torch.Tensor.double
+
+    def cpu(tensor):
+        moved = to_cpu(tensor).view_as(tensor)
+        moved.on_cpu = True
+        return moved
+
+    def double(tensor):
+        assert getattr(tensor, "on_cpu", False)
+        return to_double(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    monkeypatch.setattr(torch.Tensor, "double", double)
+    HRCAM(model).fit(GOOD, target, bootstrap=2).explain(IMAGES)
+
+
 def test_forms_of_a_batch_for_two_arguments(model):
     two, scale = TwoImages(model).eval(), torch.full((6,), 0.5)
     expected = HRCAM(two).fit([((IMAGES, scale), LABELS)]).head.weights
@@ -444,6 +627,9 @@ def test_any_sampler_that_shuffles_is_refused_with_groups(loader, model):
         ({"bootstrap": 1}, "bootstrap is 1"),
         ({"bootstrap": 1.5}, "bootstrap is 1.5"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": np.float64(1)}, "seed is"),
+        ({"reference": 0.5}, "reference is 0.5"),
+        ({"reference": np.int64(3)}, "reference is 3"),
         ({"groups": "subject"}, "groups have the shape"),
         ({"groups": [[0]] * 6}, "groups have the shape"),
         ({"groups": ["a", None, "b", "c", float("nan"), "d"]}, "2 groups are missing"),

@@ -94,7 +94,7 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
     assert "level_references" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 7
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == 8
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -105,6 +105,89 @@ def test_loads_onto_a_half_precision_copy(saved, model):
     exp = HRCAM.load(saved, half).explain(IMAGES.to(torch.bfloat16))
     plain = HRCAM.load(saved, model).explain(IMAGES)
     torch.testing.assert_close(exp.logits, plain.logits, rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_another_precision_is_recognised_and_its_noise_is_not(kind, saved, model):
+    copied = copy.deepcopy(model).to(kind)
+    HRCAM.load(saved, copied)
+    weight = copied[0].weight
+    with torch.no_grad():
+        weight.view(-1)[0] = torch.nextafter(
+            weight.view(-1)[0].double(), torch.tensor(9e9).double()
+        )
+        if kind != torch.float64:
+            weight.view(-1)[0] *= 1.01
+    refused(saved, copied, r"0\.weight has other values")
+
+
+def test_loads_onto_a_model_that_was_saved_in_half_precision(tmp_path):
+    model = simple().eval()
+    half = copy.deepcopy(model).to(torch.bfloat16)
+    HRCAM(half).fit([IMAGES.to(torch.bfloat16)], "logits").save(tmp_path / "head")
+    HRCAM.load(tmp_path / "head", copy.deepcopy(half).float())
+    refused(tmp_path / "head", model, "has other values")  # its weights were not rounded
+
+
+@pytest.mark.parametrize("noise", [3e-3, 3e-6])
+def test_weights_with_noise_are_refused(noise, saved, model):
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1 + noise * torch.randn_like(parameter))
+    refused(saved, model, "differs from the one.*has other values")
+
+
+def test_one_bit_of_one_buffer_is_refused(saved, model):
+    mean = model[1].running_mean
+    mean[0] = torch.nextafter(mean[0], torch.tensor(1e9))
+    refused(saved, model, r"fitted on: 1\.running_mean has other values; load")
+
+
+def test_integer_buffers_count_and_counters_of_batch_norms_do_not(tmp_path, saved, model):
+    model[1].num_batches_tracked += 1
+    HRCAM.load(saved, model)
+    model.register_buffer("table", torch.arange(3))
+    HRCAM(model).fit([IMAGES], "logits").save(tmp_path / "with table")
+    HRCAM.load(tmp_path / "with table", model)
+    model.table[1] = 5
+    refused(tmp_path / "with table", model, "table has other values")
+
+
+def test_another_type_of_an_integer_buffer_is_refused(tmp_path, model):
+    model.register_buffer("table", torch.arange(3))
+    HRCAM(model).fit([IMAGES], "logits").save(tmp_path / "head")
+    model.table = model.table.int()
+    refused(tmp_path / "head", model, "table has the type int32, not int64")
+
+
+WRAPPERS = {
+    "DataParallel": nn.DataParallel,
+    "compiled": lambda model: torch.compile(model, backend="eager"),
+    "both": lambda model: nn.DataParallel(torch.compile(model, backend="eager")),
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+def test_wrappers_make_no_difference(wrap, fitted, saved, model, tmp_path):
+    wrapped = wrap(model)
+    expected = fitted.explain(IMAGES)
+    loaded = HRCAM.load(saved, wrapped)
+    wrapped(IMAGES)  # a compiled module that has run before ignores new hooks
+    assert torch.equal(loaded.explain(IMAGES).pattern, expected.pattern)
+    hr = HRCAM(wrapped).fit([(IMAGES, labels_for(6))], bootstrap=3, seed=4)
+    assert hr.levels == fitted.levels
+    hr.save(tmp_path / "wrapped")
+    for file in saved.iterdir():
+        assert (tmp_path / "wrapped" / file.name).read_bytes() == file.read_bytes()
+    with torch.no_grad():
+        model[0].weight *= 1.003
+    refused(saved, wrapped, "0.weight has other values")
+
+
+def test_levels_named_as_in_a_wrapped_model(model):
+    wrapped = nn.DataParallel(model)
+    named = HRCAM(wrapped, levels=["module.2", "5"]).fit([IMAGES], "logits")
+    assert sorted(level.module for level in named.levels) == ["2", "5"]
 
 
 def test_loads_onto_a_model_in_training_mode(saved, model):
@@ -128,7 +211,7 @@ def test_other_weights_are_refused(saved, model):
     refused(saved, simple(norm=nn.BatchNorm2d), "differs from the one.*load the model's own")
     fresh = copy.deepcopy(model)
     fresh[1].running_mean += 0.5
-    refused(saved, fresh, "1.running_mean has the norm")
+    refused(saved, fresh, "1.running_mean has other values")
 
 
 @pytest.mark.parametrize("change", ["permuted", "sign"])

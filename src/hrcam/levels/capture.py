@@ -12,6 +12,7 @@ from hrcam.levels.level import Level
 from hrcam.model.call import Images, call_model
 from hrcam.model.hooks import evaluation_mode, observed
 from hrcam.model.tensors import map_tensors, tensors_in
+from hrcam.model.wrappers import unwrapped
 
 T = TypeVar("T")
 
@@ -96,8 +97,9 @@ def _run(
     levels: Sequence[Level],
     read: Callable[[int, torch.Tensor], torch.Tensor | None],
 ) -> Any:
-    with evaluation_mode(model), reading(model, levels, read):
-        return call_model(model, images)
+    network = unwrapped(model)
+    with evaluation_mode(network), reading(network, levels, read):
+        return call_model(network, images)
 
 
 @contextmanager

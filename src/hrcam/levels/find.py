@@ -14,6 +14,7 @@ from hrcam.levels.dry_run import RecordedMap, dry_run
 from hrcam.levels.level import Level, Levels
 from hrcam.model.call import Images
 from hrcam.model.inputs import check_images
+from hrcam.model.wrappers import unwrapped, without_wrappers
 
 # Sizes within this ratio on every axis are one resolution: convolutions without padding lose a
 # few voxels, a stride of two halves the size.
@@ -35,7 +36,8 @@ def find_levels(
     Parameters
     ----------
     model
-        Any module from images to an output; left as it was.
+        Any module from images to an output; left as it was. A compiled or parallel model is read
+        without its wrapper.
     images
         A batch that the model takes; its first image is used.
     names
@@ -55,6 +57,9 @@ def find_levels(
         If the images cannot be used.
     """
     check_images(images, model)
+    if names is not None and not isinstance(names, str):
+        names = [without_wrappers(name, model) for name in names]
+    model = unwrapped(model)
     image, seen = dry_run(model, images, output)
     if names is not None:
         if isinstance(names, str) or not names:

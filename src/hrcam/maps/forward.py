@@ -88,7 +88,7 @@ def read_levels(
         return pooled, maps, contract(feature_map, *weights.readouts(level))
 
     returned, reduced = capture(model, images, levels, read)
-    pooled = torch.cat([parts[0] for parts in reduced], dim=1).double().cpu().numpy()
+    pooled = torch.cat([parts[0] for parts in reduced], dim=1).cpu().double().numpy()
     if not np.isfinite(pooled).all():
         raise LevelError(
             "the feature maps hold NaN or infinite values: the model diverged, or half "

@@ -52,6 +52,16 @@ class LevelFusion:
     used_baselines: npt.NDArray[np.bool_]
     extent: Array
 
+    @property
+    def blank(self) -> npt.NDArray[np.bool_]:
+        """Classes whose maps are 0 everywhere, shape (K,): no level map varied during ``fit``."""
+        return np.logical_not(self._varies.any(1))
+
+    @property
+    def _varies(self) -> npt.NDArray[np.bool_]:
+        varies: npt.NDArray[np.bool_] = self.std.min(2) > FLAT
+        return varies
+
     def standardise(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         """Return z = (m − ν) / s of one level by each of `BASELINES`, (B, 2, *S_l).
 
@@ -137,7 +147,7 @@ class LevelFusion:
 
     def _terms(self, level: int, maps: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         chosen = classes.cpu().numpy()
-        varies = self.std[chosen].min(2) > FLAT
+        varies = self._varies[chosen]
         share = varies[:, level] / np.maximum(varies.sum(1), 1)
         z = self.standardise(level, maps, classes)
         used = torch.from_numpy(self.used_baselines[chosen]).to(z)

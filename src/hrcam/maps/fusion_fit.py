@@ -209,7 +209,7 @@ def _peaks(maps: torch.Tensor) -> Array:
 def _extents(log_deviation: torch.Tensor) -> Array:
     values = log_deviation.flatten(1).expm1()
     above = values > values.amax(1, keepdim=True) / 2
-    extents: Array = above.double().mean(1).cpu().numpy()
+    extents: Array = above.cpu().double().mean(1).numpy()
     return extents
 
 

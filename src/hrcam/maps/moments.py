@@ -77,7 +77,7 @@ class LevelMoments:
                 shape = (len(self._counts), *one.shape[2:])
                 sums = torch.zeros(shape, dtype=torch.float64)
                 self._sums[level] = sums
-            values = upsample(one, tuple(sums.shape[1:])).double().cpu().flatten(0, 1)
+            values = upsample(one, tuple(sums.shape[1:])).cpu().double().flatten(0, 1)
             sums.index_add_(0, slots, values)
             self._squares[level].index_add_(0, slots, values.square().flatten(1).mean(1))
 

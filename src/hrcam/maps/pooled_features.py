@@ -81,7 +81,7 @@ def pool_images(
             )
         pooled.append(row.cpu().numpy())
         outcome.append(
-            (logits_of(result, output) if labels is None else labels).double().cpu().numpy()
+            (logits_of(result, output) if labels is None else labels).cpu().double().numpy()
         )
     data = PooledData(np.concatenate(pooled).astype(np.float64), np.concatenate(outcome))
     if not np.all(np.isfinite(data.outcome)):

@@ -1,18 +1,17 @@
 """Passes over the training data: map the levels of every image, or select some images."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence, Sized
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import length_hint
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, SequentialSampler
 from tqdm import tqdm
 
-from hrcam.errors import InputError
 from hrcam.head.fit import Target
 from hrcam.levels import Levels
 from hrcam.levels.capture import capture
@@ -29,28 +28,6 @@ CLASSES_AT_ONCE = 16
 _OTHER_CLASSES = 2
 # Images in one backward pass.
 _BACKWARD_BATCH = 2
-
-
-def check_loader(loader: Iterable[Any], grouped: bool) -> None:
-    """Check that a loader can be passed over several times, and keeps its order with groups.
-
-    Raises
-    ------
-    InputError
-        If the loader is an iterator, or if it shuffles and there are groups.
-    """
-    if isinstance(loader, Iterator):  # iter(loader) would start the workers of a DataLoader
-        raise InputError(
-            "the loader is an iterator, which can be passed over once only, and fit needs several "
-            "passes: give a DataLoader or a list of batches"
-        )
-    if grouped and isinstance(loader, DataLoader):
-        sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
-        if not isinstance(sampler, SequentialSampler):
-            raise InputError(
-                "groups follow the order of the images, and the loader shuffles them (its sampler "
-                f"is a {type(sampler).__name__}): give a loader with shuffle=False"
-            )
 
 
 @dataclass(frozen=True)
@@ -165,7 +142,7 @@ class TrainingPasses:
         Parameters
         ----------
         indices
-            Places in the loader's order. A loader that shuffles gives other images, as many.
+            Places in the loader's order.
         stage
             Label of the progress bar.
         """
@@ -243,7 +220,7 @@ def training_batches(
 
 
 def _progress(loader: Iterable[Any], stage: str) -> Iterable[Any]:
-    # tqdm shows nothing where the output is not a terminal.
-    total = len(loader) if isinstance(loader, Sized) else None
+    # tqdm shows nothing where the output is not a terminal. Some loaders know no length.
+    total = length_hint(loader) or None
     shown: Iterable[Any] = tqdm(batches(loader), desc=stage, total=total, disable=None, leave=False)
     return shown

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import FitError, InputError
-from hrcam.model.call import Images, required_arguments
+from hrcam.model.call import Images, required_arguments, unpacks
 from hrcam.model.inputs import image_of
 
 
@@ -46,10 +46,12 @@ def batches(loader: Iterable[Any]) -> Iterator[Any]:
 def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, torch.Tensor | None]:
     """Split a batch into images and, if ``labelled``, labels.
 
-    A mapping is split by the keys ``image`` and ``label``, as MONAI's data sets yield it. In a
+    A mapping is split by the keys ``image`` and ``label``, as MONAI's data sets yield it, or by
+    ``label`` and the names of the model's required arguments if there are several; other keys are
+    ignored. A mapping of tensors without a label may be meant for the model and stays whole. In a
     sequence, the first items are the images, one for each required argument of the model, and the
-    next is the label. To pass an optional argument of the model, nest:
-    ``((images, extra), labels)``.
+    next is the label; masks and names after it are ignored. To pass an optional argument of the
+    model, nest: ``((images, extra), labels)``.
 
     Returns
     -------
@@ -63,7 +65,9 @@ def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, t
     images, rest = _images_and_rest(batch, model)
     if not labelled:
         return images, None
-    if len(rest) != 1:
+    # A mask or metadata may follow the label, but not what may be the label instead.
+    doubtful = any(isinstance(item, torch.Tensor) and not _is_image(item) for item in rest[1:])
+    if not rest or doubtful:
         kind = type(batch).__name__ + (
             f" of {len(batch)}" if isinstance(batch, list | tuple) else ""
         )
@@ -90,13 +94,30 @@ def split_batch(batch: Any, labelled: bool, model: nn.Module) -> tuple[Images, t
 
 
 def _images_and_rest(batch: Any, model: nn.Module) -> tuple[Images, list[Any]]:
-    if isinstance(batch, Mapping) and {"image", "label"} <= batch.keys():
-        return batch["image"], [batch["label"]]
+    if isinstance(batch, Mapping) and "image" in batch:
+        return _images_and_rest_of_mapping(batch, model)
     if not isinstance(batch, tuple | list) or not batch:
         return batch, []
     nested = not isinstance(batch[0], torch.Tensor)
-    taken = 1 if nested else max(1, required_arguments(model))
+    taken = 1 if nested else max(1, len(required_arguments(model)))
     images, rest = batch[:taken], list(batch[taken:])
-    if any(isinstance(item, torch.Tensor) and item.ndim > 2 for item in rest):
+    if rest and _is_image(rest[0]):
         return batch, []  # several images, for a model that unpacks them itself
     return (images[0] if taken == 1 else images), rest
+
+
+def _images_and_rest_of_mapping(
+    batch: Mapping[str, Any], model: nn.Module
+) -> tuple[Images, list[Any]]:
+    if "label" in batch:
+        required = required_arguments(model)
+        several = len(required) > 1 and batch.keys() >= set(required)
+        images = {name: batch[name] for name in required} if several else batch["image"]
+        return images, [batch["label"]]
+    if all(isinstance(item, torch.Tensor) for item in batch.values()):
+        return batch, []
+    return (batch if unpacks(model, batch) else batch["image"]), []
+
+
+def _is_image(item: Any) -> bool:
+    return isinstance(item, torch.Tensor) and item.ndim > 2

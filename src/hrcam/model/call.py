@@ -9,6 +9,7 @@ from torch import nn
 
 from hrcam.errors import HRCAMError, InputError
 from hrcam.model.tensors import tensors_in
+from hrcam.model.wrappers import unwrapped
 
 Images = torch.Tensor | tuple[Any, ...] | list[Any] | Mapping[str, Any]
 
@@ -18,10 +19,11 @@ def call_model(model: nn.Module, images: Images) -> Any:
 
     A tensor is passed as it is. A tuple or list is unpacked into the arguments of ``forward``
     where they fit, a mapping into the arguments named by its keys; otherwise it is passed as a
-    single argument. Errors of the model get a note on what it was called with.
+    single argument. A compiled or parallel model runs without its wrapper. Errors of the model get
+    a note on what it was called with.
     """
     try:
-        return _call(model, images)
+        return _call(unwrapped(model), images)
     except HRCAMError:
         raise
     except Exception as error:
@@ -37,35 +39,29 @@ def call_model(model: nn.Module, images: Images) -> Any:
 def _call(model: nn.Module, images: Images) -> Any:
     if isinstance(images, torch.Tensor):
         return model(images)
-    signature = inspect.signature(model.forward)
-    if isinstance(images, Mapping):
-        if _fits(signature, (), dict(images)):
-            return model(**images)
-    elif _fits(signature, tuple(images), {}):
-        return model(*images)
-    return model(images)
+    if not unpacks(model, images):
+        return model(images)
+    return model(**images) if isinstance(images, Mapping) else model(*images)
 
 
-def unpacks(model: nn.Module, images: tuple[Any, ...] | list[Any]) -> bool:
-    """Whether ``call_model`` unpacks a tuple or list into the arguments of ``forward``."""
-    return _fits(inspect.signature(model.forward), tuple(images), {})
-
-
-def required_arguments(model: nn.Module) -> int:
-    """Return the number of positional arguments of ``forward`` without a default."""
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(
-        parameter.kind in positional and parameter.default is inspect.Parameter.empty
-        for parameter in inspect.signature(model.forward).parameters.values()
-    )
-
-
-def _fits(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+def unpacks(model: nn.Module, images: tuple[Any, ...] | list[Any] | Mapping[str, Any]) -> bool:
+    """Whether ``call_model`` unpacks a structure into the arguments of ``forward``."""
+    args, kwargs = ((), images) if isinstance(images, Mapping) else (images, {})
     try:
-        signature.bind(*args, **kwargs)
+        inspect.signature(unwrapped(model).forward).bind(*args, **kwargs)
     except TypeError:
         return False
     return True
+
+
+def required_arguments(model: nn.Module) -> list[str]:
+    """Return the names of the positional arguments of ``forward`` without a default."""
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [
+        name
+        for name, parameter in inspect.signature(unwrapped(model).forward).parameters.items()
+        if parameter.kind in positional and parameter.default is inspect.Parameter.empty
+    ]
 
 
 def logits_of(output: Any, key: str | int | None = None) -> torch.Tensor:

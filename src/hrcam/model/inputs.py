@@ -1,6 +1,7 @@
 """Check images, labels, groups and classes before anything runs."""
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -138,13 +139,13 @@ def check_labels(labels: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> i
         raise FitError(
             f"all {len(labels)} images are of class {present[0]}: a head needs at least two classes"
         )
-    for index in present:
-        members = labels == index
+    for label in present:
+        members = labels == label
         units = members.sum() if groups is None else len(np.unique(groups[members]))
         if units < 2:
             kind = "image" if groups is None else "group"
             raise FitError(
-                f"class {index} has a single {kind}: at least two are needed to cross-validate"
+                f"class {label} has a single {kind}: at least two are needed to cross-validate"
             )
     return len(present)
 
@@ -173,6 +174,14 @@ def check_groups(groups: Sequence[Any] | npt.NDArray[Any], images: int) -> npt.N
     return codes
 
 
+def whole_number(value: Any) -> int | None:
+    """Return an integer of any type (Python's, NumPy's, a tensor) as an ``int``, else None."""
+    try:
+        return index(value)
+    except TypeError:
+        return None
+
+
 def check_classes(
     classes: int | Sequence[int] | torch.Tensor, images: int, number: int
 ) -> torch.Tensor:
@@ -183,6 +192,11 @@ def check_classes(
     InputError
         If a class does not exist, or if there are neither one nor B of them.
     """
+    # torch does not take every type of NumPy's scalars.
+    if isinstance(classes, np.generic):
+        classes = classes.item()
+    elif isinstance(classes, list | tuple):
+        classes = [one.item() if isinstance(one, np.generic) else one for one in classes]
     try:
         chosen = torch.as_tensor(classes)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -191,6 +205,7 @@ def check_classes(
         ) from error
     if chosen.is_floating_point() or chosen.dtype == torch.bool or chosen.is_complex():
         raise InputError(f"the classes are of type {chosen.dtype}: expected class indices")
+    chosen = chosen.long().cpu()
     if chosen.ndim == 0:
         chosen = chosen.expand(images)
     if chosen.shape != (images,):
@@ -201,4 +216,4 @@ def check_classes(
     if int(chosen.min()) < 0 or int(chosen.max()) >= number:
         wrong = sorted({int(c) for c in chosen if not 0 <= int(c) < number})
         raise InputError(f"there is no class {wrong[0]}: the classes are 0 to {number - 1}")
-    return chosen.long().cpu()
+    return chosen
