@@ -3,6 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -41,11 +42,24 @@ from hrcam.storage import Fitted, load_fitted, save_fitted
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Learnt:
+    """What ``fit`` or ``load`` leaves; replaced as a whole, since threads may share it."""
+
+    fitted: Fitted
+    weights: MapWeights
+    settings: dict[str, Any]
+
+
 class HRCAM:
     """Class activation maps at the resolution of the image, for a trained CNN.
 
     HR-CAM (Shinde et al., MICCAI 2019) pools a feature map of every resolution, learns one
     linear head over all of them, and sums the upsampled maps with that head's weights.
+
+    Several threads may use one explainer, or several explainers of one model, at once. Forward
+    passes that other threads make meanwhile are not read and do not change, but a model in training
+    is in evaluation mode, for every thread, while a call runs: do not train it meanwhile.
 
     Parameters
     ----------
@@ -77,8 +91,7 @@ class HRCAM:
         self.model = model
         self._names = None if levels == "auto" else levels
         self._output = output
-        self._fitted: Fitted | None = None
-        self._settings: dict[str, Any] = {}
+        self._learnt: _Learnt | None = None
 
     @property
     def levels(self) -> Levels:
@@ -99,8 +112,7 @@ class HRCAM:
     @property
     def reference(self) -> int | None:
         """The reference class that was passed to ``fit``."""
-        self._known  # noqa: B018 - raises before fit
-        reference: int | None = self._settings["reference"]
+        reference: int | None = self._state.settings["reference"]
         return reference
 
     @property
@@ -213,13 +225,13 @@ class HRCAM:
         sensitivity = learn_sensitivity(
             passes, head, fusion.references, image_classes, centre, first_seed
         )
-        self._adopt(Fitted(head, fusion, sensitivity))
-        self._settings = {
+        settings = {
             "seed": first_seed,
             "bootstrap": refits,
             "centre": centre,
             "reference": compared_with,
         }
+        self._adopt(Fitted(head, fusion, sensitivity), settings)
         warn_of_poor_fit(head, data.outcome)
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
@@ -262,24 +274,25 @@ class HRCAM:
         HRCAMWarning
             If the pattern of an explained class is 0 everywhere, since ``fit`` saw nothing of it.
         """
-        fitted = self._known
+        learnt = self._state
+        fitted, levels = learnt.fitted, learnt.fitted.levels
         head = fitted.head
         check_images(images, self.model)
         image, grid = image_of(images), grid_of(images)
-        if image.ndim - 2 != len(self.levels[0].size):
+        if image.ndim - 2 != len(levels[0].size):
             raise InputError(
                 f"the images have the shape {tuple(image.shape)}, and the explainer was fitted on "
-                f"(B, C, *spatial) with {len(self.levels[0].size)} spatial axes: pass images[None] "
+                f"(B, C, *spatial) with {len(levels[0].size)} spatial axes: pass images[None] "
                 "for a single image, torch.stack(images) for a list"
             )
         if classes is not None:
             chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))
         elif len(head.bias) > CLASSES_AT_ONCE:
-            chosen = self._read(images, None, None).predicted.cpu()
+            chosen = self._read(fitted, images, None, None).predicted.cpu()
         else:
             chosen = None
         with torch.no_grad():
-            found = self._read(images, self._map_weights, chosen)
+            found = self._read(fitted, images, learnt.weights, chosen)
             explained = found.predicted if chosen is None else chosen.to(image.device)
             _warn_of_blank_patterns(fitted.fusion, explained)
             # The caller's autocast is meant for the model; the sums need single precision.
@@ -306,8 +319,9 @@ class HRCAM:
         The folder does not contain the model's weights, only checksums to recognise them. Wrappers
         (``torch.compile``, ``DataParallel``) make no difference.
         """
-        settings = {**self._settings, "output": self._output}
-        save_fitted(Path(path), self.model, self._known, settings)
+        learnt = self._state
+        settings = {**learnt.settings, "output": self._output}
+        save_fitted(Path(path), self.model, learnt.fitted, settings)
 
     @classmethod
     def load(cls, path: str | Path, model: nn.Module) -> Self:
@@ -322,29 +336,36 @@ class HRCAM:
         fitted, settings = load_fitted(Path(path), model)
         output = settings.pop("output")
         explainer = cls(model, [level.name for level in fitted.levels], output)
-        explainer._settings = settings
-        explainer._adopt(fitted)
+        explainer._adopt(fitted, settings)
         return explainer
 
     @property
     def _known(self) -> Fitted:
-        if self._fitted is None:
+        return self._state.fitted
+
+    @property
+    def _state(self) -> _Learnt:
+        if self._learnt is None:
             raise NotFittedError(
                 "the explainer is not fitted yet: call fit, or load one with HRCAM.load"
             )
-        return self._fitted
+        return self._learnt
 
-    def _adopt(self, fitted: Fitted) -> None:
-        self._fitted = fitted
-        self._map_weights = MapWeights(
+    def _adopt(self, fitted: Fitted, settings: dict[str, Any]) -> None:
+        weights = MapWeights(
             fitted.head, fitted.levels, fitted.fusion.references, fitted.sensitivity
         )
+        self._learnt = _Learnt(fitted, weights, settings)
 
     def _read(
-        self, images: Images, weights: MapWeights | None, classes: torch.Tensor | None
+        self,
+        fitted: Fitted,
+        images: Images,
+        weights: MapWeights | None,
+        classes: torch.Tensor | None,
     ) -> LevelReading:
         return read_levels(
-            self.model, images, self.levels, self.head, weights, classes, self._output
+            self.model, images, fitted.levels, fitted.head, weights, classes, self._output
         )
 
 

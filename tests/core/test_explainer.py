@@ -244,7 +244,7 @@ def test_std_is_the_naive_one_over_the_refits():
     for covariance in case.hr.head.resampled:
         refit = copy.copy(case.hr)
         head = replace(case.hr.head, covariance=covariance, resampled=())
-        refit._adopt(replace(case.hr._known, head=head))
+        refit._adopt(replace(case.hr._known, head=head), {})
         maps.append(refit.explain(case.images).pattern_as_read)
     grid = tuple(case.images.shape[2:])
     reach = case.hr._known.fusion.reach(case.explanation.classes, grid)

@@ -57,7 +57,7 @@ def sensitivity_of(hr: HRCAM, images: torch.Tensor) -> torch.Tensor:
     """S where the fused map has a size: it is F S, and F alone is that of a neutral explainer."""
     neutral = HRCAM(hr.model)
     uniform = Sensitivity.uniform(len(hr.levels), len(hr.head.mean))
-    neutral._adopt(replace(hr._known, sensitivity=uniform))
+    neutral._adopt(replace(hr._known, sensitivity=uniform), {})
     return hr.explain(images, 0).pattern_as_read / neutral.explain(images, 0).pattern_as_read
 
 

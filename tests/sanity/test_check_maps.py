@@ -180,7 +180,8 @@ def test_a_head_that_does_not_come_out_again_proves_nothing(learnt):
     means = (one + 100 * generator.standard_normal(one.shape) for one in known.fusion.mean)
     used = np.array([[True, False]] * 2)
     other._adopt(
-        replace(known, fusion=replace(known.fusion, mean=tuple(means), used_baselines=used))
+        replace(known, fusion=replace(known.fusion, mean=tuple(means), used_baselines=used)),
+        other._state.settings,
     )
     checks = check_maps(other, inputs)
     check = named(checks, "randomisation")

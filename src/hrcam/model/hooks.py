@@ -1,5 +1,10 @@
-"""Observe the modules of a model, and leave it as it was."""
+"""Observe the modules of a model, and leave it as it was.
 
+Hooks and the mode belong to the modules, which all threads share. Hooks act in the thread that
+registers them, and a module stays in evaluation mode until the last call that needs it has ended.
+"""
+
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,22 +17,37 @@ Observer = Callable[[str, int, Any], Any]
 
 If it returns a value other than None, the model continues with that value instead."""
 
+_lock = threading.Lock()
+# For each module in training that is held in evaluation mode, by id: the number of calls that
+# hold it. They keep it alive.
+_holds: dict[int, int] = {}
+
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
     """Put every submodule in evaluation mode, and restore its mode afterwards.
 
     The flags are set directly: ``model.eval()`` would call ``train`` methods that users override,
-    and ``model.train()`` would unfreeze submodules that were in evaluation mode.
+    and ``model.train()`` would unfreeze submodules that were in evaluation mode. A module that is
+    in evaluation mode is not touched. One in training returns to it when the last of several calls
+    in several threads has ended; until then it is in evaluation mode for every thread.
     """
-    modes = [(module, module.training) for module in model.modules()]
+    held: list[nn.Module] = []
     try:
-        for module, _ in modes:
-            module.training = False
+        with _lock:
+            for module in model.modules():
+                if module.training or id(module) in _holds:
+                    held.append(module)
+                    _holds[id(module)] = _holds.get(id(module), 0) + 1
+                    module.training = False
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        with _lock:
+            for module in held:
+                _holds[id(module)] -= 1
+                if not _holds[id(module)]:
+                    del _holds[id(module)]
+                    module.training = True
 
 
 @contextmanager
@@ -36,27 +56,33 @@ def observed(
 ) -> Iterator[None]:
     """Call ``observe`` when one of ``outputs`` returns, and when one of ``inputs`` is called.
 
-    The names of ``inputs`` are passed with ``:input`` appended.
+    The names of ``inputs`` are passed with ``:input`` appended. Runs of the modules in other
+    threads are not observed.
     """
+    thread = threading.get_ident()
     runs: dict[str, int] = {}
     handles: list[RemovableHandle] = []
 
-    def count(name: str) -> int:
-        runs[name] = runs.get(name, 0) + 1
-        return runs[name] - 1
+    def seen(name: str, value: Any) -> Any:
+        if threading.get_ident() != thread:
+            return None
+        run = runs.get(name, 0)
+        runs[name] = run + 1
+        return observe(name, run, value)
 
     def after(name: str) -> Callable[[nn.Module, Any, Any], Any]:
-        return lambda _module, _arguments, output: observe(name, count(name), output)
+        return lambda _module, _arguments, output: seen(name, output)
 
     def before(name: str) -> Callable[[nn.Module, Any], Any]:
         name = f"{name}:input"
-        return lambda _module, arguments: observe(name, count(name), arguments)
+        return lambda _module, arguments: seen(name, arguments)
 
     try:
-        for name, module in inputs.items():
-            handles.append(module.register_forward_pre_hook(before(name)))
-        for name, module in outputs.items():
-            handles.append(module.register_forward_hook(after(name)))
+        with _lock:  # torch numbers hooks without a lock: two threads could get one number
+            for name, module in inputs.items():
+                handles.append(module.register_forward_pre_hook(before(name)))
+            for name, module in outputs.items():
+                handles.append(module.register_forward_hook(after(name)))
         yield
     finally:
         for handle in handles:
