@@ -1,6 +1,7 @@
 """Sphinx configuration: the site is built without a network and stands without one."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import hrcam
@@ -16,6 +17,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
     "command_options",
     "docstrings",
     "refusal_reasons",
@@ -34,6 +36,22 @@ autodoc_preserve_defaults = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 python_maximum_signature_line_length = 80
+
+# torchvision is built for one version of torch and no dependency: without it, the example that
+# needs it is shown with the output and the picture that were recorded where it is installed.
+if find_spec("torchvision"):
+    tags.add("torchvision")  # noqa: F821 - Sphinx defines it
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/plot_" if find_spec("torchvision") else r"/plot_(?!.*torchvision)",
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 html_theme = "furo"
 html_title = f"hrcam {release}"
