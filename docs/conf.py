@@ -37,14 +37,15 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True
 python_maximum_signature_line_length = 80
 
-# torchvision is built for one version of torch and no dependency: without it, the example that
-# needs it is shown with the output and the picture that were recorded where it is installed.
-if find_spec("torchvision"):
+# torchvision is built for one version of torch, so it is no dependency. Without it and timm, the
+# example that needs them shows the output and the picture of an environment that has them.
+_torchvision = bool(find_spec("torchvision") and find_spec("timm"))
+if _torchvision:
     tags.add("torchvision")  # noqa: F821 - Sphinx defines it
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
-    "filename_pattern": r"/plot_" if find_spec("torchvision") else r"/plot_(?!.*torchvision)",
+    "filename_pattern": r"/plot_" if _torchvision else r"/plot_(?!.*torchvision)",
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "image_srcset": ["2x"],

@@ -7,7 +7,7 @@ resolution by itself. Here a ResNet-18 of torchvision and a ResNet-10-T of timm 
 lesions from random weights, as pretrained ones would have to be downloaded.
 """
 
-# sphinx_gallery_thumbnail_path = "images/recorded/torchvision-timm.png"
+# sphinx_gallery_thumbnail_path = "images/recorded/torchvision-timm.jpg"
 
 # %%
 # .. only:: not torchvision
@@ -93,7 +93,7 @@ plt.show()
 #    .. literalinclude:: /images/recorded/torchvision-timm.txt
 #       :language: none
 #
-#    .. image:: /images/recorded/torchvision-timm.png
+#    .. image:: /images/recorded/torchvision-timm.jpg
 #       :alt: Images, and over them the patterns of both networks with the true lesions
 #
 # Both networks use the same places, and hardly the small lesion of the first image. A map shows

@@ -42,7 +42,7 @@ maps = {
     "Grad-CAM": GradCAM(model, levels=["blocks"]).explain(test, 1),
     "LayerCAM, finer level": LayerCAM(model, levels=["blocks.1"]).explain(test, 1),
     "Eigen-CAM, all levels": EigenCAM(model).explain(test, 1, fuse="product"),
-    "HR-CAM, as read": hr.explain(test, 1).fused.abs(),
+    "HR-CAM, as read": hr.explain(test, 1).pattern_as_read.abs(),
     "HR-CAM, refined": hr.explain(test, 1).pattern.abs(),
 }
 

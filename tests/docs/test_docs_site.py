@@ -23,7 +23,7 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(out),
-         "-d", str(out / "doctrees")],
+         "-d", str(out / "doctrees"), "-D", "plot_gallery=0"],
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
