@@ -1,5 +1,6 @@
 """Sphinx configuration: the site is built without a network and stands without one."""
 
+import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,6 +43,8 @@ python_maximum_signature_line_length = 80
 _torchvision = bool(find_spec("torchvision") and find_spec("timm"))
 if _torchvision:
     tags.add("torchvision")  # noqa: F821 - Sphinx defines it
+# A dependency of the theme sends the log of every library to the terminal.
+logging.getLogger("hrcam").setLevel(logging.WARNING)
 sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
@@ -50,6 +53,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "image_srcset": ["2x"],
     "download_all_examples": False,
+    "remove_config_comments": True,
     "show_signature": False,
     "write_computation_times": False,
 }

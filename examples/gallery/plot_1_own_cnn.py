@@ -26,7 +26,8 @@ cohort = LesionCohort(subjects=200, size=64, radius=(3, 6), strength=0.5)
 images, labels, masks = simulate_images(cohort, workers=1)
 torch.manual_seed(0)
 model = SmallCNN(dimensions=2, in_channels=1, classes=2, widths=(16, 32, 64))
-train_classifier(model, ImageDataset(images[:160], labels[:160]), epochs=10, batch_size=16)
+data = ImageDataset(images[:160], labels[:160])
+train_classifier(model, data, epochs=10, batch_size=16)
 
 images = torch.from_numpy(images)
 train, test = images[:160], images[160:]
@@ -35,15 +36,16 @@ train, test = images[:160], images[160:]
 # The five lines
 # --------------
 #
-# ``fit`` needs batches of images like those that you want to explain, and no labels.
+# ``fit`` needs batches of images like those that you want to explain, and no labels. The pattern
+# is the map to look at; the evidence adds up: its mean plus the bias is the logit.
 
 from hrcam import HRCAM
 
 hr = HRCAM(model)
 hr.fit(train.split(16), target="logits")
 explanation = hr.explain(test, classes=1)
-pattern = explanation.pattern  # where the image shows what tells the class: look at this one
-evidence = explanation.evidence  # what the decision is made of: its mean + bias is the logit
+pattern = explanation.pattern  # where the image shows what tells the class
+evidence = explanation.evidence  # what the decision is made of
 
 with torch.no_grad():
     accuracy = (model(test).argmax(1).numpy() == labels[160:]).mean()
@@ -70,13 +72,13 @@ def overlay(axes, image, values, limit, outline):
 shown = [1, 3, 5, 2]  # three test images with lesions, one without
 figure, rows = plt.subplots(3, len(shown), figsize=(8, 6.2), layout="constrained")
 for column, index in enumerate(shown):
-    image, outline = test[index, 0], masks[160 + index]
+    image, outline = test[index, 0].numpy(), masks[160 + index]
     rows[0, column].imshow(image, cmap="gray")
     rows[0, column].axis("off")
     rows[0, column].set_title("lesion" if labels[160 + index] else "no lesion")
     overlay(rows[1, column], image, pattern[index].numpy(), 6, outline)
     overlay(rows[2, column], image, evidence[index].numpy(), 12, outline)
-figure.suptitle("The pattern finds the lesions (middle row); the evidence need not (bottom)")
+figure.suptitle("The pattern finds the lesions (middle); the evidence need not (bottom)")
 plt.show()
 
 # %%

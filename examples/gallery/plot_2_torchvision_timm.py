@@ -52,9 +52,10 @@ images, labels, masks = simulate_images(cohort, workers=1)
 images = np.repeat(images, 3, axis=1)
 train, test = torch.from_numpy(images).split([180, 60])
 
+data = ImageDataset(images[:180], labels[:180])
 patterns = {}
 for name, model in models.items():
-    train_classifier(model, ImageDataset(images[:180], labels[:180]), epochs=10, batch_size=16)
+    train_classifier(model, data, epochs=10, batch_size=16)
     hr = HRCAM(model).fit(train.split(20), target="logits")
     explanation = hr.explain(test, classes=1)
     patterns[name] = explanation.pattern
@@ -71,11 +72,11 @@ for name, model in models.items():
 figure, panels = plt.subplots(3, 4, figsize=(9, 7), layout="constrained")
 for column, index in zip(panels.T, (1, 3, 5, 2), strict=True):
     column[0].set_title("lesion" if labels[180 + index] else "no lesion")
-    column[0].imshow(test[index, 0], cmap="gray")
+    column[0].imshow(images[180 + index, 0], cmap="gray")
     for axes, pattern in zip(column[1:], patterns.values(), strict=True):
         values = pattern[index].numpy()
         alpha = np.clip(np.abs(values) / 6, 0, 1)
-        axes.imshow(test[index, 0], cmap="gray")
+        axes.imshow(images[180 + index, 0], cmap="gray")
         axes.imshow(values, cmap="managua_r", vmin=-6, vmax=6, alpha=alpha)
         axes.contour(masks[180 + index], [0.5], colors="lime", linewidths=1)
 for axes in panels.flat:

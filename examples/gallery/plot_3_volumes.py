@@ -58,7 +58,8 @@ pattern = explanation.pattern[index].numpy()
 place = np.unravel_index(np.abs(pattern).argmax(), pattern.shape)
 
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
-for axis, (axes, name) in enumerate(zip(panels, ("sagittal", "coronal", "axial"), strict=True)):
+planes = ("sagittal", "coronal", "axial")
+for axis, (axes, name) in enumerate(zip(panels, planes, strict=True)):
     image, values, outline = (
         np.take(array, place[axis], axis).T for array in (volume, pattern, truth)
     )

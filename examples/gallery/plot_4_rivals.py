@@ -23,7 +23,8 @@ cohort = LesionCohort(subjects=240, size=64, radius=(3, 6), strength=0.4)
 images, labels, masks = simulate_images(cohort, workers=1)
 torch.manual_seed(0)
 model = SmallCNN(dimensions=2, in_channels=1, classes=2, widths=(16, 32, 64))
-train_classifier(model, ImageDataset(images[:180], labels[:180]), epochs=10, batch_size=16)
+data = ImageDataset(images[:180], labels[:180])
+train_classifier(model, data, epochs=10, batch_size=16)
 
 # %%
 # One map from each
@@ -56,10 +57,10 @@ figure, panels = plt.subplots(3, len(maps) + 1, figsize=(11, 4.8), layout="const
 for row, index in zip(panels, (0, 2, 4), strict=True):
     for axes, values in zip(row[1:], maps.values(), strict=True):
         shown = values[index].clamp(min=0).numpy()
-        axes.imshow(test[index, 0], cmap="gray")
+        axes.imshow(images[lesion[index], 0], cmap="gray")
         axes.imshow(shown, cmap="inferno", alpha=shown / shown.max())
         axes.contour(truth[index], [0.5], colors="lime", linewidths=1)
-    row[0].imshow(test[index, 0], cmap="gray")
+    row[0].imshow(images[lesion[index], 0], cmap="gray")
 for axes, name in zip(panels[0], ("image", *maps), strict=True):
     axes.set_title(name, fontsize=9)
 for axes in panels.flat:
@@ -74,15 +75,11 @@ plt.show()
 # Each point is one test image, each bar the mean. A map without information would score what the
 # dotted line shows: the share of pixels that are lesion.
 
-scores = {
-    name: [auprc(one.numpy(), mask) for one, mask in zip(values, truth, strict=True)]
-    for name, values in maps.items()
-}
-hits = {
-    name: np.mean([pointing(one.numpy(), mask) for one, mask in zip(values, truth, strict=True)])
-    for name, values in maps.items()
-}
-for name in maps:
+scores, hits = {}, {}
+for name, values in maps.items():
+    pairs = list(zip(values.numpy(), truth, strict=True))
+    scores[name] = [auprc(one, mask) for one, mask in pairs]
+    hits[name] = np.mean([pointing(one, mask) for one, mask in pairs])
     print(f"{name:22} AUPRC {np.mean(scores[name]):.2f}  pointing {hits[name]:.2f}")
 
 figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")

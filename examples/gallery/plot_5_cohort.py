@@ -26,10 +26,10 @@ from hrcam.report.cohort_report import write_cohort_report
 from hrcam.simulate import LesionCohort, write_cohort
 from hrcam.training import Hardware, TrainingConfig, train_cohort
 
-folder = Path(tempfile.mkdtemp())  # where the cohort, the run, the maps and the report go
+folder = Path(tempfile.mkdtemp())  # where everything goes
 simulated = LesionCohort(subjects=150, size=64, radius=(3, 6), strength=0.5)
 write_cohort(simulated, folder / "cohort", workers=1)
-pd.read_table(folder / "cohort" / "participants.tsv").head(4)
+pd.read_table(folder / "cohort" / "participants.tsv", keep_default_na=False).head(4)
 
 # %%
 # Check it
@@ -68,7 +68,7 @@ print(f"area under the ROC curve on the 30 test images: {auc['value']:.2f}")
 tested = [scan for scan in cohort.scans if scan.split == "test"]
 map_scans(trained.run, tested, folder / "maps", classes="lesion")
 table = pd.read_table(folder / "maps" / "maps.tsv")
-table.head(4)
+table[["scan", "label", "predicted", "probability_lesion"]].head(4)
 
 # %%
 # The pictures have the pattern in colour over the image. Which scans are shown should not be
@@ -87,7 +87,7 @@ plt.show()
 # Report
 # ------
 #
-# One file that opens in any browser and can be sent to a colleague.
+# One file that opens in any browser and can be sent to a colleague; here with 20 scans.
 
 report = write_cohort_report(folder / "run", folder / "maps", folder / "report.html", subjects=20)
 print(f"{report.name}: {report.stat().st_size / 1e6:.1f} MB")

@@ -45,7 +45,11 @@ def fit(model, images):
 
 def draw(axes, images, found, index, title, limit=4):
     """Draw a test image with its pattern for the class "lesion", and the true lesions."""
-    image, pattern, mask = images[test][index, 0], found.pattern[index].numpy(), masks[test][index]
+    image, pattern, mask = (
+        images[test][index, 0],
+        found.pattern[index].numpy(),
+        masks[test][index],
+    )
     alpha = np.clip(np.abs(pattern) / limit, 0, 1)
     axes.imshow(image, cmap="gray", vmin=0, vmax=1)
     axes.imshow(pattern, cmap="managua_r", vmin=-limit, vmax=limit, alpha=alpha)
@@ -125,7 +129,8 @@ print(*(one.message for one in caught if one.category is HRCAMWarning), sep="\n"
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", HRCAMWarning)  # that this network predicts nothing
     random = fit(network(), images)
-likeness = np.corrcoef(found.pattern.abs().flatten(), random.pattern.abs().flatten())[0, 1]
+sizes = [one.pattern.abs().flatten() for one in (found, random)]
+likeness = np.corrcoef(*sizes)[0, 1]
 
 figure, panels = plt.subplots(1, 2, figsize=(6.5, 3.6), layout="constrained")
 draw(panels[0], images, found, patient, "trained")
