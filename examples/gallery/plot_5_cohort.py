@@ -89,8 +89,9 @@ plt.show()
 #
 # One file that opens in any browser and can be sent to a colleague; here with 20 scans.
 
-report = write_cohort_report(folder / "run", folder / "maps", folder / "report.html", subjects=20)
-print(f"{report.name}: {report.stat().st_size / 1e6:.1f} MB")
+page = folder / "report.html"
+write_cohort_report(folder / "run", folder / "maps", page, subjects=20)
+print(f"{page.name}: {page.stat().st_size / 1e6:.1f} MB")
 
 # %%
 # The report says first how well the network predicts and whether the maps passed the checks, and
