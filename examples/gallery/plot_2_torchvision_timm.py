@@ -7,8 +7,6 @@ resolution by itself. Here a ResNet-18 of torchvision and a ResNet-10-T of timm 
 lesions from random weights, as pretrained ones would have to be downloaded.
 """
 
-# sphinx_gallery_thumbnail_path = "images/recorded/torchvision-timm.jpg"
-
 # %%
 # .. only:: not torchvision
 #
@@ -23,6 +21,7 @@ lesions from random weights, as pretrained ones would have to be downloaded.
 # With ``weights="DEFAULT"`` in torchvision and ``pretrained=True`` in timm they start from
 # ImageNet; the rest stays as it is. Both take three channels, so grey images are repeated.
 
+# sphinx_gallery_thumbnail_path = "images/recorded/torchvision-timm.jpg"
 import matplotlib.pyplot as plt
 import numpy as np
 import timm

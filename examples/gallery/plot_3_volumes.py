@@ -85,4 +85,4 @@ print(nifti.shape, nibabel.affines.voxel_sizes(nifti.affine))
 # %%
 # ``nifti.to_filename("pattern.nii.gz")`` writes it. The command :doc:`/commands/map` does all of
 # this for a folder of scans of any shape. The map says where the network found what tells the
-# classes apart; how large a lesion is, it does not say.
+# classes apart. It does not say how large a lesion is, and hardly marks the second one here.

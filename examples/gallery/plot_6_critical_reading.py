@@ -6,6 +6,7 @@ A map shows what a network looks at, and that can be the wrong thing. Four ways 
 and colourful map misleads, and how each is found out.
 """
 
+import textwrap
 import warnings
 
 import matplotlib.pyplot as plt
@@ -114,9 +115,10 @@ class MaxPooled(SmallCNN):
 
 
 with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("ignore")
     warnings.simplefilter("always", HRCAMWarning)
     fit(network(images, MaxPooled), images)
-print(*(one.message for one in caught if one.category is HRCAMWarning), sep="\n")
+print(*(textwrap.fill(str(one.message), 80) for one in caught), sep="\n")
 
 # %%
 # Does the map need what was learnt?
