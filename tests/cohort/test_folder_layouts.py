@@ -177,3 +177,11 @@ def test_maps_are_made_of_the_space_that_was_trained_on(fmriprep):
     }
     scans = open_input(fmriprep, space="native", trained=config).scans
     assert [scan.name for scan in scans] == ["sub-1_desc-preproc", "sub-2_desc-preproc"]
+
+
+def test_versions_of_an_image_in_folders_of_classes_are_warned_of(tmp_path):
+    names = ("sub-1_T1w", "sub-1_space-MNI152_desc-preproc_T1w", "sub-1_ses-2_T1w", "sub-1_FLAIR")
+    files(tmp_path, *(f"AD/{name}.nii.gz" for name in names), "HC/sub-2_T1w.nii.gz")
+    (found,) = open_cohort(tmp_path).problems
+    assert (found.reason, found.refused) == (Reason.DUPLICATE_NAME, False)
+    assert found.message.startswith("images in several versions: 1, as 'sub-1_")

@@ -26,22 +26,24 @@ class Explanation:
 EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
     {
         Reason.MISSING: Explanation(
-            "no such file, or the table names none",
-            "correct the path: it is relative to the folder of the table",
+            "no such file, a link to a file that is not there, or the table names none",
+            "correct the path, which is relative to the folder of the table; fetch the content of "
+            "links: `datalad get FILE`, or `git annex get FILE`",
         ),
         Reason.EMPTY: Explanation("the file has no content", "copy or export it again"),
         Reason.TRUNCATED: Explanation(
             "the file ends before the image does", "copy or download it again"
         ),
         Reason.LFS_POINTER: Explanation(
-            "Git LFS left a note in the place of the file", "fetch the file: git lfs pull"
+            "a pointer of Git LFS or git-annex is in the place of the file",
+            "fetch the content: `git lfs pull`, or `datalad get FILE`",
         ),
         Reason.WRONG_FORMAT: Explanation(
             "the content is not what the name says", "give it the right suffix, or convert it"
         ),
         Reason.UNSUPPORTED: Explanation(
             "a kind of image that is not read",
-            "convert it to NIfTI, a DICOM series, PNG, JPEG, TIFF or NPY",
+            "convert it to NIfTI, a DICOM series, PNG, TIFF or .npy",
         ),
         Reason.UNREADABLE: Explanation(
             "reading failed", "open the file in the program that wrote it, and export it again"
@@ -82,7 +84,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "export one series, phase or echo to a folder",
         ),
         Reason.GANTRY_TILT: Explanation(
-            "the slices are shifted against each other", "resample the series to a straight grid"
+            "the slices are shifted against each other: accepted, with a sheared affine",
+            "nothing needs to be done; resample the series if other programs ignore the tilt",
         ),
         Reason.MIXED_SERIES: Explanation(
             "several series in one folder", "give each series a folder of its own"
@@ -100,11 +103,13 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "nothing needs to be done: images are resampled to one grid, and maps back",
         ),
         Reason.COLOUR: Explanation(
-            "a picture in colour: reduced to grey", "remove coloured marks if they tell the class"
+            "a picture in colour: its luminance is used",
+            "keep the colours with --colour rgb if they matter; remove coloured marks if they tell "
+            "the class",
         ),
         Reason.MASK_MISMATCH: Explanation(
-            "the mask does not have the grid of its image",
-            "resample the mask to the image, or write n/a in its place",
+            "the mask does not have the grid of its image, or it is not clear of which image it is",
+            "resample the mask to the image, name image and mask in a table, or write n/a",
         ),
         Reason.NOT_A_MASK: Explanation(
             "the mask holds measurements, not 0 and a few labels",
@@ -137,8 +142,9 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "add participants, merge the class with another, or leave it out",
         ),
         Reason.SPLIT_LEAK: Explanation(
-            "a participant, a group or an image is on several sides of the split",
-            "give all scans that belong together the same split",
+            "a participant, a group or an image is on several sides of the split; as a warning: "
+            "names share a stem, and may be of one participant",
+            "give all scans that belong together the same split; group names with --group-by",
         ),
         Reason.BAD_SPLIT: Explanation(
             "the column split has another value, or none",

@@ -1,15 +1,18 @@
 """Scans that belong together by the names of their images."""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hrcam.cohort.naming import bids_scan
 from hrcam.cohort.opening.name_groups import NameGroups, group_of, likely_groups
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading import name_without_suffix
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.errors import InputError
 
+_VERSION = re.compile(r"_(?:space|res|den|desc)-[A-Za-z0-9]+")
 _SHOWN = 3
 """Most groups of names that a message shows."""
 
@@ -81,6 +84,31 @@ def groups_by_name(scans: Sequence[Scan]) -> NameGroups | None:
     """Find images that likely show one person, among those of which only their name says whom."""
     alone = [(image_name(scan), scan.label) for scan in scans if named_by_image_alone(scan)]
     return likely_groups(alone)
+
+
+def several_versions(scans: Sequence[Scan]) -> list[Problem]:
+    """Warn of images that names in the manner of BIDS tell in several spaces or forms."""
+    versions: defaultdict[str, list[str]] = defaultdict(list)
+    for scan in scans:
+        name = image_name(scan)
+        if bids_scan(name):
+            versions[_VERSION.sub("", name)].append(name)
+    several = [names for names in versions.values() if len(set(names)) > 1]
+    if not several:
+        return []
+    first, second, *_ = several[0]
+    return [
+        Problem(
+            "",
+            "",
+            Reason.DUPLICATE_NAME,
+            f"images in several versions: {len(several)}, as {first!r} and {second!r}; each version "
+            "counts as a scan",
+            "keep one version of each, or give the BIDS data set itself and choose one with "
+            "--space and --desc",
+            refused=False,
+        )
+    ]
 
 
 def shared_names(scans: Sequence[Scan]) -> list[Problem]:

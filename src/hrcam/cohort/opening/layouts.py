@@ -11,7 +11,7 @@ from hrcam.cohort.image import Colour
 from hrcam.cohort.naming import is_plain_text, same_when_read
 from hrcam.cohort.opening.bids import is_bids, open_bids
 from hrcam.cohort.opening.class_folders import open_class_folders
-from hrcam.cohort.opening.grouping import grouped_by, shared_names
+from hrcam.cohort.opening.grouping import grouped_by, several_versions, shared_names
 from hrcam.cohort.opening.image_files import content_problems, find_images
 from hrcam.cohort.opening.name_groups import compiled
 from hrcam.cohort.opening.participants import image_columns, open_table
@@ -101,9 +101,9 @@ def open_cohort(
     scans = tuple(replace(scan, colour=colour) for scan in cohort.scans)
     participants = _lookalikes("participants", (scan.participant for scan in scans))
     classes = _lookalikes("classes", cohort.classes)
-    shared = shared_names(scans)
+    names = [*shared_names(scans), *(several_versions(scans) if layout == "names" else ())]
     return replace(
-        cohort, scans=scans, problems=(*cohort.problems, *participants, *classes, *shared)
+        cohort, scans=scans, problems=(*cohort.problems, *participants, *classes, *names)
     )
 
 
