@@ -102,8 +102,8 @@ def several_versions(scans: Sequence[Scan]) -> list[Problem]:
             "",
             "",
             Reason.DUPLICATE_NAME,
-            f"images in several versions: {len(several)}, as {first!r} and {second!r}; each version "
-            "counts as a scan",
+            f"images in several versions: {len(several)}, as {first!r} and {second!r}; each "
+            "version counts as a scan",
             "keep one version of each, or give the BIDS data set itself and choose one with "
             "--space and --desc",
             refused=False,
