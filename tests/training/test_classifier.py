@@ -79,6 +79,13 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert (tmp_path / "a/history.tsv").read_bytes() == (tmp_path / "b/history.tsv").read_bytes()
 
 
+def test_a_network_in_evaluation_mode_is_trained_as_in_training_mode():
+    network = trained(network=cnn().eval())
+    assert equal(network, trained())
+    means = [value for name, value in network.state_dict().items() if "running_mean" in name]
+    assert means and all(mean.abs().max() > 0 for mean in means)
+
+
 @pytest.mark.parametrize("epoch", [1, 3, 5])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatch, epoch):
     undisturbed = trained(tmp_path / "a")

@@ -150,6 +150,10 @@ def train_classifier(
         If a loss of the training or validation images is infinite or NaN.
     """
     hardware = hardware or Hardware()
+    # Lightning keeps the mode: in evaluation mode, batch normalisation would not learn. Single
+    # modules that the caller froze stay frozen.
+    if not network.training:
+        network.train()
     frequencies = torch.bincount(data.labels).float()
     weights = len(data) / (len(frequencies) * frequencies.clamp_min(1))
     # On a CPU, convolutions are two to three times faster in this memory format.
