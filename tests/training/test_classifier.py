@@ -83,7 +83,8 @@ def test_a_network_in_evaluation_mode_is_trained_as_in_training_mode():
     network = trained(network=cnn().eval())
     assert equal(network, trained())
     means = [value for name, value in network.state_dict().items() if "running_mean" in name]
-    assert means and all(mean.abs().max() > 0 for mean in means)
+    assert means
+    assert all(mean.abs().max() > 0 for mean in means)
 
 
 @pytest.mark.parametrize("epoch", [1, 3, 5])
