@@ -33,8 +33,6 @@ from hrcam.model.inputs import (
     check_groups,
     check_images,
     check_labels,
-    grid_of,
-    image_of,
     whole_number,
 )
 from hrcam.storage import Fitted, load_fitted, save_fitted
@@ -69,6 +67,8 @@ class HRCAM:
         ``"auto"`` for the last feature map of each resolution, or names of modules.
     output
         Key or index of the logits, where the model returns several things.
+    image
+        Key or index of the image to map, where the model takes several; None for the first.
 
     Examples
     --------
@@ -82,15 +82,20 @@ class HRCAM:
         model: nn.Module,
         levels: Literal["auto"] | Sequence[str] = "auto",
         output: str | int | None = None,
+        image: str | int | None = None,
     ) -> None:
         if not isinstance(model, nn.Module):
             raise InputError(
-                f"the model is a {type(model).__name__}, not a torch.nn.Module: build the network "
-                "and load its weights first"
+                f"the model is an {type(model).__name__}, whose operations belong to no module: "
+                "pass the nn.Module that was exported"
+                if type(model).__name__ == "ExportedProgram"
+                else f"the model is a {type(model).__name__}, not a torch.nn.Module: build the "
+                "network and load its weights first"
             )
         self.model = model
         self._names = None if levels == "auto" else levels
         self._output = output
+        self._image = image
         self._learnt: _Learnt | None = None
 
     @property
@@ -203,7 +208,7 @@ class HRCAM:
             loader,
             target,
             self._output,
-            lambda images: find_levels(self.model, images, self._names, self._output),
+            lambda images: find_levels(self.model, images, self._names, self._output, self._image),
         )
         codes = None if groups is None else check_groups(groups, len(data.pooled))
         if target == "labels":
@@ -278,7 +283,7 @@ class HRCAM:
         fitted, levels = learnt.fitted, learnt.fitted.levels
         head = fitted.head
         check_images(images, self.model)
-        image, grid = image_of(images), grid_of(images)
+        image, grid = levels.image_of(images), levels.grid_of(images)
         if image.ndim - 2 != len(levels[0].size):
             raise InputError(
                 f"the images have the shape {tuple(image.shape)}, and the explainer was fitted on "
@@ -335,7 +340,8 @@ class HRCAM:
         """
         fitted, settings = load_fitted(Path(path), model)
         output = settings.pop("output")
-        explainer = cls(model, [level.name for level in fitted.levels], output)
+        names = [level.name for level in fitted.levels]
+        explainer = cls(model, names, output, fitted.levels.image)
         explainer._adopt(fitted, settings)
         return explainer
 

@@ -20,6 +20,7 @@ from hrcam.head.covariance import ALL_OTHERS, LogitCovariance
 from hrcam.head.fit import Head, Target
 from hrcam.levels import Level, Levels
 from hrcam.levels.geometry import FeatureGrid
+from hrcam.levels.layout import Layout
 from hrcam.maps.fusion import BASELINES, LevelFusion
 from hrcam.maps.sensitivity import Sensitivity
 from hrcam.model.wrappers import unwrapped
@@ -75,6 +76,7 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
         "penalty": head.penalty,
         "fidelity": head.fidelity if np.isfinite(head.fidelity) else None,
         "levels": [asdict(level) for level in fitted.levels],
+        "image": fitted.levels.image,
         "settings": settings,
         "model": _checksums(model),
     }
@@ -122,7 +124,7 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
             f"{path} is damaged: {_NUMBERS} is not the file that {_DESCRIPTION} was written with"
         )
     try:
-        levels = Levels(map(_level, description["levels"]))
+        levels = Levels(map(_level, description["levels"]), description["image"])
         means = (arrays[f"level_mean_{index}"] for index in range(len(levels)))
         fusion = LevelFusion(
             levels=levels, mean=tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION}
@@ -157,8 +159,14 @@ def _level(saved: dict[str, Any]) -> Level:
         feature_grid = FeatureGrid(tuple(feature_grid["first"]), tuple(feature_grid["step"]))
         if not len(feature_grid.first) == len(feature_grid.step) == len(saved["size"]):
             raise ValueError("the feature grid of a level has another number of axes than its size")
+    layout = saved["layout"]
+    if layout is not None:
+        axes = {name: tuple(layout[name]) for name in ("axes", "flipped", "grid")}
+        layout = Layout(**{**layout, **axes})
+        if sorted(layout.axes) != list(range(2 + len(saved["size"]))):
+            raise ValueError("the layout of a level has another number of axes than its size")
     sizes = {name: tuple(saved[name]) for name in ("size", "stride")}
-    return Level(**{**saved, **sizes, "feature_grid": feature_grid})
+    return Level(**{**saved, **sizes, "feature_grid": feature_grid, "layout": layout})
 
 
 def _consistent(fitted: Fitted) -> bool:

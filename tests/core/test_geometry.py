@@ -78,7 +78,8 @@ def traced(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, Featur
         images = images.clone()
         tracer.begin(images)
         result = model(images)
-        return result, tracer.of(result)
+        found = tracer.of(result)
+        return result, None if found is None else found.feature_grid
 
 
 def measured(model: nn.Module, size: int, axes: int) -> FeatureGrid:
@@ -205,17 +206,45 @@ def test_layers_of_another_number_of_axes_do_not_stop_the_dry_run():
     assert traced(rows, torch.rand(1, 4, 8))[1] == FeatureGrid((0.5,), (2.0,))
 
 
+def test_what_moves_places_is_not_followed():
+    model = Apply(lambda images: images.roll(2, -1))
+    assert traced(model, torch.rand(1, 8, 8, 8))[1] is None
+
+
 @pytest.mark.parametrize(
-    "function",
+    ("function", "axes", "first", "step"),
     [
-        lambda images: images.flip(-1),
-        lambda images: images.roll(2, -1),
-        lambda images: images.transpose(-1, -2),
-        lambda images: images.permute(0, 2, 3, 1).permute(0, 2, 3, 1),
+        (lambda images: images.transpose(-1, -2), (-1, -2), (0.0, 0.0), (1.0, 1.0)),
+        (lambda images: images.permute(0, 2, 3, 1), (-3, -2), (0.0, 0.0), (1.0, 1.0)),
+        (lambda images: images.permute(0, 2, 3, 1)[:, 1::2], (-3, -2), (1.0, 0.0), (2.0, 1.0)),
+        (
+            lambda images: nn.functional.pad(images.permute(0, 2, 3, 1), (0, 0, 0, 0, 3, 0)),
+            (-3, -2), (-3.0, 0.0), (1.0, 1.0),
+        ),
+        (lambda images: images.flip(-1), (-2, -1), (0.0, 7.0), (1.0, -1.0)),
+        (
+            lambda images: nn.functional.avg_pool2d(images.flip(-1).transpose(-1, -2), (2, 1)),
+            (-1, -2), (0.0, 6.5), (1.0, -2.0),
+        ),
     ],
-)
-def test_what_moves_places_is_not_followed(function):
-    assert traced(Apply(function), torch.rand(1, 8, 8, 8))[1] is None
+)  # fmt: skip
+def test_axes_that_change_place_are_followed(function, axes, first, step):
+    with FeatureGridTracer() as tracer:
+        images = torch.rand(1, 8, 8, 8)
+        tracer.begin(images)
+        found = tracer.of(function(images))
+    assert found.certain
+    assert found.axes == axes
+    assert found.feature_grid == FeatureGrid(first, step)
+
+
+def test_a_map_that_was_only_reshaped_alike_is_not_certain():
+    """A matrix product that keeps the size may mix the positions."""
+    with FeatureGridTracer() as tracer:
+        images = torch.rand(1, 8, 8, 8)
+        tracer.begin(images)
+        assert tracer.of(images.relu() + 1).certain
+        assert not tracer.of(torch.softmax(images, -1)).certain
 
 
 def test_images_of_a_subclass_are_followed():

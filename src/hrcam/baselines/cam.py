@@ -42,7 +42,7 @@ class CAM(Baseline):
         output, pooled = capture(self.model, images, levels, lambda _, level: _pool(level))
         logits = finite_logits(output, self._output)
         defined = [_class_weights(self.model, means, logits) is not None for means in pooled]
-        found = Levels(itertools.compress(levels, defined))
+        found = Levels(itertools.compress(levels, defined), levels.image)
         missing = [level for level in levels if level not in found]
         if missing and (self._names is not None or not found):
             raise _undefined(missing)

@@ -15,10 +15,10 @@ from hrcam.baselines.interface import (
     maps_on_grid,
 )
 from hrcam.errors import GradientError, LevelError
-from hrcam.levels import Level
+from hrcam.levels import Level, Levels
 from hrcam.levels.gradients import level_gradients
 from hrcam.model.call import Images
-from hrcam.model.inputs import check_images, grid_of
+from hrcam.model.inputs import check_images
 
 
 class GradientMethod(Baseline):
@@ -50,7 +50,7 @@ def gradient_maps(
     methods: Iterable[type[GradientMethod]],
     model: nn.Module,
     images: Images,
-    levels: Sequence[Level],
+    levels: Levels,
     classes: Classes = None,
     output: str | int | None = None,
 ) -> dict[str, dict[str, torch.Tensor]]:
@@ -80,7 +80,7 @@ def gradient_maps(
     """
     check_images(images, model)
     captured = activations_and_gradients(model, images, levels, classes, output)
-    grid = grid_of(images)
+    grid = levels.grid_of(images)
     return {
         method.name: maps_on_grid([method.weigh(*level) for level in captured], levels, grid)
         for method in methods

@@ -12,7 +12,7 @@ from hrcam.errors import InputError, LevelError, NotFittedError
 from hrcam.levels import Level, Levels, find_levels
 from hrcam.levels.operators import contract, upsample
 from hrcam.model.call import Images, logits_of
-from hrcam.model.inputs import check_classes, check_images, grid_of
+from hrcam.model.inputs import check_classes, check_images
 
 Classes = int | Sequence[int] | torch.Tensor | None
 """One class for all images, or one per image; None for each image's predicted class."""
@@ -33,6 +33,8 @@ class Baseline(ABC):
         ``"auto"`` for the last feature map of each resolution, or names of modules.
     output
         Key or index of the logits, where the model returns several things.
+    image
+        Key or index of the image to map, where the model takes several; None for the first.
     """
 
     name: ClassVar[str]
@@ -43,10 +45,12 @@ class Baseline(ABC):
         model: nn.Module,
         levels: Literal["auto"] | Sequence[str] = "auto",
         output: str | int | None = None,
+        image: str | int | None = None,
     ) -> None:
         self.model = model
         self._names = None if levels == "auto" else levels
         self._output = output
+        self._image = image
         self._levels: Levels | None = None
 
     @property
@@ -92,7 +96,8 @@ class Baseline(ABC):
         check_images(images, self.model)
         self._find(images)
         with torch.no_grad():
-            return maps_on_grid(self._level_maps(images, classes), self.levels, grid_of(images))
+            maps = self._level_maps(images, classes)
+            return maps_on_grid(maps, self.levels, self.levels.grid_of(images))
 
     def explain(
         self, images: Images, classes: Classes = None, fuse: Fusion | None = None
@@ -137,7 +142,7 @@ class Baseline(ABC):
 
     def _find_levels(self, images: Images) -> Levels:
         """Return the levels at which the method is defined."""
-        return find_levels(self.model, images, self._names, self._output)
+        return find_levels(self.model, images, self._names, self._output, self._image)
 
     @abstractmethod
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:

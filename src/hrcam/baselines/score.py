@@ -20,7 +20,6 @@ from hrcam.levels.capture import capture
 from hrcam.levels.operators import upsample
 from hrcam.model.call import Images, call_model
 from hrcam.model.hooks import evaluation_mode
-from hrcam.model.inputs import grid_of, image_of
 from hrcam.model.tensors import at_least_single, map_tensors
 
 
@@ -56,8 +55,9 @@ class ScoreCAM(Baseline):
         levels: Literal["auto"] | Sequence[str] = "auto",
         output: str | int | None = None,
         batch_size: int = 32,
+        image: str | int | None = None,
     ) -> None:
-        super().__init__(model, levels, output)
+        super().__init__(model, levels, output, image)
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: it must be 1 or more")
         self._batch_size = batch_size
@@ -66,9 +66,9 @@ class ScoreCAM(Baseline):
         # Copies, since the model may overwrite its maps in place.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
         chosen = explained_classes(finite_logits(output, self._output), classes)
-        image = image_of(images)
+        image = self.levels.image_of(images)
         # A constant map becomes a mask of zeros, which gives X_b.
-        black = image.new_zeros(len(image), 1, *(1 for _ in grid_of(images)))
+        black = image.new_zeros(len(image), 1, *(1 for _ in self.levels.grid_of(images)))
         unseen = self._confidence(images, chosen, black)
         weighted = []
         for level, activations in zip(self.levels, maps, strict=True):
@@ -87,7 +87,7 @@ class ScoreCAM(Baseline):
         for start in range(0, len(single), self._batch_size):
             some = at_least_single(single[start : start + self._batch_size, None])
             rows = torch.arange(start, start + len(some), device=chosen.device) // channels
-            masks = normalise(upsample(some, grid_of(images)))
+            masks = normalise(upsample(some, self.levels.grid_of(images)))
             scores.append(self._scores(images, rows, masks, chosen))
         return torch.cat(scores).view(number, channels)
 
@@ -95,7 +95,7 @@ class ScoreCAM(Baseline):
         self, images: Images, rows: torch.Tensor, masks: torch.Tensor, chosen: torch.Tensor
     ) -> torch.Tensor:
         """Return the scores of the images ``rows``, each with its own mask, shape (n,)."""
-        image = image_of(images)
+        image = self.levels.image_of(images)
 
         def masked(tensor: torch.Tensor) -> torch.Tensor:
             if tensor.ndim == 0 or len(tensor) != len(image):

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from hrcam.errors import LevelError
+from hrcam.levels.layout import Layout
 from hrcam.levels.level import Level
 from hrcam.model.call import Images, call_model
 from hrcam.model.hooks import evaluation_mode, observed
+from hrcam.model.kinds import check_readable
 from hrcam.model.tensors import map_tensors, tensors_in
 from hrcam.model.wrappers import unwrapped
 
@@ -98,6 +101,7 @@ def _run(
     read: Callable[[int, torch.Tensor], torch.Tensor | None],
 ) -> Any:
     network = unwrapped(model)
+    check_readable(network)
     with evaluation_mode(network), reading(network, levels, read):
         return call_model(network, images)
 
@@ -129,11 +133,13 @@ def reading(
         tensors = list(tensors_in(value))
         replaced: dict[int, torch.Tensor] = {}
         for index in indices:
-            tensor = _checked(levels[index], tensors)
+            level = levels[index]
+            tensor = _checked(level, tensors)
             reached.add(index)
-            other = read(index, tensor)
+            other = read(index, level.feature_map(tensor))
             if other is not None:
-                replaced[levels[index].item] = other
+                put_back = None if level.layout is None else level.layout.put_back
+                replaced[level.item] = other if put_back is None else put_back(other, tensor)
         if not replaced:
             return None
         items = iter(range(len(tensors)))
@@ -162,10 +168,13 @@ def _key(level: Level) -> str:
 
 def _checked(level: Level, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
     shape = tuple(tensors[level.item].shape) if level.item < len(tensors) else None
-    if shape is None or len(shape) != len(level.size) + 2 or shape[1] != level.channels:
+    layout = level.layout or Layout(tuple(range(len(level.size) + 2)))
+    if shape is None or not layout.takes(shape) or layout.map_shape(shape)[1] != level.channels:
+        tokens = f", as {layout.prefix} + {prod(level.size)} tokens" if layout.grid else ""
         raise LevelError(
             f"the level {level.name!r} had {level.channels} channels and {len(level.size)} "
-            f"spatial axes, and now gives {'nothing' if shape is None else shape}: "
+            f"spatial axes{tokens}, and now gives {'nothing' if shape is None else shape}: "
             "pass the model that was fitted, and images with as many axes"
+            + (" and of the same size" if tokens else "")
         )
     return tensors[level.item]

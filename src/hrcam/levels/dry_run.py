@@ -1,5 +1,6 @@
 """A dry run of a model, which records every feature map between its input and its output."""
 
+import itertools
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,16 +10,17 @@ import torch
 from torch import nn
 
 from hrcam.errors import InputError
-from hrcam.levels.geometry import FeatureGrid, FeatureGridTracer
+from hrcam.levels.geometry import FeatureGridTracer, Traced
 from hrcam.model.call import Images, call_model, logits_of
 from hrcam.model.hooks import evaluation_mode, observed
 from hrcam.model.inputs import image_of
 from hrcam.model.tensors import map_tensors, tensors_in
+from hrcam.model.unchanged import frozen
 
 
 @dataclass(frozen=True)
 class RecordedMap:
-    """A feature map of the dry run.
+    """A tensor of the dry run that may be a feature map.
 
     Attributes
     ----------
@@ -27,13 +29,11 @@ class RecordedMap:
     items
         Number of tensors that the module takes or returns.
     shape
-        (1, C_l, *S_l).
+        Of the tensor, for one image.
     node, tensor
         Node of the autograd graph, and ``id`` of the tensor.
-    after_kernel
-        Whether a convolution ran before.
-    feature_grid
-        Where its positions are centred in the image; None if unknown.
+    traced
+        Where its positions are centred in the image; None if they could not be followed.
     """
 
     module: str
@@ -44,19 +44,21 @@ class RecordedMap:
     shape: tuple[int, ...]
     node: Any
     tensor: int
-    after_kernel: bool
-    feature_grid: FeatureGrid | None
+    traced: Traced | None
 
     @property
-    def size(self) -> tuple[int, ...]:
-        """The spatial size."""
-        return self.shape[2:]
+    def key(self) -> tuple[str, bool, int, int]:
+        """What tells it from the other tensors of the run."""
+        return self.module, self.at_input, self.run, self.item
 
 
 def dry_run(
-    model: nn.Module, images: Images, output: str | int | None = None
+    model: nn.Module,
+    images: Images,
+    output: str | int | None = None,
+    which: str | int | None = None,
 ) -> tuple[torch.Tensor, list[RecordedMap]]:
-    """Run the first image once, and return the feature maps between it and the output.
+    """Run the first image once, and return what may be feature maps between it and the output.
 
     The run builds an autograd graph, which tells what the output depends on, but stores no
     activations for it.
@@ -69,75 +71,103 @@ def dry_run(
         A batch that the model takes.
     output
         Key or index of the logits, where the model returns several things.
+    which
+        Key or index of the image to map, where the model takes several.
 
     Returns
     -------
-    The image tensor, and the maps with as many spatial axes, in the order of execution.
+    The image tensor, and the tensors that were computed from it by a kernel, in the order of
+    execution.
     """
-    image = image_of(images)
-    spatial = image.ndim - 2
+    image = image_of(images, which)
     seen: list[RecordedMap] = []
     keep: list[torch.Tensor] = []  # the id() of a live tensor is unique
-    kernel_seen = False
-    probe: torch.Tensor | None = None
-
-    def first_image(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal probe
-        # Tensor subclasses (MONAI's MetaTensor) cannot be traced.
-        first = tensor.detach().as_subclass(torch.Tensor)
-        if tensor.ndim > 0 and tensor.shape[0] == image.shape[0]:
-            first = first[:1]
-        first = first.clone()
-        if tensor is image and first.is_floating_point():
-            # Not a leaf, so that the model may write into its input.
-            first = first.requires_grad_().clone()
-            probe = first
-        if tensor is image:
-            tracer.begin(first)
-        return first
 
     def observe(name: str, run: int, value: Any) -> None:
-        nonlocal kernel_seen
         at_input = name.endswith(":input")
         module = name.removesuffix(":input")
-        if not at_input:
-            weights = modules[module].parameters(recurse=False)
-            kernel_seen = kernel_seen or any(weight.ndim >= 3 for weight in weights)
         tensors = list(tensors_in(value))
         for item, tensor in enumerate(tensors):
-            if tensor.ndim != spatial + 2 or tensor.shape[0] != 1 or tensor is probe:
+            if tensor.ndim < 3 or tensor.shape[0] != 1 or not tracer.after_kernel(tensor):
                 continue
             keep.append(tensor)
             seen.append(
                 RecordedMap(module, at_input, run, item, len(tensors), tuple(tensor.shape),
-                      tensor.grad_fn, id(tensor), kernel_seen, tracer.of(tensor))
+                      tensor.grad_fn, id(tensor), tracer.of(tensor))
             )  # fmt: skip
 
     modules = {name: module for name, module in model.named_modules() if name}
     nothing = torch.empty(0)
     tracer = FeatureGridTracer()
-    # Parameters made in inference mode cannot enter a graph.
-    traceable = not any(parameter.is_inference() for parameter in model.parameters())
     with (
         torch.inference_mode(False),
-        torch.set_grad_enabled(traceable),
+        torch.set_grad_enabled(has_gradient(model)),
         # Only the structure of the graph is needed: store no activations.
         torch.autograd.graph.saved_tensors_hooks(lambda _tensor: nothing, lambda nothing: nothing),
         evaluation_mode(model),
+        frozen(model),
         observed(modules, modules, observe),
     ):
         # Before tracing: torch 2.4 cannot call as_subclass while a dispatch mode is active.
-        first = map_tensors(images, first_image)
+        first, probe, _ = first_image(images, image)
+        tracer.begin(probe)
         with tracer:
             returned = call_model(model, first)
-            with suppress(InputError):  # without logits, follow every returned tensor
-                returned = logits_of(returned, output)
+        with suppress(InputError):  # without logits, follow every returned tensor
+            returned = logits_of(returned, output)
     roots = [tensor.grad_fn for tensor in tensors_in(returned) if tensor.grad_fn is not None]
-    if probe is None or probe.grad_fn is None or not roots:
+    if probe.grad_fn is None or not roots:
         return image, seen
     between = _between(probe.grad_fn, roots)
     results = {id(tensor) for tensor in tensors_in(returned)}
     return image, [one for one in seen if one.node in between and one.tensor not in results]
+
+
+def first_image(
+    images: Images, image: torch.Tensor, noise: bool = False
+) -> tuple[Images, torch.Tensor, torch.Tensor]:
+    """Return a copy of the first image of a batch, and the tensor of it that is mapped.
+
+    With ``noise``, that tensor holds noise of the image's mean and deviation: where an image is
+    black, gradients may vanish.
+
+    Returns
+    -------
+    What to call the model with; the tensor in it that is mapped; and the leaf of the graph that
+    the tensor is a copy of, so that the model may write into its input.
+    """
+    made: list[torch.Tensor] = []
+
+    def first(tensor: torch.Tensor) -> torch.Tensor:
+        # Tensor subclasses (MONAI's MetaTensor) cannot be traced.
+        one = tensor.detach().as_subclass(torch.Tensor)
+        if tensor.ndim > 0 and tensor.shape[0] == image.shape[0]:
+            one = one[:1]
+        one = one.clone()
+        if tensor is image and noise:
+            one = _noise_like(one)
+        if tensor is image:
+            leaf = one.requires_grad_() if one.is_floating_point() else one
+            one = leaf.clone()
+            made[:] = one, leaf
+        return one
+
+    structure = map_tensors(images, first)
+    return structure, *made
+
+
+def _noise_like(image: torch.Tensor) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    deviation = image.std() if image.numel() > 1 and bool(image.std() > 0) else 1.0
+    noise = torch.randn(image.shape, generator=generator).to(image)
+    return image.mean() + deviation * noise
+
+
+def has_gradient(model: nn.Module) -> bool:
+    """Whether the model can be part of a graph: parameters made in inference mode cannot."""
+    return not any(
+        tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
+    )
 
 
 def _between(start: Any, ends: Iterable[Any]) -> set[Any]:

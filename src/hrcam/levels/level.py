@@ -1,9 +1,14 @@
 """A level: a place in a model where a feature map is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from hrcam.levels.geometry import FeatureGrid
+from hrcam.levels.layout import Layout
+from hrcam.model.call import Images
+from hrcam.model.inputs import grid_of, image_of
 
 _ROUNDING = 1e-9
 
@@ -30,7 +35,9 @@ class Level:
         Whether the map is an input of the module, the index of the run, and the index among
         several tensors.
     feature_grid
-        Where its positions are centred in the image; None if unknown.
+        Where its positions are centred in the image; None for half-pixel centres.
+    layout
+        How the tensor becomes a feature map (B, C_l, *S_l); None if it is one already.
     """
 
     name: str
@@ -42,6 +49,11 @@ class Level:
     run: int = 0
     item: int = 0
     feature_grid: FeatureGrid | None = None
+    layout: Layout | None = None
+
+    def feature_map(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the feature map (B, C_l, *S_l) in the tensor that the module returns."""
+        return tensor if self.layout is None else self.layout.feature_map(tensor)
 
     def feature_grid_on(self, size: Sequence[int], grid: Sequence[int]) -> FeatureGrid | None:
         """Return where the positions of a map of this level are centred in an image.
@@ -70,7 +82,33 @@ class Level:
 
 
 class Levels(list[Level]):
-    """Levels from the coarsest to the finest; prints as a table."""
+    """Levels from the coarsest to the finest; prints as a table.
+
+    Attributes
+    ----------
+    image
+        Key or index of the image that they are levels of, where the model takes several.
+    left_out
+        Tensors that have the shape of a feature map and are none, each with the reason.
+    """
+
+    def __init__(
+        self,
+        levels: Iterable[Level] = (),
+        image: str | int | None = None,
+        left_out: Sequence[str] = (),
+    ) -> None:
+        super().__init__(levels)
+        self.image = image
+        self.left_out = tuple(left_out)
+
+    def image_of(self, images: Images) -> torch.Tensor:
+        """Return the tensor of a batch that is mapped."""
+        return image_of(images, self.image)
+
+    def grid_of(self, images: Images) -> tuple[int, ...]:
+        """Return the spatial size of the images, which is that of the maps."""
+        return grid_of(images, self.image)
 
     def __str__(self) -> str:
         rows: list[tuple[str, ...]] = [("level", "channels", "size", "stride")]
@@ -85,9 +123,10 @@ class Levels(list[Level]):
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         rows.insert(1, tuple("─" * width for width in widths))
-        return "\n".join(
+        table = "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         )
+        return "\n".join([table, *(f"left out: {one}" for one in self.left_out)])
 
     __repr__ = __str__  # what notebooks show

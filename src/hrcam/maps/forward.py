@@ -1,6 +1,5 @@
 """One forward pass with a fitted head: the logits, and the level maps of one class per image."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +8,11 @@ from torch import nn
 
 from hrcam.errors import LevelError
 from hrcam.head.fit import Head
-from hrcam.levels import Level
+from hrcam.levels import Levels
 from hrcam.levels.capture import capture
 from hrcam.levels.operators import contract, pool
 from hrcam.maps.weights import MapWeights
 from hrcam.model.call import Images, logits_of
-from hrcam.model.inputs import grid_of, image_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class LevelReading:
 def read_levels(
     model: nn.Module,
     images: Images,
-    levels: Sequence[Level],
+    levels: Levels,
     head: Head,
     weights: MapWeights | None,
     classes: torch.Tensor | None,
@@ -75,7 +73,7 @@ def read_levels(
     LevelError
         If the feature maps are not those that the head was fitted on, or are not finite.
     """
-    device, grid = image_of(images).device, grid_of(images)
+    device, grid = levels.image_of(images).device, levels.grid_of(images)
     if weights is not None:
         weights.to(device)
     wanted = None if classes is None else classes.to(device)[:, None]

@@ -17,7 +17,6 @@ from hrcam.levels.capture import capture
 from hrcam.levels.operators import pool
 from hrcam.maps.training_passes import training_batches
 from hrcam.model.call import Images, logits_of
-from hrcam.model.inputs import grid_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def pool_images(
     labelled = target == "labels"
     for images, labels in training_batches(model, loader, labelled, "pooling"):
         levels = levels or find(images)
-        grid = grid_of(images)
+        grid = levels.grid_of(images)
         result, parts = capture(model, images, levels, partial(_pool_level, grid))
         row = torch.cat([part.float() for part in parts], dim=1)
         if not bool(torch.isfinite(row).all()):

@@ -27,7 +27,6 @@ from hrcam.maps.sensitivity import Sensitivity, sensitivity_map
 from hrcam.maps.training_passes import SelectedBatch, TrainingPasses
 from hrcam.maps.weights import MapWeights
 from hrcam.model.call import logits_of
-from hrcam.model.inputs import grid_of, image_of
 
 # Number of images whose gradients are taken, divided equally among the classes.
 _IMAGES = 128
@@ -133,7 +132,8 @@ class _Decisions:
         self, batch: SelectedBatch, generator: np.random.Generator
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield each image's centred features (P, D) and gradient sizes (P, L) at P positions."""
-        grid, device = grid_of(batch.images), image_of(batch.images).device
+        mapped = self.passes.levels.image_of(batch.images)
+        grid, device = tuple(mapped.shape[2:]), mapped.device
         along = round(_POSITIONS ** (1 / len(grid)))
         features, sizes = self._level_sizes(batch)
         feature_grids = [
@@ -175,7 +175,8 @@ class _Decisions:
             logits = logits_of(output, self.passes.output)
             image_classes = self.passes.classes_of_logits(logits.detach())[: batch.count]
         else:
-            pooled = torch.cat([pool(level, grid_of(batch.images)) for level in maps], dim=1)
+            grid = self.passes.levels.grid_of(batch.images)
+            pooled = torch.cat([pool(level, grid) for level in maps], dim=1)
             # Constants do not change a gradient: the bias and the means are left out.
             logits = pooled @ torch.from_numpy((self.head.weights / self.head.scale).T).to(pooled)
             image_classes = batch.labels
@@ -207,10 +208,10 @@ def _mean_peak(passes: TrainingPasses, weights: MapWeights, indices: list[int]) 
 
     peaks: list[float] = []
     for batch in passes.selected_batches(indices, "sensitivity"):
-        weights.to(image_of(batch.images).device)
+        weights.to(passes.levels.image_of(batch.images).device)
         _, readouts = capture(passes.model, batch.images, passes.levels, share)
         shares = [level[: batch.count] for level in readouts]
-        found = sensitivity_map(shares, passes.levels, grid_of(batch.images))
+        found = sensitivity_map(shares, passes.levels, passes.levels.grid_of(batch.images))
         peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
 

@@ -19,7 +19,7 @@ from hrcam.levels.operators import contract
 from hrcam.maps.weights import PATTERN, MapWeights
 from hrcam.model.batches import batches, split_batch
 from hrcam.model.call import Images, logits_of
-from hrcam.model.inputs import check_images, grid_of, image_of, to_device_of
+from hrcam.model.inputs import check_images, to_device_of
 from hrcam.model.tensors import map_tensors
 
 # Up to this many classes, every image is mapped for all of them in one pass.
@@ -119,7 +119,7 @@ class TrainingPasses:
         for images, labels in training_batches(
             self.model, self.loader, self.target == "labels", stage
         ):
-            weights.to(image_of(images).device)
+            weights.to(self.levels.image_of(images).device)
             image_classes = None if labels is None else labels.reshape(-1).long()
             wanted = None
             if weights.classes > CLASSES_AT_ONCE:
@@ -132,7 +132,7 @@ class TrainingPasses:
             if image_classes is None:
                 image_classes = self.classes_of_logits(logits_of(result, self.output))
             classes = every_class.expand(len(image_classes), -1) if wanted is None else wanted
-            yield MappedBatch(maps, classes, image_classes, grid_of(images))
+            yield MappedBatch(maps, classes, image_classes, self.levels.grid_of(images))
 
     def selected_batches(self, indices: Collection[int], stage: str) -> Iterator[SelectedBatch]:
         """Yield the images with the given indices in batches of at most two.
@@ -150,7 +150,7 @@ class TrainingPasses:
         labelled = self.target == "labels"
         for batch in _progress(self.loader, stage):
             images, labels = split_batch(batch, labelled, self.model)
-            size = len(image_of(images))
+            size = len(self.levels.image_of(images))
             here = [index for index in range(size) if first + index in wanted]
             for start in range(0, len(here), _BACKWARD_BATCH):
                 group = here[start : start + _BACKWARD_BATCH]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from hrcam.errors import HRCAMError, InputError
+from hrcam.model.kinds import uncompiled
 from hrcam.model.tensors import tensors_in
 from hrcam.model.wrappers import unwrapped
 
@@ -22,8 +23,10 @@ def call_model(model: nn.Module, images: Images) -> Any:
     single argument. A compiled or parallel model runs without its wrapper. Errors of the model get
     a note on what it was called with.
     """
+    network = unwrapped(model)
     try:
-        return _call(unwrapped(model), images)
+        with uncompiled(network):
+            return _call(network, images)
     except HRCAMError:
         raise
     except Exception as error:

@@ -12,6 +12,8 @@ from typing import Any
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from hrcam.model.unchanged import restored
+
 Observer = Callable[[str, int, Any], Any]
 """Called with the module's name, the number of its earlier runs, and its input or output.
 
@@ -25,7 +27,9 @@ _holds: dict[int, int] = {}
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every submodule in evaluation mode, and restore its mode afterwards.
+    """Put every submodule in evaluation mode, and leave the model as it was afterwards.
+
+    Besides the modes, what the modules keep between two runs is restored: see ``restored``.
 
     The flags are set directly: ``model.eval()`` would call ``train`` methods that users override,
     and ``model.train()`` would unfreeze submodules that were in evaluation mode. A module that is
@@ -40,7 +44,8 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
                     held.append(module)
                     _holds[id(module)] = _holds.get(id(module), 0) + 1
                     module.training = False
-        yield
+        with restored(model):
+            yield
     finally:
         with _lock:
             for module in held:

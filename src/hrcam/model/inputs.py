@@ -1,5 +1,6 @@
 """Check images, labels, groups and classes before anything runs."""
 
+import warnings
 from collections.abc import Sequence
 from operator import index
 from typing import Any
@@ -9,13 +10,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from hrcam.errors import FitError, InputError
+from hrcam.errors import FitError, HRCAMWarning, InputError
 from hrcam.model.call import Images, unpacks
 from hrcam.model.tensors import map_tensors, tensors_in
 
 
-def image_of(images: Images) -> torch.Tensor:
-    """Return the tensor that defines the grid of the maps: the first with the most dimensions.
+def image_of(images: Images, which: str | int | None = None) -> torch.Tensor:
+    """Return the tensor that defines the grid of the maps.
+
+    Parameters
+    ----------
+    images
+        A batch.
+    which
+        Key or index of the tensor. None for the first of those with the most dimensions.
 
     Raises
     ------
@@ -29,7 +37,8 @@ def image_of(images: Images) -> torch.Tensor:
             "(B, C, *spatial), or a tuple or mapping that holds one; torch.from_numpy(images) "
             "makes one of an array"
         )
-    image = max(tensors, key=lambda tensor: tensor.ndim)
+    first = max(tensors, key=lambda tensor: tensor.ndim)
+    image = first if which is None else _item(images, which)
     if not 3 <= image.ndim <= 5:
         raise InputError(
             f"the images have the shape {tuple(image.shape)}: expected (B, C, *spatial), that is "
@@ -39,9 +48,41 @@ def image_of(images: Images) -> torch.Tensor:
     return image
 
 
-def grid_of(images: Images) -> tuple[int, ...]:
+def _item(images: Images, which: str | int) -> torch.Tensor:
+    try:
+        image = None if isinstance(images, torch.Tensor) else images[which]  # type: ignore[index]
+    except (KeyError, IndexError, TypeError):
+        image = None
+    if not isinstance(image, torch.Tensor):
+        raise InputError(
+            f"the images, a {type(images).__name__}, hold no tensor {which!r}: image= is the key "
+            "or the index of the one to map, where the model takes several"
+        )
+    return image
+
+
+def grid_of(images: Images, which: str | int | None = None) -> tuple[int, ...]:
     """Return the spatial size of the images, which is that of the maps."""
-    return tuple(image_of(images).shape[2:])
+    return tuple(image_of(images, which).shape[2:])
+
+
+def warn_of_several_images(images: Images) -> None:
+    """Warn if it is not clear which of several images the maps are of.
+
+    Warns
+    -----
+    HRCAMWarning
+        If another tensor has as many dimensions as the first that is mapped.
+    """
+    image = image_of(images)
+    others = [one for one in tensors_in(images) if one is not image and one.ndim == image.ndim]
+    if others:
+        warnings.warn(
+            f"the model takes {1 + len(others)} images, and the maps are of the first, of shape "
+            f"{tuple(image.shape)}: pass image=, the key or the index of another, to map that one",
+            HRCAMWarning,
+            stacklevel=2,
+        )
 
 
 def check_images(images: Images, model: nn.Module) -> None:
