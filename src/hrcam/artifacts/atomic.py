@@ -130,8 +130,8 @@ def check_writable(folder: Path, needed: int = 0) -> None:
         free = shutil.disk_usage(place).free
     except OSError as error:
         raise machine_error(error) or InputError(
-            f"{folder} cannot be written to ({error.strerror or error}): choose another folder, "
-            "which is yours"
+            f"{folder} cannot be written to ({error.strerror or error}): choose a folder with "
+            "write permission"
         ) from error
     if free < needed:
         raise MachineError(

@@ -215,7 +215,6 @@ class _Mapper:
         except OSError:
             raise
         except Exception as error:
-            _raise_if_of_machine(error)
             logger.debug("checking the maps failed", exc_info=True)
             logger.warning(
                 "the maps are complete, but could not be checked (%s: %s)",
