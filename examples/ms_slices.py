@@ -26,7 +26,7 @@ from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_tsv
 from hrcam.errors import HRCAMError, InputError
 
-LESION, NONE, LEFT_OUT = "lesion", "none", "left out"
+LESION, WITHOUT, LEFT_OUT = "lesion", "without", "left out"
 FEWEST = 20
 """Lesion pixels of a slice that counts as one with lesions."""
 _MARGIN = 4
@@ -141,7 +141,7 @@ def _check_count(name: str, patient: Patient, z: int, expected: int) -> None:
 def _label(lesion_pixels: int) -> str:
     if lesion_pixels >= FEWEST:
         return LESION
-    return LEFT_OUT if lesion_pixels else NONE
+    return LEFT_OUT if lesion_pixels else WITHOUT
 
 
 def _box(patients: Iterable[Patient]) -> Box:
@@ -163,7 +163,7 @@ def _png(plane: NDArray[np.uint16] | NDArray[np.uint8]) -> bytes:
 def in_words(counts: Mapping[str, int]) -> str:
     """Say how many slices there are."""
     return (
-        f"{counts[LESION]} slices with lesions, {counts[NONE]} without; left out with 1 to "
+        f"{counts[LESION]} slices with lesions, {counts[WITHOUT]} without; left out with 1 to "
         f"{FEWEST - 1} lesion pixels: {counts[LEFT_OUT]}"
     )
 

@@ -72,16 +72,16 @@ def test_slices_with_few_lesion_pixels_are_neither_the_one_nor_the_other(cohort)
         rows = list(csv.DictReader(file, delimiter="\t"))
     found = {row["participant_id"]: (row["label"], row["group"]) for row in rows}
     assert found == {
-        "patient01z001": ("none", "patient01"),
+        "patient01z001": ("without", "patient01"),
         "patient01z002": ("lesion", "patient01"),
         "patient01z004": ("lesion", "patient01"),
-        "patient01z005": ("none", "patient01"),
+        "patient01z005": ("without", "patient01"),
         "patient02z001": ("lesion", "patient02"),
-        "patient02z002": ("none", "patient02"),
-        "patient02z004": ("none", "patient02"),
+        "patient02z002": ("without", "patient02"),
+        "patient02z004": ("without", "patient02"),
         "patient02z005": ("lesion", "patient02"),
     }
-    assert {row["mask"] for row in rows if row["label"] == "none"} == {"n/a"}
+    assert {row["mask"] for row in rows if row["label"] == "without"} == {"n/a"}
 
 
 def test_check_accepts_the_cohort_and_patients_stay_together(cohort):

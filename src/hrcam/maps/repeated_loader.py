@@ -91,13 +91,13 @@ def _check(loader: Iterable[Any], grouped: bool) -> None:
     sampler = getattr(loader.batch_sampler, "sampler", loader.sampler)
     if isinstance(sampler, _RANDOM) or (grouped and not isinstance(sampler, SequentialSampler)):
         why = (
-            "groups follow the order of the images"
+            "groups follow the order of the images, and the loader shuffles them"
             if grouped
-            else "fit passes over the images several times, in one order"
+            else "fit passes over the images several times, in one order, and the loader shuffles "
+            "them"
         )
         raise InputError(
-            f"{why}, and the loader shuffles them (its sampler is a {type(sampler).__name__}): "
-            "give a loader with shuffle=False"
+            f"{why} (its sampler is a {type(sampler).__name__}): give a loader with shuffle=False"
         )
 
 
