@@ -110,6 +110,14 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatc
     assert (tmp_path / "a/history.tsv").read_bytes() == (tmp_path / "b/history.tsv").read_bytes()
 
 
+def test_a_training_that_was_killed_before_its_first_last_checkpoint_ends_as_if_not(tmp_path):
+    undisturbed = trained(tmp_path / "a")
+    trained(tmp_path / "b", epochs=1)
+    (tmp_path / "b/checkpoints/last.ckpt").unlink()
+    assert (tmp_path / "b/checkpoints/best.ckpt").exists()
+    assert equal(trained(tmp_path / "b"), undisturbed)
+
+
 def test_training_stops_early_and_keeps_the_best_weights(tmp_path):
     network = cnn()
     images, _ = squares(48, 1)

@@ -171,7 +171,15 @@ def train_classifier(
         monitored = None if validation is None else "validation_loss"
         callbacks += [
             History(checkpoints.parent / HISTORY),
-            ModelCheckpoint(checkpoints, Path(_BEST).stem, monitored, save_last=True, save_top_k=1),
+            ModelCheckpoint(
+                checkpoints,
+                Path(_BEST).stem,
+                monitored,
+                save_last=True,
+                save_top_k=1,
+                # A training killed before its first "last" leaves a "best" that must be replaced.
+                enable_version_counter=False,
+            ),
         ]
     if validation is not None and patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=patience))
