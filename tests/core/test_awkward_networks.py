@@ -133,6 +133,14 @@ def test_attention_matrices_are_left_out_and_listed():
         find_levels(one.model(), one.images(), ["blocks.0.attention.weights"])
 
 
+def test_a_new_network_whose_last_layer_is_zero_has_its_levels():
+    one = AWKWARD["windows"]
+    model = one.model()
+    nn.init.zeros_(model.fc.weight)
+    names = [level.name for level in find_levels(model, one.images())]
+    assert names == [name for name, _ in one.levels]
+
+
 def test_images_of_another_size_do_not_fit_a_grid_of_tokens():
     one = AWKWARD["channels_then_tokens"]
     model = one.model()

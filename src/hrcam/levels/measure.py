@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 from typing import Any
 
@@ -115,18 +116,34 @@ class GradientRun:
             self._outputs = [one for one in tensors_in(returned) if one.requires_grad]
 
     def has_influence(self, record: RecordedMap, layout: Layout) -> bool:
-        """Whether the output depends on the positions of a recorded tensor."""
+        """Whether the output depends on the positions of a recorded tensor.
+
+        True also if that is not known, as in a new network whose last layer is zero.
+        """
         tensor = self._tensors.get(record.key)
-        if tensor is None or not tensor.requires_grad or not self._outputs:
-            return True  # not known
+        if tensor is None or not tensor.requires_grad or not self._depends_on_image:
+            return True
+        gradient = self._gradient_of_output(tensor)
+        return gradient is not None and bool(layout.feature_map(gradient).any())
+
+    @cached_property
+    def _depends_on_image(self) -> bool:
+        try:
+            gradient = self._gradient_of_output(self._image)
+        except RuntimeError:
+            return False
+        return gradient is not None and bool(gradient.any())
+
+    def _gradient_of_output(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        if not self._outputs:
+            return None
         generator = torch.Generator().manual_seed(0)
         directions = [torch.randn(one.shape, generator=generator).to(one) for one in self._outputs]
-        with torch.inference_mode(False), torch.enable_grad(), suppress(RuntimeError):
-            (gradient,) = torch.autograd.grad(
+        with torch.inference_mode(False), torch.enable_grad():
+            found: torch.Tensor | None = torch.autograd.grad(
                 self._outputs, tensor, directions, retain_graph=True, allow_unused=True
-            )
-            return gradient is not None and bool(layout.feature_map(gradient).any())
-        return True
+            )[0]
+        return found
 
     def measure(self, record: RecordedMap, layout: Layout) -> Measured | None:
         """Measure a recorded tensor, as a feature map of a given layout.
