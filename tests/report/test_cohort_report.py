@@ -386,3 +386,12 @@ def test_the_bars_of_levels_have_as_many_digits_as_the_largest_needs():
     assert bars[2].negative
     assert signed_bars({"a": 0.0})[0].value == "+0.00"
     assert [bar.value for bar in signed_bars({"a": 0.00012345})] == ["+0.000123"]
+
+
+def test_a_class_of_one_scan_is_named_where_it_has_no_mean(pictures, tmp_path):
+    controls = [scan for scan in pictures if scan.label == "control"]
+    lesions = [scan for scan in pictures if scan.label == "lesion"]
+    scans = [replace(scan, of_class="lesion") for scan in [controls[0], *lesions]]
+    text = text_of(write_cohort_report(None, write_maps(tmp_path / "m", scans), tmp_path / "r"))
+    assert "there is no mean map of control where only one scan has such a map" in text
+    assert "Mean of 1 scan" not in text

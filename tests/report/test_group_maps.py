@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ from report_folders import write_maps
 from scipy.stats import ttest_ind
 
 from hrcam.artifacts.maps_folder import read_maps
+from hrcam.report.viewer.cards import group_cards
 from hrcam.report.viewer.group_maps import GroupMaps
 from hrcam.report.viewer.scan_view import read_view
 
@@ -108,7 +110,7 @@ def test_only_scans_with_a_label_and_the_commonest_grid_count(pictures, tmp_path
     rest = [replace(pictures[3], label=None), *pictures[4:]]
     group = gathered(write_maps(tmp_path / "maps", [*small, *rest]))
     assert (group.labelled, group.used, group.seen) == (11, 8, 0)
-    assert group.image.shape == (48, 48, 1)
+    assert {mean.image.shape for mean in group.means()} == {(48, 48, 1)}
 
 
 def test_few_scans_have_no_difference(pictures, tmp_path):
@@ -138,3 +140,44 @@ def test_scans_that_were_trained_on_are_left_out_where_others_are_enough(picture
     scans[5] = replace(scans[5], seen=True)
     group = gathered(write_maps(tmp_path / "again", scans))
     assert (group.used, group.seen, group.left_out) == (12, 6, 0)
+
+
+def test_a_group_lies_over_the_mean_image_of_its_own_scans(pictures, tmp_path):
+    scans = [replace(scan, of_class="lesion") for scan in pictures]
+    folder = write_maps(tmp_path / "maps", scans)
+    group = gathered(folder)
+    images = {}
+    for record in read_maps(folder).records:
+        images.setdefault(record.label, []).append(read_view(record).image.astype(float))
+    assert (np.mean(images["control"], 0) != np.mean(images["lesion"], 0)).any()
+    for mean in group.means():
+        np.testing.assert_allclose(mean.image, np.mean(images[mean.label], 0), atol=0.51)
+    for each in group.differences():
+        both = np.mean(images["control"] + images["lesion"], 0)
+        np.testing.assert_allclose(each.image, both, atol=0.51)
+
+
+def test_one_scan_is_no_group(pictures, tmp_path):
+    labels = ("a", "b", "c")
+    kept = [scan for scan in pictures if scan.label == "control"][:1]
+    kept += [scan for scan in pictures if scan.label == "lesion"]
+    scans = [
+        replace(scan, label=label, of_class="b", probabilities=(0.2, 0.5, 0.3))
+        for scan, label in zip(kept, ("c", "a", "a", "a", "b", "b", "b"), strict=True)
+    ]
+    group = gathered(write_maps(tmp_path / "maps", scans, classes=labels), labels)
+    assert [mean.label for mean in group.means()] == ["a", "b"] * 2
+    assert group.single == ("c",)
+    # The difference still counts it among the others.
+    assert [(each.scans, each.others) for each in group.differences()] == [((3, 4), ("a", "c"))] * 2
+
+
+def test_a_score_has_a_scale_of_its_own_that_is_stated(pictures, tmp_path):
+    scans = [replace(scan, of_class="lesion") for scan in pictures]
+    group = gathered(write_maps(tmp_path / "maps", scans))
+    scores = [card for card in group_cards(group) if card.title.startswith("t-like")]
+    assert len(scores) == 2
+    for card, each in zip(scores, group.differences(), strict=True):
+        limit = json.loads(card.grid)["maps"][each.kind]["limit"]
+        assert limit == pytest.approx(np.percentile(np.abs(each.t), 99.9), rel=1e-4)
+        assert card.subtitle == f"lesion (6) − control (6); colours end at t = ±{limit:.3g}"

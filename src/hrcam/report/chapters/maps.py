@@ -154,10 +154,12 @@ def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) ->
         + (f" {group.left_out} that networks were trained on are excluded." if unseen else "")
         + (f" The networks were trained on {group.seen} of them." if group.seen else ""),
         "These maps are valid only if the images are aligned, with the same anatomy at the same "
-        "position. This is not checked.",
+        "position. This is not checked. A mean map lies over the mean image of the same scans, a "
+        "difference over that of all its scans.",
         "The t-like score is the difference over its standard error (Welch). It is not a "
         "significance test: positions are many and correlated, and the networks were trained with "
-        "these labels. The threshold is the same fraction of its scale.",
+        "these labels. Each has its own colour scale, which is stated beside it; the threshold is "
+        "the same fraction of its scale.",
     ]
     compared = {difference.kind for difference in group.differences()}
     if missing := [kind for kind in KINDS if kind not in compared]:
@@ -165,6 +167,11 @@ def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) ->
             f"There is no difference map of {' and '.join(missing)}: it needs maps of every "
             "scan for one class (hrcam map --class NAME), with three or more scans of that class "
             "and three of others. Means are over the scans that have a map for their own class."
+        )
+    if group.single:
+        introduction.append(
+            f"One scan is no group: there is no mean map of {', '.join(group.single)} where only "
+            "one scan has such a map."
         )
     if not cards:
         return Chapter("group", heading, tuple(introduction))

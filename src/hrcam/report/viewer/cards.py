@@ -17,8 +17,8 @@ from hrcam.report.viewer.page_grid import PageGrid
 from hrcam.report.viewer.scan_view import ScanView
 
 UNITS = {"pattern": "SD", "evidence": "logit"}
-# Limit of the colour scale of t-like scores, far beyond random values at one position.
-_T_LIMIT = 8.0
+# The colour scale of a t-like map ends at this percentile of its absolute values.
+_T_PERCENTILE = 99.9
 # Grey values below count as background, where the crosshair does not start.
 _DARK = 32
 
@@ -64,14 +64,15 @@ def group_cards(group: GroupMaps) -> tuple[Card, ...]:
     grid = group.grid
     if grid is None:
         return ()
-    image = group.image
-    cards = [_group_card(_title(mean), mean.kind, mean.mean, grid, image) for mean in group.means()]
+    cards = [
+        _group_card(_title(mean), mean.kind, mean.mean, grid, mean.image) for mean in group.means()
+    ]
     for each in group.differences():
         inside, outside = each.scans
         subtitle = f"{each.of_class} ({inside}) − {' and '.join(each.others)} ({outside})"
         title = f"Difference, {each.kind} for {each.of_class}"
-        cards.append(_group_card(title, each.kind, each.mean, grid, image, subtitle))
-        cards.append(_score_card(each, grid, image, subtitle))
+        cards.append(_group_card(title, each.kind, each.mean, grid, each.image, subtitle))
+        cards.append(_score_card(each, grid, subtitle))
     return tuple(cards)
 
 
@@ -91,13 +92,12 @@ def _group_card(
     return Card(title, encoded, samples, subtitle)
 
 
-def _score_card(
-    each: Difference, grid: PageGrid, image: NDArray[np.uint8] | None, subtitle: str
-) -> Card:
+def _score_card(each: Difference, grid: PageGrid, subtitle: str) -> Card:
     maps = {each.kind: each.t.astype(np.float32)}
-    encoded, samples = _encoded(grid, image, maps, unit="t", limit=_T_LIMIT)
+    limit = float(np.percentile(np.abs(each.t), _T_PERCENTILE)) or 1.0
+    encoded, samples = _encoded(grid, each.image, maps, unit="t", limit=limit)
     title = f"t-like score of the difference, {each.kind} for {each.of_class}"
-    return Card(title, encoded, samples, subtitle)
+    return Card(title, encoded, samples, f"{subtitle}; colours end at t = ±{limit:.3g}")
 
 
 def _encoded(

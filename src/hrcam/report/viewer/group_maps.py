@@ -14,7 +14,8 @@ from hrcam.report.viewer.scan_view import ScanView, read_grid
 
 # Affines in files have single precision.
 _AFFINE_DIGITS = 3
-_FEWEST = 3
+# Scans of a mean, and of each side of a difference.
+_FEWEST_OF_MEAN, _FEWEST = 2, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class MeanMap:
         Shape (x, y, z), on the grid of the page.
     variance
         Between scans, same shape; zero for one scan.
+    image
+        Mean of the grey values of the same scans' images, same shape; None if none could be read.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class MeanMap:
     scans: int
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
+    image: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,8 @@ class Difference:
     t
         The difference over its standard error, as in Welch's t-test, same shape; 0 where the
         maps are constant.
+    image
+        Mean of the grey values of all these scans' images, same shape; None if none could be read.
     """
 
     kind: str
@@ -70,6 +76,7 @@ class Difference:
     scans: tuple[int, int]
     mean: NDArray[np.float64]
     t: NDArray[np.float64]
+    image: NDArray[np.uint8] | None = None
 
 
 @dataclass(eq=False)
@@ -117,7 +124,7 @@ class GroupMaps:
         self._trained_on = self._seen_to_leave_out(records)
         self._maps: dict[tuple[str, str, str], _Running] = {}
         self._taken: set[tuple[str, str, str]] = set()
-        self._images = _Running()
+        self._images: dict[tuple[str, str, str], _Running] = {}
         self._scans: dict[str, bool] = {}
         self.grid: PageGrid | None = None
 
@@ -155,32 +162,41 @@ class GroupMaps:
             if kind == "evidence" and len(self._classes) == 2 and of_class != self._classes[-1]:
                 of_class, sign = self._classes[-1], -1
             # A scan may have maps for several classes, which become one after the change of sign.
-            if (kind, of_class, record.scan) not in self._taken:
-                self._taken.add((kind, of_class, record.scan))
-                running = self._maps.setdefault((kind, of_class, record.label), _Running())
-                running.add(sign * view.maps[kind].astype(np.float64))
-        if view.image is not None and record.scan not in self._scans:
-            self._images.add(view.image.astype(np.float64))
+            if (kind, of_class, record.scan) in self._taken:
+                continue
+            self._taken.add((kind, of_class, record.scan))
+            key = (kind, of_class, record.label)
+            maps, images = (part.setdefault(key, _Running()) for part in (self._maps, self._images))
+            maps.add(sign * view.maps[kind].astype(np.float64))
+            if view.image is not None:
+                images.add(view.image.astype(np.float64))
         self._scans[record.scan] = record.seen_in_training
-
-    @property
-    def image(self) -> NDArray[np.uint8] | None:
-        """Mean of the grey values of all images, shape (x, y, z)."""
-        return self._images.mean.round().astype(np.uint8) if self._images.count else None
 
     def means(self) -> tuple[MeanMap, ...]:
         """Return the mean maps of each kind and class.
 
         If every scan has a map for the class, there is one mean for each true class; else one mean
-        over the scans of that class that have a map.
+        over the scans of that class that have a map. A single scan has no mean.
         """
+        return tuple(mean for mean in self._groups() if mean.scans >= _FEWEST_OF_MEAN)
+
+    @property
+    def single(self) -> tuple[str, ...]:
+        """True classes without a mean because only one scan has such a map, sorted."""
+        few = (mean.label for mean in self._groups() if mean.scans < _FEWEST_OF_MEAN)
+        return tuple(sorted(set(few)))
+
+    def _groups(self) -> tuple[MeanMap, ...]:
+        """Return the means of all groups, also of one scan."""
         means = []
         for (kind, of_class, label), running in sorted(
             self._maps.items(), key=lambda item: (KINDS.index(item[0][0]), item[0])
         ):
             if self._complete(kind, of_class) or of_class == label:
                 variance = running.squares / max(running.count - 1, 1)
-                means.append(MeanMap(kind, of_class, label, running.count, running.mean, variance))
+                image = _mean_image([self._images[kind, of_class, label]])
+                scans, mean = running.count, running.mean
+                means.append(MeanMap(kind, of_class, label, scans, mean, variance, image))
         return tuple(means)
 
     def differences(self) -> tuple[Difference, ...]:
@@ -189,7 +205,7 @@ class GroupMaps:
         Only for classes for which every scan has a map, with at least three scans per group.
         """
         found = []
-        means = self.means()
+        means = self._groups()
         for kind, of_class in dict.fromkeys((mean.kind, mean.of_class) for mean in means):
             maps = [mean for mean in means if (mean.kind, mean.of_class) == (kind, of_class)]
             inside = [mean for mean in maps if mean.label == of_class]
@@ -198,7 +214,9 @@ class GroupMaps:
                 continue
             rest = _pooled(outside)
             if min(inside[0].scans, rest.scans) >= _FEWEST:
-                found.append(_difference(inside[0], rest, tuple(mean.label for mean in outside)))
+                labels = tuple(mean.label for mean in outside)
+                image = _mean_image([self._images[kind, of_class, mean.label] for mean in maps])
+                found.append(_difference(inside[0], rest, labels, image))
         return tuple(found)
 
     def tops(self, kind: str, percent: float) -> tuple[float, ...]:
@@ -246,8 +264,21 @@ def _pooled(parts: Sequence[MeanMap]) -> MeanMap:
     )
 
 
-def _difference(inside: MeanMap, rest: MeanMap, others: tuple[str, ...]) -> Difference:
+def _mean_image(parts: Sequence[_Running]) -> NDArray[np.uint8] | None:
+    """Return the mean grey values of all images of several groups."""
+    images = sum(part.count for part in parts)
+    if not images:
+        return None
+    total = sum((part.count * part.mean for part in parts), np.zeros(()))
+    mean: NDArray[np.uint8] = (total / images).round().astype(np.uint8)
+    return mean
+
+
+def _difference(
+    inside: MeanMap, rest: MeanMap, others: tuple[str, ...], image: NDArray[np.uint8] | None
+) -> Difference:
     mean = inside.mean - rest.mean
     error = np.sqrt(inside.variance / inside.scans + rest.variance / rest.scans)
     t = np.divide(mean, error, out=np.zeros_like(mean), where=error > 0)
-    return Difference(inside.kind, inside.of_class, others, (inside.scans, rest.scans), mean, t)
+    scans = (inside.scans, rest.scans)
+    return Difference(inside.kind, inside.of_class, others, scans, mean, t, image)
