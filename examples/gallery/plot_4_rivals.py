@@ -2,7 +2,7 @@
 Comparing rivals
 ================
 
-Eight other methods read the same network through one interface. Where the truth is known, as in
+Other methods read the same network through one interface. Where the truth is known, as in
 simulated images, they can be scored against it: here by the area under the precision-recall curve
 (AUPRC) of pixels, and by whether a map's maximum lies in a lesion (pointing game).
 """

@@ -6,6 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from hrcam.baselines import (
+    ALL_LEVELS,
     CAM,
     METHODS,
     GradCAM,
@@ -37,6 +38,11 @@ def test_the_registry_has_every_method_by_its_name():
         "XGrad-CAM",
         "Score-CAM",
         "Eigen-CAM",
+        "Grad-CAM++ (pytorch-grad-cam)",
+        "Score-CAM (pytorch-grad-cam)",
+        "Eigen-CAM (pytorch-grad-cam)",
+        "Finer-CAM",
+        "RefineCAM",
     ]
 
 
@@ -45,8 +51,9 @@ def test_the_registry_has_every_method_by_its_name():
 def test_one_code_for_every_number_of_axes(method, spatial, small_net, small_images):
     tool = method(small_net(spatial))
     maps = tool.by_level(small_images(spatial))
-    assert list(maps) == [level.name for level in tool.levels]
-    assert list(maps) == (["last"] if method is CAM else ["last", "act"])
+    assert [level.name for level in tool.levels] == (["last"] if method is CAM else ["last", "act"])
+    every = [ALL_LEVELS] if method.fuses_levels else [level.name for level in tool.levels]
+    assert list(maps) == every
     for level in maps.values():
         assert level.shape == (3, *(8,) * spatial)
         assert level.dtype == torch.float32
@@ -132,7 +139,7 @@ def test_several_methods_from_one_capture(methods, small_net, small_images):
     levels = find_levels(model, images)
     runs.clear()
     found = gradient_maps(methods, model, images, levels, [0, 1, 2])
-    assert len(runs) == 1
+    assert len(runs) == len({method.score for method in methods})
     handle.remove()
     assert list(found) == [method.name for method in methods]
     for method in methods:

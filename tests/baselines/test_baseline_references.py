@@ -57,8 +57,9 @@ def case(request):
     return model, images, classes, levels, head
 
 
-def check(found, expected, grid, tolerance=1e-5):
-    expected = upsample(expected.detach(), grid)[:, 0]
+def check(found, expected, level, grid, tolerance=1e-5):
+    feature_grid = level.feature_grid_on(expected.shape[2:], grid)
+    expected = upsample(expected.detach(), grid, feature_grid)[:, 0]
     scale = expected.abs().amax()
     assert scale > 0
     assert_close(found / scale, expected / scale, atol=tolerance, rtol=0)
@@ -69,14 +70,15 @@ def test_gradient_methods_equal_captum(case):
     grid = tuple(images.shape[2:])
     levels = find_levels(model, images, names)
     found = gradient_maps([GradCAM, HiResCAM], model, images, levels, classes)
-    for name in names:
+    for level in levels:
+        name = level.name
         layer = model.get_submodule(name)
         expected = attr.LayerGradCam(model, layer).attribute(
             images, target=classes, relu_attributions=True
         )
-        check(found["Grad-CAM"][name], expected, grid)
+        check(found["Grad-CAM"][name], expected, level, grid)
         product = attr.LayerGradientXActivation(model, layer).attribute(images, target=classes)
-        check(found["HiResCAM"][name], product.sum(1, keepdim=True), grid)
+        check(found["HiResCAM"][name], product.sum(1, keepdim=True), level, grid)
 
 
 def monai(method, model, name, images, classes, **options):
@@ -97,13 +99,14 @@ def test_gradient_methods_equal_monai(case):
     grid = tuple(images.shape[2:])
     levels = find_levels(model, images, names[:1])
     found = gradient_maps([GradCAM, GradCAMPlusPlus], model, images, levels, classes)
-    name = names[0]
-    check(found["Grad-CAM"][name], monai(visualize.GradCAM, model, name, images, classes), grid)
+    name, level = names[0], levels[0]
+    theirs = monai(visualize.GradCAM, model, name, images, classes)
+    check(found["Grad-CAM"][name], theirs, level, grid)
     theirs = monai(visualize.GradCAMpp, model, name, images, classes)
     # MONAI's map holds the factor exp(logit).
     factor = model(images).detach().gather(1, classes[:, None]).exp()
     theirs = theirs / factor.view(-1, *(1,) * (images.ndim - 1))
-    check(found["Grad-CAM++"][name], theirs, grid, tolerance=1e-3)
+    check(found["Grad-CAM++"][name], theirs, level, grid, tolerance=1e-3)
 
 
 def test_cam_equals_monai(case):
@@ -115,7 +118,8 @@ def test_cam_equals_monai(case):
     theirs = monai(visualize.CAM, model, names[0], images, classes, fc_layers=head)
     # MONAI adds the bias at every position.
     bias = model.get_submodule(head).bias.detach()[classes]
-    check(found, theirs - bias.view(-1, *(1,) * (images.ndim - 1)), grid)
+    bias = bias.view(-1, *(1,) * (images.ndim - 1))
+    check(found, theirs - bias, method.levels[0], grid)
 
 
 def test_layer_cam_and_grad_cam_plus_plus_equal_their_equations(case):
@@ -123,7 +127,8 @@ def test_layer_cam_and_grad_cam_plus_plus_equal_their_equations(case):
     grid = tuple(images.shape[2:])
     levels = find_levels(model, images, names)
     found = gradient_maps([LayerCAM, GradCAMPlusPlus], model, images, levels, classes)
-    for name in names:
+    for level in levels:
+        name = level.name
         kept = []
 
         def keep(_module, _args, output, kept=kept):
@@ -136,8 +141,8 @@ def test_layer_cam_and_grad_cam_plus_plus_equal_their_equations(case):
         a = kept[0]
         (g,) = torch.autograd.grad(score, a)
         a = a.detach()
-        check(found["LayerCAM"][name], (g.relu() * a).sum(1, keepdim=True).relu(), grid)
+        check(found["LayerCAM"][name], (g.relu() * a).sum(1, keepdim=True).relu(), level, grid)
         axes = tuple(range(2, a.ndim))
         alpha = g**2 / (2 * g**2 + a.sum(axes, keepdim=True) * g**3)
         weights = (alpha.nan_to_num(0, 0, 0) * g.relu()).sum(axes, keepdim=True)
-        check(found["Grad-CAM++"][name], (weights * a).sum(1, keepdim=True).relu(), grid)
+        check(found["Grad-CAM++"][name], (weights * a).sum(1, keepdim=True).relu(), level, grid)

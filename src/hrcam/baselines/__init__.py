@@ -2,11 +2,14 @@
 
 Every method returns one map per level at the size of the image (``by_level``), or one map in all
 (``explain``): that of a single level, or several levels fused by the mean, the maximum or the
-product of their min-max normalised maps.
+product of their min-max normalised maps. RefineCAM fuses the levels itself, and has one map.
+
+Where pytorch-grad-cam computes a method otherwise than its paper, both are here, and the name tells
+which is which: "Grad-CAM++" is the paper's, "Grad-CAM++ (pytorch-grad-cam)" the library's.
 
 ``interface`` defines `Baseline`, ``level_fusion`` fuses levels; the methods are in ``cam``,
-``gradient_methods`` (on ``gradient``), ``score`` and ``eigen``. To add a method, subclass
-`Baseline` or `GradientMethod`, and list it in `METHODS`.
+``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``score`` and ``eigen``.
+To add a method, subclass `LevelMethod` or `GradientMethod`, and list it in `METHODS`.
 
 Examples
 --------
@@ -16,12 +19,21 @@ Examples
 """
 
 from hrcam.baselines.cam import CAM
-from hrcam.baselines.eigen import EigenCAM
+from hrcam.baselines.eigen import CentredEigenCAM, EigenCAM
+from hrcam.baselines.finer_cam import FinerCAM
 from hrcam.baselines.gradient import GradientMethod, gradient_maps
-from hrcam.baselines.gradient_methods import GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
-from hrcam.baselines.interface import Baseline
+from hrcam.baselines.gradient_methods import (
+    GradCAM,
+    GradCAMPlusPlus,
+    GradCAMPlusPlusWithEpsilon,
+    HiResCAM,
+    LayerCAM,
+    XGradCAM,
+)
+from hrcam.baselines.interface import ALL_LEVELS, Baseline, LevelMethod
 from hrcam.baselines.level_fusion import Fusion, fuse_levels, normalise
-from hrcam.baselines.score import ScoreCAM
+from hrcam.baselines.refine_cam import RefineCAM
+from hrcam.baselines.score import ScoreCAM, SoftmaxScoreCAM
 
 METHODS: dict[str, type[Baseline]] = {
     method.name: method
@@ -34,22 +46,34 @@ METHODS: dict[str, type[Baseline]] = {
         XGradCAM,
         ScoreCAM,
         EigenCAM,
+        GradCAMPlusPlusWithEpsilon,
+        SoftmaxScoreCAM,
+        CentredEigenCAM,
+        FinerCAM,
+        RefineCAM,
     )
 }
 """Every method, by its name in the literature."""
 
 __all__ = [
+    "ALL_LEVELS",
     "CAM",
     "METHODS",
     "Baseline",
+    "CentredEigenCAM",
     "EigenCAM",
+    "FinerCAM",
     "Fusion",
     "GradCAM",
     "GradCAMPlusPlus",
+    "GradCAMPlusPlusWithEpsilon",
     "GradientMethod",
     "HiResCAM",
     "LayerCAM",
+    "LevelMethod",
+    "RefineCAM",
     "ScoreCAM",
+    "SoftmaxScoreCAM",
     "XGradCAM",
     "fuse_levels",
     "gradient_maps",

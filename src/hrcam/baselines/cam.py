@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from hrcam.baselines.interface import (
-    Baseline,
     Classes,
+    LevelMethod,
     explained_classes,
     finite_logits,
     weighted_sum,
@@ -21,7 +21,7 @@ from hrcam.levels.capture import capture
 from hrcam.model.call import Images
 
 
-class CAM(Baseline):
+class CAM(LevelMethod):
     """CAM (Zhou et al., CVPR 2016): M_c = Σ_k w_ck A_k, signed, in logit units.
 
     CAM is defined only at a level from which global average pooling and one linear layer (or 1×1

@@ -1,19 +1,20 @@
-"""Eigen-CAM: the first principal component of the activations."""
+"""Eigen-CAM: the activations along their main direction, in two variants."""
 
 from typing import ClassVar
 
 import torch
 
-from hrcam.baselines.interface import Baseline, Classes, explained_classes, finite_logits
+from hrcam.baselines.interface import Classes, LevelMethod, explained_classes, finite_logits
 from hrcam.levels.capture import capture
 from hrcam.model.call import Images
 from hrcam.model.tensors import at_least_single
 
 
-class EigenCAM(Baseline):
+class EigenCAM(LevelMethod):
     """Eigen-CAM (Muhammad and Yeasin, IJCNN 2020): activations along their main direction.
 
-    The map does not depend on the class; ``classes`` is only checked.
+    As in the paper, they are not centred. The map does not depend on the class; ``classes`` is only
+    checked.
 
     Parameters
     ----------
@@ -25,16 +26,42 @@ class EigenCAM(Baseline):
 
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
         output, maps = capture(
-            self.model, images, self.levels, lambda _, level: project_on_first(level)
+            self.model, images, self.levels, lambda _, level: self._project(level)
         )
         explained_classes(finite_logits(output, self._output), classes)
         return maps
+
+    @staticmethod
+    def _project(feature_map: torch.Tensor) -> torch.Tensor:
+        return project_on_first(feature_map)
+
+
+class CentredEigenCAM(EigenCAM):
+    """Eigen-CAM as in pytorch-grad-cam: centred channels, and negative values cut off.
+
+    The mean of each channel over the positions is subtracted before the decomposition: the map is
+    ReLU of the first principal component. Its sign, which pytorch-grad-cam leaves to the
+    decomposition, is chosen as in ``project_on_first``.
+
+    Parameters
+    ----------
+    model, levels, output, image
+        As in ``Baseline``.
+    """
+
+    name: ClassVar[str] = "Eigen-CAM (pytorch-grad-cam)"
+
+    @staticmethod
+    def _project(feature_map: torch.Tensor) -> torch.Tensor:
+        wide = at_least_single(feature_map)
+        mean = wide.flatten(2).mean(2).view(*wide.shape[:2], *[1] * (wide.ndim - 2))
+        return project_on_first(wide - mean).relu()
 
 
 def project_on_first(feature_map: torch.Tensor) -> torch.Tensor:
     """Return O v: the activations O (positions × channels) along their first singular vector.
 
-    O = U Σ Vᵀ, and v is the first column of V. As in the paper, O is not centred. The sign of v is
+    O = U Σ Vᵀ, and v is the first column of V; O is not centred here. The sign of v is
     arbitrary; it is chosen so that the inner product of the map with the sum of the activations
     over the channels, σ₁² Σ_k v_k, is not negative. After a ReLU the map is then not negative.
 

@@ -1,18 +1,21 @@
-"""Gradient methods: activations and gradients of all levels from one forward and backward pass."""
+"""Gradient methods: activations and gradients of all levels from one forward and backward pass.
+
+Methods that differentiate the same score share the pass.
+"""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from hrcam.baselines.interface import (
-    Baseline,
     Classes,
+    LevelMethod,
+    class_logits,
     explained_classes,
     finite_logits,
-    maps_on_grid,
 )
 from hrcam.errors import GradientError, LevelError
 from hrcam.levels import Level, Levels
@@ -20,9 +23,29 @@ from hrcam.levels.gradients import level_gradients
 from hrcam.model.call import Images
 from hrcam.model.inputs import check_images
 
+Score = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""What is differentiated: from logits (B, K) and classes (B,) to a score of each image, (B,)."""
 
-class GradientMethod(Baseline):
-    """A method that combines a level's activations with the gradient of the logit there."""
+
+class GradientMethod(LevelMethod):
+    """A method that combines a level's activations with the gradient of a score there."""
+
+    @staticmethod
+    def score(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """Return the score whose gradient the method reads: the logit of each image's class.
+
+        Parameters
+        ----------
+        logits
+            Shape (B, K).
+        classes
+            Shape (B,), on the same device.
+
+        Returns
+        -------
+        Tensor of shape (B,).
+        """
+        return class_logits(logits, classes)
 
     @staticmethod
     @abstractmethod
@@ -34,7 +57,7 @@ class GradientMethod(Baseline):
         activations
             A, shape (B, C_l, *S_l), in at least single precision.
         gradients
-            G = ∂ logit_c / ∂A, the same shape and precision.
+            G = ∂ score / ∂A, the same shape and precision.
 
         Returns
         -------
@@ -42,7 +65,9 @@ class GradientMethod(Baseline):
         """
 
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
-        captured = activations_and_gradients(self.model, images, self.levels, classes, self._output)
+        captured = activations_and_gradients(
+            self.model, images, self.levels, classes, self._output, self.score
+        )
         return [self.weigh(*level) for level in captured]
 
 
@@ -54,7 +79,7 @@ def gradient_maps(
     classes: Classes = None,
     output: str | int | None = None,
 ) -> dict[str, dict[str, torch.Tensor]]:
-    """Return the maps of several methods from a single forward and backward pass.
+    """Return the maps of several methods, from one forward and backward pass for each score.
 
     Parameters
     ----------
@@ -79,12 +104,17 @@ def gradient_maps(
         As in ``Baseline.by_level``.
     """
     check_images(images, model)
-    captured = activations_and_gradients(model, images, levels, classes, output)
     grid = levels.grid_of(images)
-    return {
-        method.name: maps_on_grid([method.weigh(*level) for level in captured], levels, grid)
-        for method in methods
-    }
+    by_score: dict[Score, list[type[GradientMethod]]] = {}
+    for method in (methods := list(methods)):
+        by_score.setdefault(method.score, []).append(method)
+    maps: dict[str, dict[str, torch.Tensor]] = {}
+    for score, alike in by_score.items():
+        captured = activations_and_gradients(model, images, levels, classes, output, score)
+        for method in alike:
+            own = [method.weigh(*level) for level in captured]
+            maps[method.name] = method.on_grid(own, levels, grid)
+    return {method.name: maps[method.name] for method in methods}
 
 
 def activations_and_gradients(
@@ -93,17 +123,20 @@ def activations_and_gradients(
     levels: Sequence[Level],
     classes: Classes,
     output: str | int | None,
+    score: Score,
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Return each level's activations, and the gradient there of the logit of each image's class.
+    """Return each level's activations, and the gradient there of a score.
 
     Parameters
     ----------
     model, images, levels, classes, output
         As in ``gradient_maps``.
+    score
+        Of each image, given the logits and the classes.
 
     Returns
     -------
-    For each level A and G = ∂ logit_c / ∂A, both (B, C_l, *S_l), in at least single precision.
+    For each level A and G = ∂ score / ∂A, both (B, C_l, *S_l), in at least single precision.
 
     Raises
     ------
@@ -116,15 +149,11 @@ def activations_and_gradients(
         If the logits do not depend on a level, or are not finite.
     """
 
-    def chosen_logits(returned: Any, _maps: list[torch.Tensor]) -> torch.Tensor:
-        logits = finite_logits(returned, output)
-        # A copy, since the caller's tensor may have been made in inference mode.
-        chosen = explained_classes(logits, classes).clone()
-        # In evaluation mode images do not interact: the gradient of the sum is that of each logit.
-        return logits[torch.arange(len(logits), device=logits.device), chosen].sum()
+    def total(returned: Any, _maps: list[torch.Tensor]) -> torch.Tensor:
+        return total_score(returned, output, classes, score)
 
     try:
-        found = level_gradients(model, images, levels, chosen_logits)
+        found = level_gradients(model, images, levels, total)
     except GradientError as error:
         raise GradientError(
             f"{error}; or use a method without gradients, e.g. Eigen-CAM"
@@ -139,3 +168,22 @@ def activations_and_gradients(
             )
         captured.append((activations, gradient))
     return captured
+
+
+def total_score(
+    returned: Any, output: str | int | None, classes: Classes, score: Score
+) -> torch.Tensor:
+    """Return the sum of the images' scores, given what the model returned.
+
+    In evaluation mode images do not interact: the gradient of the sum is that of each score.
+
+    Raises
+    ------
+    InputError
+        If there are no logits, or if the classes cannot be used.
+    LevelError
+        If the logits are not finite.
+    """
+    logits = finite_logits(returned, output)
+    # A copy, since the caller's tensor may have been made in inference mode.
+    return score(logits, explained_classes(logits, classes).clone()).sum()

@@ -1,4 +1,4 @@
-"""Grad-CAM, Grad-CAM++, LayerCAM, HiResCAM and XGrad-CAM.
+"""Grad-CAM, Grad-CAM++ in two variants, LayerCAM, HiResCAM and XGrad-CAM.
 
 In the formulas A_k is channel k of a level's activations, G_k the gradient of the logit there,
 i a position, N the number of positions.
@@ -10,6 +10,8 @@ import torch
 
 from hrcam.baselines.gradient import GradientMethod
 from hrcam.baselines.interface import weighted_sum
+
+_EPSILON = 1e-6  # of pytorch-grad-cam
 
 
 class GradCAM(GradientMethod):
@@ -60,6 +62,34 @@ class GradCAMPlusPlus(GradientMethod):
         denominator = 2 + activations.flatten(2).sum(2, keepdim=True) * positive
         terms = torch.where(denominator == 0, 0, positive / denominator)
         return weighted_sum(activations, terms.sum(2)).relu()
+
+
+class GradCAMPlusPlusWithEpsilon(GradCAMPlusPlus):
+    """Grad-CAM++ as in pytorch-grad-cam: 1e-6 in the denominator of α_k."""
+
+    name: ClassVar[str] = "Grad-CAM++ (pytorch-grad-cam)"
+
+    @staticmethod
+    def weigh(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        """Return ReLU(Σ_k w_k A_k) with w_k = Σ_i α_k(i) ReLU(G_k(i)).
+
+        α_k(i) = G_k(i)² / (2 G_k(i)² + Σ_j A_k(j) · G_k(i)³ + 1e-6): where gradients are far below
+        1e-3, as at fine levels, α is about 1e6 G² instead of 1/2, and weak gradients hardly count.
+
+        Parameters
+        ----------
+        activations, gradients
+            A and G, shape (B, C_l, *S_l).
+
+        Returns
+        -------
+        Tensor of shape (B, *S_l), not negative.
+        """
+        positive = gradients.flatten(2).relu()
+        squared = positive.square()
+        total = activations.flatten(2).sum(2, keepdim=True)
+        alpha = squared / (2 * squared + total * squared * positive + _EPSILON)
+        return weighted_sum(activations, (alpha * positive).sum(2)).relu()
 
 
 class LayerCAM(GradientMethod):

@@ -1,4 +1,4 @@
-"""Baseline: the interface of every method, and helpers for them."""
+"""Baseline: the interface of every method; LevelMethod: those with a map of each level."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -17,11 +17,14 @@ from hrcam.model.inputs import check_classes, check_images
 Classes = int | Sequence[int] | torch.Tensor | None
 """One class for all images, or one per image; None for each image's predicted class."""
 
+ALL_LEVELS = "all levels"
+"""Name of the only map of a method that fuses the levels itself."""
+
 _DIVERGED = "the model diverged, or half precision overflowed (bfloat16 has more range)"
 
 
 class Baseline(ABC):
-    """A CAM method: one map per image from each level's features.
+    """A CAM method: one map per image from each level's features, or from all of them.
 
     Nothing is fitted. Every call leaves the model exactly as it was, also when it raises.
 
@@ -39,6 +42,9 @@ class Baseline(ABC):
 
     name: ClassVar[str]
     """Name of the method in the literature."""
+
+    fuses_levels: ClassVar[bool] = False
+    """Whether the method itself makes one map of all its levels, under the name `ALL_LEVELS`."""
 
     def __init__(
         self,
@@ -83,7 +89,12 @@ class Baseline(ABC):
         Returns
         -------
         The map of each level by its name, from the coarsest level to the finest, each of shape
-        (B, *spatial) in at least single precision. The unit depends on the method.
+        (B, *spatial) in at least single precision. The unit depends on the method. A method that
+        fuses the levels itself has one map, under the name `ALL_LEVELS`.
+
+        As HR-CAM's pattern, a map is drawn where the level's positions lie in the image
+        (`Level.feature_grid`). What a method states of the sum or mean of its map holds over the
+        level's own positions.
 
         Raises
         ------
@@ -96,21 +107,20 @@ class Baseline(ABC):
         check_images(images, self.model)
         self._find(images)
         with torch.no_grad():
-            maps = self._level_maps(images, classes)
-            return maps_on_grid(maps, self.levels, self.levels.grid_of(images))
+            return self._maps(images, classes)
 
     def explain(
         self, images: Images, classes: Classes = None, fuse: Fusion | None = None
     ) -> torch.Tensor:
-        """Return one map per image: that of a single level, or several levels fused.
+        """Return one map per image: the method's only map, or those of several levels fused.
 
         Parameters
         ----------
         images, classes
             As in ``by_level``.
         fuse
-            How to fuse the levels' min-max normalised maps; None for the map of a single level,
-            not normalised.
+            How to fuse the levels' min-max normalised maps; None for the only map of a single
+            level, or of a method that fuses the levels itself, not normalised.
 
         Returns
         -------
@@ -119,14 +129,14 @@ class Baseline(ABC):
         Raises
         ------
         InputError
-            As in ``by_level``; also if there are several levels and ``fuse`` is None.
+            As in ``by_level``; also if there are maps of several levels and ``fuse`` is None.
         LevelError
             As in ``by_level``.
         """
         if fuse is not None:
             check_fusion(fuse)
         self._find(images)
-        if fuse is None and len(self.levels) > 1:
+        if fuse is None and len(self.levels) > 1 and not self.fuses_levels:
             raise InputError(
                 f"there are {len(self.levels)} levels "
                 f"({', '.join(level.name for level in self.levels)}): pass fuse='mean', 'max' or "
@@ -145,8 +155,42 @@ class Baseline(ABC):
         return find_levels(self.model, images, self._names, self._output, self._image)
 
     @abstractmethod
+    def _maps(self, images: Images, classes: Classes) -> dict[str, torch.Tensor]:
+        """Return what ``by_level`` does; called without gradients, on images that were checked."""
+
+
+class LevelMethod(Baseline):
+    """A method that makes a map of each level at the level's own resolution."""
+
+    def _maps(self, images: Images, classes: Classes) -> dict[str, torch.Tensor]:
+        maps = self._level_maps(images, classes)
+        return self.on_grid(maps, self.levels, self.levels.grid_of(images))
+
+    @abstractmethod
     def _level_maps(self, images: Images, classes: Classes) -> list[torch.Tensor]:
         """Return a map of shape (B, *S_l) for each level; called without gradients."""
+
+    @classmethod
+    def on_grid(
+        cls, maps: Sequence[torch.Tensor], levels: Sequence[Level], grid: tuple[int, ...]
+    ) -> dict[str, torch.Tensor]:
+        """Return the result of ``by_level``, given the maps at the levels' own resolutions.
+
+        Parameters
+        ----------
+        maps
+            The map of each level, shape (B, *S_l).
+        levels
+            Where they were read.
+        grid
+            Spatial size of the images.
+
+        Raises
+        ------
+        LevelError
+            If a map holds NaN or infinite values.
+        """
+        return maps_on_grid(maps, levels, grid)
 
 
 def finite_logits(output: Any, key: str | int | None) -> torch.Tensor:
@@ -178,6 +222,11 @@ def explained_classes(logits: torch.Tensor, classes: Classes) -> torch.Tensor:
     return check_classes(classes, *logits.shape).to(logits.device)
 
 
+def class_logits(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    """Return the logit of each image's class: (B, K) and (B,) give (B,)."""
+    return logits.gather(1, classes[:, None])[:, 0]
+
+
 def weighted_sum(activations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Return Σ_k w_k A_k for each image.
 
@@ -202,6 +251,8 @@ def maps_on_grid(
 ) -> dict[str, torch.Tensor]:
     """Upsample each level's maps, (B, *S_l), to the grid of the image, by the level's name.
 
+    They are drawn where the level's positions lie in the image, as HR-CAM's pattern is.
+
     Raises
     ------
     LevelError
@@ -210,8 +261,13 @@ def maps_on_grid(
     upsampled: dict[str, torch.Tensor] = {}
     for level, level_maps in zip(levels, maps, strict=True):
         check_finite(level, level_maps)
-        upsampled[level.name] = upsample(level_maps[:, None], grid)[:, 0]
+        upsampled[level.name] = upsample_level(level_maps[:, None], level, grid)[:, 0]
     return upsampled
+
+
+def upsample_level(maps: torch.Tensor, level: Level, grid: tuple[int, ...]) -> torch.Tensor:
+    """Upsample maps of a level, (B, C, *S_l), to where its positions lie in the image."""
+    return upsample(maps, grid, level.feature_grid_on(maps.shape[2:], grid))
 
 
 def check_finite(level: Level, maps: torch.Tensor) -> None:

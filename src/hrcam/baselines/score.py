@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighted by the model's score for the image masked with them."""
+"""Score-CAM: channels weighted by the score of the image masked with them, in two variants."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -7,29 +7,32 @@ import torch
 from torch import nn
 
 from hrcam.baselines.interface import (
-    Baseline,
     Classes,
+    LevelMethod,
     check_finite,
+    class_logits,
     explained_classes,
     finite_logits,
+    upsample_level,
     weighted_sum,
 )
 from hrcam.baselines.level_fusion import normalise
 from hrcam.errors import InputError
+from hrcam.levels import Level
 from hrcam.levels.capture import capture
-from hrcam.levels.operators import upsample
 from hrcam.model.call import Images, call_model
 from hrcam.model.hooks import evaluation_mode
 from hrcam.model.tensors import at_least_single, map_tensors
 
 
-class ScoreCAM(Baseline):
+class ScoreCAM(LevelMethod):
     """Score-CAM (Wang et al., CVPR workshops 2020): ReLU(Σ_k α_k A_k), without gradients.
 
     α_k = p_c(X ∘ s(U A_k)) − p_c(X_b), the paper's increase of confidence (definition 3): U
-    upsamples to the image, s is min-max normalisation, X_b an image of zeros, and p_c the
-    softmax score of the class, or the sigmoid for a single logit. The softmax over the channels'
-    α in the paper's algorithm 1 is left out: it would make hundreds of α within ±1 nearly equal.
+    upsamples to where the positions lie in the image, s is min-max normalisation, X_b an image of
+    zeros, and p_c the softmax score of the class, or the sigmoid for a single logit. The softmax
+    over the channels' α in the paper's algorithm 1 is left out: it would make hundreds of α within
+    ±1 nearly equal.
 
     It takes one forward pass per channel of each level, by far the most of all methods here.
 
@@ -66,19 +69,30 @@ class ScoreCAM(Baseline):
         # Copies, since the model may overwrite its maps in place.
         output, maps = capture(self.model, images, self.levels, lambda _, level: level.clone())
         chosen = explained_classes(finite_logits(output, self._output), classes)
-        image = self.levels.image_of(images)
-        # A constant map becomes a mask of zeros, which gives X_b.
-        black = image.new_zeros(len(image), 1, *(1 for _ in self.levels.grid_of(images)))
-        unseen = self._confidence(images, chosen, black)
         weighted = []
         for level, activations in zip(self.levels, maps, strict=True):
             check_finite(level, activations)
-            confidence = self._confidence(images, chosen, activations)
-            weighted.append(weighted_sum(activations, confidence - unseen).relu())
+            weights = self._channel_weights(images, chosen, level, activations)
+            weighted.append(weighted_sum(activations, weights).relu())
         return weighted
 
-    def _confidence(
-        self, images: Images, chosen: torch.Tensor, activations: torch.Tensor
+    def _channel_weights(
+        self, images: Images, chosen: torch.Tensor, level: Level, activations: torch.Tensor
+    ) -> torch.Tensor:
+        """Return α, shape (B, C_l)."""
+        # A constant map becomes a mask of zeros, which gives X_b.
+        black = torch.zeros_like(activations[:, :1])
+        unseen = self._masked_scores(images, chosen, level, black)
+        return self._masked_scores(images, chosen, level, activations) - unseen
+
+    @staticmethod
+    def _score(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """Return the score of each image's class, shape (n,)."""
+        scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+        return class_logits(scores, classes)
+
+    def _masked_scores(
+        self, images: Images, chosen: torch.Tensor, level: Level, activations: torch.Tensor
     ) -> torch.Tensor:
         """Return the score of each image's class, masked with each channel, (B, C_l)."""
         number, channels = activations.shape[:2]
@@ -87,14 +101,15 @@ class ScoreCAM(Baseline):
         for start in range(0, len(single), self._batch_size):
             some = at_least_single(single[start : start + self._batch_size, None])
             rows = torch.arange(start, start + len(some), device=chosen.device) // channels
-            masks = normalise(upsample(some, self.levels.grid_of(images)))
-            scores.append(self._scores(images, rows, masks, chosen))
+            masks = normalise(upsample_level(some, level, self.levels.grid_of(images)))
+            logits = self._masked_logits(images, rows, masks)
+            scores.append(self._score(logits, chosen[rows]))
         return torch.cat(scores).view(number, channels)
 
-    def _scores(
-        self, images: Images, rows: torch.Tensor, masks: torch.Tensor, chosen: torch.Tensor
+    def _masked_logits(
+        self, images: Images, rows: torch.Tensor, masks: torch.Tensor
     ) -> torch.Tensor:
-        """Return the scores of the images ``rows``, each with its own mask, shape (n,)."""
+        """Return the logits of the images ``rows``, each with its own mask, shape (n, K)."""
         image = self.levels.image_of(images)
 
         def masked(tensor: torch.Tensor) -> torch.Tensor:
@@ -106,6 +121,28 @@ class ScoreCAM(Baseline):
 
         with evaluation_mode(self.model):
             output = call_model(self.model, map_tensors(images, masked))
-        logits = at_least_single(finite_logits(output, self._output))
-        scores = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
-        return scores.gather(1, chosen[rows][:, None])[:, 0]
+        return at_least_single(finite_logits(output, self._output))
+
+
+class SoftmaxScoreCAM(ScoreCAM):
+    """Score-CAM as in pytorch-grad-cam: α = softmax over the channels of logit_c(X ∘ s(U A_k)).
+
+    All weights are positive and sum to 1, and nothing is subtracted for the black image. It differs
+    from pytorch-grad-cam in U, which there places the corners of a level in those of the image.
+
+    Parameters
+    ----------
+    model, levels, output, batch_size
+        As in ``ScoreCAM``.
+    """
+
+    name: ClassVar[str] = "Score-CAM (pytorch-grad-cam)"
+
+    def _channel_weights(
+        self, images: Images, chosen: torch.Tensor, level: Level, activations: torch.Tensor
+    ) -> torch.Tensor:
+        return self._masked_scores(images, chosen, level, activations).softmax(1)
+
+    @staticmethod
+    def _score(logits: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        return class_logits(logits, classes)

@@ -7,7 +7,15 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hrcam.baselines import CAM, METHODS, GradientMethod, ScoreCAM, fuse_levels, gradient_maps
+from hrcam.baselines import (
+    ALL_LEVELS,
+    CAM,
+    METHODS,
+    GradientMethod,
+    ScoreCAM,
+    fuse_levels,
+    gradient_maps,
+)
 from hrcam.baselines.level_fusion import Fusion
 from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
 from hrcam.errors import LevelError
@@ -18,7 +26,11 @@ Maps = list[NDArray[np.float32]]
 
 _GRADIENT_METHODS = tuple(one for one in METHODS.values() if issubclass(one, GradientMethod))
 # Score-CAM runs the network once per channel, at about 1000 times the cost. CAM has one level.
-_OTHERS = tuple(one for one in METHODS.values() if one not in (*_GRADIENT_METHODS, ScoreCAM, CAM))
+_OTHERS = tuple(
+    one
+    for one in METHODS.values()
+    if not issubclass(one, GradientMethod | ScoreCAM) and one is not CAM
+)
 _FUSIONS: tuple[Fusion, ...] = ("mean", "max", "product")
 
 
@@ -66,6 +78,8 @@ def method_maps(
         for method, by_level in by_method.items():
             for level, batch in by_level.items():
                 keep(Variant(method, level), batch)
+            if ALL_LEVELS in by_level:
+                continue
             for fusion in _FUSIONS:
                 keep(Variant(method, fusion=fusion), fuse_levels(list(by_level.values()), fusion))
         if cam is not None:
