@@ -1,6 +1,7 @@
 """The checks of a folder of maps: what was written is read, or the reader is told why not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,12 +36,20 @@ def test_checks_are_of_just_these_maps(maps, run):
     assert not is_checked(maps, checked(run))
 
 
-def test_a_newer_version_is_refused_and_one_without_is_the_first(maps, run):
+def test_checks_are_made_again_where_masks_or_limits_are_others(maps, run):
+    now = checked(run)
+    assert not is_checked(maps, replace(now, masks=(None,)))
+    assert not is_checked(maps, replace(now, limits={"noise": 0.6}))
+
+
+def test_a_newer_version_is_refused_and_the_first_had_limits_that_changed(maps, run):
     content = read_object(maps / "sanity.json")
-    assert content.pop("Format") == 1
-    (maps / "sanity.json").write_text(json.dumps(content))
-    assert read_sanity(read_maps(maps)).checks == checks()
-    (maps / "sanity.json").write_text(json.dumps(content | {"Format": 2}))
-    assert "sanity.json has the format 2, and this version" in read_sanity(read_maps(maps))
+    assert content.pop("Format") == 2
+    first = {key: value for key, value in content.items() if key not in ("Limits", "Masks")}
+    (maps / "sanity.json").write_text(json.dumps(first))
+    assert "of an earlier version, which changed a limit" in read_sanity(read_maps(maps))
+    assert not is_checked(maps, checked(run))
+    (maps / "sanity.json").write_text(json.dumps(content | {"Format": 3}))
+    assert "sanity.json has the format 3, and this version" in read_sanity(read_maps(maps))
     with pytest.raises(NewerFormatError, match="update hrcam"):
         is_checked(maps, checked(run))

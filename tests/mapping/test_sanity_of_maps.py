@@ -2,13 +2,22 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from small_runs import SmallRun, files_of, oblique, preparation, write_pictures, write_volume
+from small_runs import (
+    Brightness,
+    SmallRun,
+    files_of,
+    oblique,
+    preparation,
+    write_pictures,
+    write_volume,
+)
 
 import hrcam.sanity.check_folder as sanity
 from hrcam.artifacts import sanity_record
@@ -174,3 +183,52 @@ def test_the_foreground_is_filled_and_padding_is_not_in_it():
     np.testing.assert_array_equal(foreground(image[None], half), (distance < 0.7) & half)
     texture = np.random.default_rng(0).normal(size=(1, 40, 40)).astype(np.float32)
     np.testing.assert_array_equal(foreground(texture, half), half)
+
+
+def with_masks(folder, scans, number, side=6):
+    """The first scans with a mask: a square in a picture of 20 × 28."""
+    found = []
+    for index, scan in enumerate(scans):
+        mask = np.zeros((20, 28), np.uint8)
+        mask[4 : 4 + side, 6 + index : 6 + index + side] = 255
+        Pillow.fromarray(mask).save(folder / f"{scan.name}-mask.png")
+        found.append(replace(scan, mask=folder / f"{scan.name}-mask.png"))
+    return [*found[:number], *scans[number:]]
+
+
+def test_with_masks_in_the_table_maps_are_scored_against_bounds(tmp_path):
+    run = SmallRun(preparation((24, 32)), network=Brightness)
+    scans = write_pictures(tmp_path / "images", 8)
+    for scan in scans:  # a bright square on noise: brightness is as good as a map can be here
+        picture = np.array(Pillow.open(scan.images["image"])) // 2
+        index = scans.index(scan)
+        picture[4:10, 6 + index : 12 + index] += 127
+        Pillow.fromarray(picture).save(scan.images["image"])
+    map_scans(run, scans, tmp_path / "maps")
+    assert "bounds" not in read(tmp_path / "maps")["Checks"]
+    masked = with_masks(tmp_path, scans, 6)
+    map_scans(run, masked, tmp_path / "maps")  # maps are as they were; the checks are made again
+    content = read(tmp_path / "maps")
+    assert "likeness" not in content["Checks"]
+    check = checked(tmp_path / "maps", "bounds")
+    assert set(check.details) == {
+        "HR-CAM", "a blob at the centre", "brightness", "darkness", "edges",
+        "the mean map of other scans",
+    }  # fmt: skip
+    assert check.details["brightness"] > 0.5
+    assert len([mask for mask in content["Masks"] if mask]) == 6
+    # Of three participants alone, or with masks that mark nothing: as without masks.
+    map_scans(run, with_masks(tmp_path, scans, 3), tmp_path / "maps")
+    assert checked(tmp_path / "maps", "likeness").passed is not None
+    map_scans(run, with_masks(tmp_path, scans, 8, side=0), tmp_path / "maps")
+    assert checked(tmp_path / "maps", "likeness").passed is not None
+
+
+def test_a_mask_that_cannot_be_read_is_said_and_does_not_stop_the_checks(tmp_path, caplog):
+    run = SmallRun(preparation((24, 32)))
+    scans = with_masks(tmp_path, write_pictures(tmp_path / "images", 5), 5)
+    scans[0].mask.write_bytes(b"no picture")
+    with caplog.at_level(logging.WARNING, "hrcam"):
+        map_scans(run, scans, tmp_path / "maps")
+    assert f"maps are not scored on {scans[0].name}: " in caplog.text
+    assert "HR-CAM" in checked(tmp_path / "maps", "bounds").details

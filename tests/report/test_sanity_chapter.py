@@ -34,19 +34,51 @@ def page_of(maps, run=None):
 @pytest.mark.parametrize(
     ("checks", "said"),
     [
-        (map_checks(), "5 of 5 checks passed. The maps show what the network has learnt, and do"),
-        (map_checks(randomisation=0.9), "4 of 5 checks passed. Do not interpret these maps"),
-        (map_checks(likeness=0.9), "Do not interpret these maps"),
+        (map_checks(), "5 of 5 checks passed. The maps depend on what the network has learnt, and"),
+        (map_checks(), "are stable. Without masks it is unknown whether they mark the pathology"),
+        (map_checks(bounds=0.2), "The maps show what the network has learnt, and are stable. The"),
+        (map_checks(bounds=-0.1), "4 of 5 checks passed. Do not interpret these maps: a blob at "
+         "the centre marks the masks as well or better."),
+        (map_checks(bounds=0.0), "a blob at the centre marks the masks as well or better."),
+        (map_checks({"bounds": "too few"}), "It is unknown whether the maps show"),
+        (map_checks(bounds=0.2, shift=0.1), "The maps show what the network has learnt, but the"),
+        (map_checks(randomisation=0.9), "4 of 5 checks passed. Do not interpret these maps: an "
+         "untrained network gives nearly the same."),
+        (map_checks(likeness=0.9), "Do not interpret these maps: they resemble the edges of the "
+         "image."),
         (map_checks(likeness=0.9, shift=0.1), "3 of 5 checks passed. Do not interpret"),
         (map_checks(repeatability=0.1), "their position is not reliable"),
         (map_checks(shift=0.1), "the position of small regions is not reliable"),
         (map_checks(WHY), "4 of 4 checks passed, 1 could not be run. It is unknown"),
         (map_checks(WHY, shift=0.1), "3 of 4 checks passed, 1 could not be run. It is unknown"),
-        (map_checks({"repeatability": "one network"}), "what the network has learnt. These checks"),
+        (map_checks({"repeatability": "one network"}), "depend on what the network has learnt. W"),
     ],
 )  # fmt: skip
 def test_one_sentence_on_all(checks, said):
     assert said in verdict(checks)
+
+
+@pytest.mark.parametrize(
+    "checks",
+    [
+        map_checks(), map_checks(bounds=-0.1), map_checks(bounds=0.0), map_checks(likeness=0.8),
+        map_checks(bounds=-0.1, shift=0.1), map_checks(bounds=0.0, randomisation=0.8),
+    ],
+)  # fmt: skip
+def test_maps_that_a_bound_beats_or_may_beat_are_not_said_to_show_what_was_learnt(checks, maps):
+    write_sanity(maps, checks)
+    assert "maps show what the network has learnt" not in text_of(page_of(maps))
+
+
+def test_the_scores_of_the_map_and_of_the_best_bound_are_beside_each_other(maps):
+    text = text_of(page_of(write_sanity(maps, map_checks(bounds=-0.1))))
+    top = text[: text.index("Scans by class")]
+    assert "The maps mark the masks no better than a blob at the centre (AUPRC 0.500 against" in top
+    assert "Do they mark the masks better than maps that need no network? ✗ no" in text
+    assert "Of these, a blob at the centre marks them as well or better." in text
+    assert "The masks of 2 scans were used for scores alone." in text
+    assert "(AUPRC minus the best of them) −0.10 −0.15 to −0.05 > 0.00 ✗ failed" in text
+    assert "· HR-CAM 0.50" in text
 
 
 def test_what_failed_is_said_on_top_of_the_page_and_with_its_numbers(maps, picture_folders):
@@ -58,8 +90,9 @@ def test_what_failed_is_said_on_top_of_the_page_and_with_its_numbers(maps, pictu
     assert "A small shift changes the maps (rank correlation 0.20; limit: 0.70 or more)" in top
     chapter = text[text.index("3 of 5 checks passed") :]
     assert "Do not interpret these maps" in chapter
-    assert "Do the maps show what the network has learnt? ✗ no" in chapter
-    assert "Do they show more than the image itself? ✓ yes" in chapter
+    assert "Do the maps depend on what the network has learnt? ✗ no" in chapter
+    assert "Do they differ from maps that need no network? ✓ yes" in chapter
+    assert "No masks were used." in text
     assert "With an untrained network (SSIM) 0.80 0.75 to 0.85 < 0.30 ✗ failed" in chapter
 
 

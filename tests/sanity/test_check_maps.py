@@ -87,9 +87,13 @@ def test_numbers_are_those_of_the_maps(learnt, found):
     overlap = check.details["overlap of the highest 5 %"]
     assert overlap == pytest.approx(top_overlap(pattern, theirs, 0.05).mean())
     likeness = named(found, "likeness")
-    for name, bound in (("edges of the image", edges), ("nearness to the centre", centre_blob)):
+    for name, bound in (("the edges of the image", edges), ("nearness to the centre", centre_blob)):
         expected = np.abs(spearman(pattern, bound(images))).mean()
         assert likeness.details[name] == pytest.approx(expected)
+    sizes = pattern.abs()
+    others = torch.stack([sizes[[j for j in range(6) if j != i]].mean(0) for i in range(6)])
+    expected = np.abs(spearman(sizes, others)).mean()
+    assert likeness.details["the mean map of other scans"] == pytest.approx(expected)
     assert likeness.value == pytest.approx(max(likeness.details.values()))
     coarse = found.checks.coarse
     assert (coarse.method, coarse.cells) == ("CAM", explainer.levels[0].size)
@@ -133,7 +137,7 @@ def test_a_network_whose_map_does_not_depend_on_its_weights_fails():
     assert randomisation.value > 0.9
     assert likeness.passed is False
     # The map is the image, spread along itself.
-    assert likeness.value == likeness.details["brightness or darkness"] > 0.7
+    assert likeness.value == likeness.details["the brightness or darkness of the image"] > 0.7
     assert min(y for _, y in checks.checks.cascade) > 0.9
 
 

@@ -9,12 +9,16 @@ import numpy as np
 
 from hrcam.errors import InputError
 
-CheckName = Literal["randomisation", "likeness", "repeatability", "noise", "shift"]
+CheckName = Literal["randomisation", "bounds", "likeness", "repeatability", "noise", "shift"]
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 """Every check, the most important first."""
 
+HRCAM_AUPRC = "HR-CAM"
+"""Of the details of the check "bounds", the score of the maps; the others are of the bounds."""
+
 STAY_BELOW: frozenset[CheckName] = frozenset({"randomisation", "likeness"})
-"""Checks whose values have to stay below the limit; those of the others have to reach it."""
+"""Checks whose values have to stay below the limit; those of "bounds" have to be above it, and
+those of the others have to reach it."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Check:
         """Whether the limit is kept; None where that could not be measured."""
         if not self.values:
             return None
+        if self.name == "bounds":
+            return self.value > self.limit
         return self.value < self.limit if self.below else self.value >= self.limit
 
 
@@ -88,7 +94,7 @@ class MapChecks:
     images
         On how many images.
     checks
-        All of `CHECKS`, in their order.
+        `CHECKS` in their order, but "bounds" where maps were scored by masks, and else "likeness".
     cascade
         Share of the layers that were made random, from the output to the input, and the mean SSIM
         of the map with the real one; empty where that could not be measured.
@@ -145,7 +151,7 @@ class MapChecks:
             coarse = content["LowResolution"]
             return cls(
                 images=int(content["Images"]),
-                checks=tuple(_check(name, found[name]) for name in CHECKS),
+                checks=tuple(_check(name, found[name]) for name in _names(found)),
                 cascade=tuple((_number(x), _number(y)) for x, y in content["Cascade"]),
                 coarse=None
                 if coarse is None
@@ -160,6 +166,11 @@ class MapChecks:
             raise InputError(
                 f"the checks of the maps cannot be understood ({type(error).__name__}: {error})"
             ) from error
+
+
+def _names(found: Mapping[str, Any]) -> list[CheckName]:
+    without = "likeness" if "bounds" in found else "bounds"
+    return [name for name in CHECKS if name != without]
 
 
 def _check(name: CheckName, content: Mapping[str, Any]) -> Check:

@@ -16,7 +16,7 @@ from hrcam.artifacts.maps_folder import MapsFolder
 from hrcam.artifacts.scan_record import map_versions
 from hrcam.errors import InputError, NewerFormatError
 
-SANITY_FORMAT = 1
+SANITY_FORMAT = 2
 SANITY, PICTURES = "sanity.json", "sanity.npy"
 
 _NOT_KNOWN = "Nothing was checked, so this page cannot say whether the maps mean anything."
@@ -88,11 +88,17 @@ class SanityInput:
         Whose network was checked, counted from 1.
     scans
         Name, voxel hash and class of each map that was checked.
+    masks
+        Of each scan the size and the time of change of its mask; None without one.
+    limits
+        Of the checks.
     """
 
     run: Mapping[str, Any]
     fold: int
     scans: tuple[tuple[str, str, str], ...]
+    masks: tuple[tuple[int, float] | None, ...]
+    limits: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain content for a JSON file."""
@@ -100,6 +106,8 @@ class SanityInput:
             "Run": dict(self.run),
             "Fold": self.fold,
             "Scans": [list(scan) for scan in self.scans],
+            "Masks": [None if mask is None else list(mask) for mask in self.masks],
+            "Limits": dict(self.limits),
         }
 
 
@@ -196,6 +204,11 @@ def read_sanity(maps: MapsFolder | None) -> Sanity | str:
         return f"{_NOT_KNOWN} {reason}. Delete {SANITY}. {_AGAIN}."
     if any(record.run != content.get("Run") for record in maps.records):
         return f"{_NOT_KNOWN} {SANITY} is of another training than the maps. {_AGAIN}."
+    if "Limits" not in content:
+        return (
+            f"{_NOT_KNOWN} {SANITY} is of an earlier version, which changed a limit with the maps. "
+            f"{_AGAIN}."
+        )
     return sanity
 
 

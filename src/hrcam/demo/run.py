@@ -25,6 +25,7 @@ from hrcam.report.figures.planes import Row
 from hrcam.report.figures.scores import score_figure
 from hrcam.report.figures.style import png
 from hrcam.report.page.html import write_page
+from hrcam.sanity.model_free_bounds import MaskedImages
 from hrcam.sanity.run_checks import CheckInputs, check_maps, foreground
 from hrcam.simulate import LesionCohort, simulate_images
 
@@ -107,7 +108,10 @@ def _sanity(cohort: LabelledImages, result: ExperimentResult, seed: int) -> Sani
     whole = np.ones(images.shape[2:], bool)
     region = torch.from_numpy(np.stack([foreground(image.numpy(), whole) for image in images]))
     classes = torch.ones(len(images), dtype=torch.long)
-    inputs = CheckInputs(images, classes, region, references)
+    masks = torch.from_numpy(cohort.masks[result.indices[:_CHECKED]])
+    names = tuple(map(str, result.indices[:_CHECKED]))
+    masked = MaskedImages(images, classes, region, masks, names)
+    inputs = CheckInputs(images, classes, region, references, masked)
     found = check_maps(result.explainer, inputs, seed=seed)
     columns = {"Image": images[:, 0], **found.maps}
     examples = Examples(

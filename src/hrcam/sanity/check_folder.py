@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 
 from hrcam.artifacts.sanity_record import Examples, SanityInput, is_checked, write_sanity
 from hrcam.artifacts.scan_record import ScanRecord
+from hrcam.cohort.image import Image
 from hrcam.cohort.problems import ImageError
-from hrcam.cohort.reading import read_scan
+from hrcam.cohort.reading import read_mask, read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
 from hrcam.preparation import PreparedImage
+from hrcam.sanity.limits import LIMITS
+from hrcam.sanity.model_free_bounds import MaskedImages
 from hrcam.sanity.run_checks import CheckedMaps, CheckInputs, check_maps, foreground
 from hrcam.sanity.untrained_networks import FEWEST_IMAGES
 from hrcam.training.run import Run
@@ -50,6 +53,19 @@ class MappedScan:
     record: ScanRecord
 
 
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """A scan on the grid of the network, and its mask there; None if there is none."""
+
+    mapped: MappedScan
+    image: PreparedImage
+    mask: NDArray[np.bool_] | None
+
+    @property
+    def region(self) -> NDArray[np.bool_]:
+        return foreground(self.image.voxels, self.image.inside)
+
+
 def check_folder(
     out: Path,
     run: Run,
@@ -61,8 +77,9 @@ def check_folder(
 
     Checked is one network, on scans that it has not learnt from as far as there are any: 16 of
     them, of volumes of more than 131,072 voxels fewer, at least 4. They are drawn by a hash of
-    their names. ``sanity.json`` is written last, after the maps that a report shows beside each
-    other, ``sanity.npy``.
+    their names. Of twice as many, at least 8, the masks are used where there are some.
+    ``sanity.json`` is written last, after the maps that a report shows beside each other,
+    ``sanity.npy``.
 
     Parameters
     ----------
@@ -85,18 +102,21 @@ def check_folder(
         dict(identity),
         fold,
         tuple((one.record.scan, one.record.voxel_hash, one.record.map_class) for one in chosen),
+        tuple(_mask_file(one.scan) for one in chosen),
+        {str(name): limit for name, limit in LIMITS.items()},
     )
     if is_checked(out, checked):
         return
-    kept, prepared = _prepared(run, chosen)
-    if not kept:
+    prepared = _prepared(run, chosen)
+    if not prepared:
         return
-    logger.info("checking the maps on %d scans", min(number, len(kept)))
+    logger.info("checking the maps on %d scans", min(number, len(prepared)))
     others = [(f"fold {one}", explainer(one)) for one in range(1, run.folds + 1) if one != fold]
-    found = check_maps(explainer(fold), _check_inputs(kept, prepared, number), others)
+    found = check_maps(explainer(fold), _check_inputs(prepared, number), others)
     first = chosen[0].record
+    kept = [one.mapped for one in prepared]
     rows = _rows(kept[:number])
-    pictures, spacing = _pictures(run, prepared, found, rows)
+    pictures, spacing = _pictures(run, [one.image for one in prepared], found, rows)
     examples = Examples(
         columns=("Image", *found.maps),
         rows=tuple((kept[row].scan.name, kept[row].record.map_class) for row in rows),
@@ -148,32 +168,73 @@ def choose_scans(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[M
     return (chosen[0].record.folds[0] if chosen else 0), chosen
 
 
-def _prepared(
-    run: Run, chosen: Sequence[MappedScan]
-) -> tuple[list[MappedScan], list[PreparedImage]]:
+def _prepared(run: Run, chosen: Sequence[MappedScan]) -> list[_Prepared]:
     """Read the scans again; one that has gone meanwhile is left out."""
-    kept, prepared = [], []
+    prepared = []
     for one in chosen:
         try:
-            prepared.append(run.preparation.apply(read_scan(one.scan)))
+            image = read_scan(one.scan)
+            on_grid = run.preparation.apply(image)
         except ImageError:
             continue
-        kept.append(one)
-    return kept, prepared
+        prepared.append(_Prepared(one, on_grid, _mask(one.scan, image, on_grid)))
+    return prepared
 
 
-def _check_inputs(
-    kept: Sequence[MappedScan], prepared: Sequence[PreparedImage], number: int
-) -> CheckInputs:
-    references = torch.from_numpy(np.stack([one.voxels for one in prepared]))
+def _mask(scan: Scan, image: Image, on_grid: PreparedImage) -> NDArray[np.bool_] | None:
+    """Return the mask of a scan on the grid: positions of which at least half are marked."""
+    if scan.mask is None:
+        return None
+    try:
+        mask = read_mask(scan.mask, image)
+    except ImageError as error:
+        logger.warning("maps are not scored on %s: %s", scan.name, error.message)
+        return None
+    marked: NDArray[np.bool_] = on_grid.from_native(mask.astype(np.float32)) >= 0.5
+    return marked
+
+
+def _mask_file(scan: Scan) -> tuple[int, float] | None:
+    """Return size and time of change of a scan's mask; None without one."""
+    if scan.mask is None or not scan.mask.is_file():
+        return None
+    state = scan.mask.stat()
+    return state.st_size, state.st_mtime
+
+
+def _check_inputs(prepared: Sequence[_Prepared], number: int) -> CheckInputs:
+    references = torch.from_numpy(np.stack([one.image.voxels for one in prepared]))
+    checked = prepared[:number]
     return CheckInputs(
         images=references[:number],
-        classes=torch.tensor([one.record.class_index for one in kept[:number]]),
-        region=torch.from_numpy(
-            np.stack([foreground(one.voxels, one.inside) for one in prepared[:number]])
-        ),
+        classes=_classes(checked),
+        region=torch.from_numpy(np.stack([one.region for one in checked])),
         references=references,
+        masked=_masked(prepared),
     )
+
+
+def _masked(prepared: Sequence[_Prepared]) -> MaskedImages | None:
+    """Return the scans whose mask marks something; None if there are none."""
+    found = [
+        (one, one.region, one.mask)
+        for one in prepared
+        if one.mask is not None and (one.mask & one.region).any()
+    ]
+    if not found:
+        return None
+    scans, regions, masks = zip(*found, strict=True)
+    return MaskedImages(
+        torch.from_numpy(np.stack([one.image.voxels for one in scans])),
+        _classes(scans),
+        torch.from_numpy(np.stack(regions)),
+        torch.from_numpy(np.stack(masks)),
+        tuple(one.mapped.scan.participant for one in scans),
+    )
+
+
+def _classes(prepared: Sequence[_Prepared]) -> torch.Tensor:
+    return torch.tensor([one.mapped.record.class_index for one in prepared])
 
 
 def _rows(kept: Sequence[MappedScan]) -> list[int]:

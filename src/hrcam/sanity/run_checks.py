@@ -1,4 +1,4 @@
-"""Run the sanity checks of a network's maps, on a few images and without masks."""
+"""Run the sanity checks of a network's maps, on a few images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,16 @@ from hrcam.artifacts.check_results import Check, CheckName, CoarseMap, MapChecks
 from hrcam.baselines import CAM, GradCAM
 from hrcam.cohort.foreground import background_of
 from hrcam.errors import InputError, LevelError
-from hrcam.evaluation.model_free_maps import brightness, centre_blob, edges
 from hrcam.evaluation.similarity import spearman, top_overlap
 from hrcam.explainer import HRCAM
 from hrcam.sanity.batched_maps import in_batches, patterns_of
 from hrcam.sanity.limits import LIMITS, as_floats, unmeasured
+from hrcam.sanity.model_free_bounds import (
+    FEWEST_MASKED,
+    MaskedImages,
+    compare_with_bounds,
+    score_against_bounds,
+)
 from hrcam.sanity.stability import (
     Agreement,
     pairwise_agreement,
@@ -48,12 +53,17 @@ class CheckInputs:
     references
         Images for refitting HR-CAM to randomised networks, (M, C, *spatial); may overlap with
         ``images``.
+    masked
+        Images with masks, on which maps are scored; None to compare them without masks, as is
+        done where they are of fewer than `hrcam.sanity.model_free_bounds.FEWEST_MASKED`
+        participants.
     """
 
     images: torch.Tensor
     classes: torch.Tensor
     region: torch.Tensor
     references: torch.Tensor
+    masked: MaskedImages | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +155,7 @@ def check_maps(
         maps[UNTRAINED] = randomisation.untrained
     checks = (
         randomisation.check,
-        _similarity_to_image(inputs, patterns),
+        _bounds(explainer, inputs, patterns, seed),
         repeatability,
         _stability(
             "noise",
@@ -182,18 +192,12 @@ def _coarse(
     )
 
 
-def _similarity_to_image(inputs: CheckInputs, patterns: torch.Tensor) -> Check:
-    """Compare with model-free maps, by absolute correlation."""
-    images, region = inputs.images, inputs.region
-    found = {
-        "edges of the image": edges(images),
-        "brightness or darkness": brightness(images),
-        "nearness to the centre": centre_blob(images),
-    }
-    alike = {name: np.abs(spearman(patterns, values, region)) for name, values in found.items()}
-    most = max(alike, key=lambda name: float(alike[name].mean()))
-    details = {name: float(values.mean()) for name, values in alike.items()}
-    return Check("likeness", as_floats(alike[most]), LIMITS["likeness"], details=details)
+def _bounds(explainer: HRCAM, inputs: CheckInputs, patterns: torch.Tensor, seed: int) -> Check:
+    masked = inputs.masked
+    if masked is None or len(set(masked.participants)) < FEWEST_MASKED:
+        return compare_with_bounds(inputs.images, inputs.region, patterns)
+    scored = patterns_of(explainer, masked.images, masked.classes)
+    return score_against_bounds(masked, scored, seed=seed)
 
 
 def _repeatability(

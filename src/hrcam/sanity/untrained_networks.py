@@ -21,7 +21,7 @@ from hrcam.evaluation.similarity import spearman, ssim
 from hrcam.explainer import HRCAM
 from hrcam.model.hooks import evaluation_mode
 from hrcam.sanity.batched_maps import batch_size, device_of, fused_of
-from hrcam.sanity.limits import SAME_NETWORK, as_floats, randomisation_limit, unmeasured
+from hrcam.sanity.limits import LIMITS, SAME_NETWORK, as_floats, unmeasured
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 
 DRAWS = 3
@@ -124,7 +124,7 @@ def check_randomisation(
     check = Check(
         "randomisation",
         as_floats(np.mean([alike for alike, _ in ends], axis=0)),
-        randomisation_limit(between),
+        LIMITS["randomisation"],
         details={
             "rank correlation with an untrained network": float(np.mean(ranks)),
             "SSIM after fitting HR-CAM again, nothing random": same,

@@ -56,8 +56,15 @@ def _how(sanity: Sanity) -> str:
     text = (
         f"Measured on the pattern maps of {sanity.network}, on "
         f"{count(sanity.checks.images, 'scan')} that it {seen}, selected independently "
-        "of their maps, within the brain or the picture. No masks are needed."
+        "of their maps, within the brain or the picture. "
     )
+    scored = next((check for check in sanity.checks.checks if check.name == "bounds"), None)
+    if scored is None:
+        text += "No masks were used."
+    elif scored.values:
+        text += f"The masks of {count(len(scored.values), 'scan')} were used for scores alone."
+    else:
+        text += "Masks were used for scores alone."
     if sanity.others_learnt:
         text += " The networks that it is compared with were trained on these scans."
     return text
@@ -146,15 +153,15 @@ def _table(checks: MapChecks) -> Table:
         tuple(rows),
         numeric=(1, 2, 3),
         caption="SSIM: Wang et al., IEEE TIP 2004; 1 for identical maps. Rank "
-        "correlation: Spearman’s, over the voxels of a scan; 1 for the same order. The limits are "
-        "our choice and the same for every run; for the untrained network the limit is the "
-        "similarity of maps of different scans if that is higher, up to 0.50 (Arun et al., "
-        "Radiology: AI 2021).",
+        "correlation: Spearman’s, over the voxels of a scan; 1 for the same order. AUPRC: "
+        "pixel-wise average precision of the map’s size against the mask. The limits are our "
+        "choice and the same for every run.",
     )
 
 
 def _row(check: Check) -> tuple[str, ...]:
-    asked = f"{'<' if check.below else '≥'} {number(check.limit)}"
+    sign = ">" if check.name == "bounds" else "<" if check.below else "≥"
+    asked = f"{sign} {number(check.limit)}"
     name = compared(check)
     if check.passed is None:
         return name, MISSING, MISSING, asked, _RESULTS[None]
