@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_runs import SmallRun, preparation
 
-from hrcam.mapping.ensemble import explain_image
+from hrcam.mapping.ensemble import explain_batch
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def voxels():
 
 
 def test_one_network_speaks_for_itself(explainers, voxels):
-    found = explain_image(explainers[:1], voxels, None)
+    found = explain_batch(explainers[:1], voxels[None], None)[0]
     expected = explainers[0].explain(torch.from_numpy(voxels)[None])
     assert found.predicted == found.explained == int(expected.classes[0])
     np.testing.assert_allclose(found.probabilities, expected.model_logits[0].softmax(0), rtol=1e-5)
@@ -30,7 +30,7 @@ def test_one_network_speaks_for_itself(explainers, voxels):
 
 @pytest.mark.parametrize("wanted", [None, 0, 1, 2])
 def test_means_of_three_networks_still_add_up(explainers, voxels, wanted):
-    found = explain_image(explainers, voxels, wanted)
+    found = explain_batch(explainers, voxels[None], wanted)[0]
     images = torch.from_numpy(voxels)[None]
     each = [explainer.explain(images, found.explained) for explainer in explainers]
     probabilities = torch.stack([one.model_logits[0].softmax(0) for one in each]).mean(0)
@@ -56,7 +56,7 @@ def test_the_class_is_that_of_the_mean_probability_not_of_a_vote(explainers, vox
     for explainer, pull in zip(explainers, pulls, strict=True):
         explainer.model.classifier.bias.data = torch.tensor(pull) * 2
         explainer.model.classifier.weight.data *= 0
-    found = explain_image(explainers, voxels, None)
+    found = explain_batch(explainers, voxels[None], None)[0]
     assert found.predicted == 1
     expected = torch.stack(
         [e.explain(torch.from_numpy(voxels)[None], 1).evidence[0] for e in explainers]

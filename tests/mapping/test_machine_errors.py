@@ -18,7 +18,7 @@ from hrcam.cohort.check import check_cohort, examination
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.reading import files
 from hrcam.errors import InputError, MachineError, machine_error
-from hrcam.mapping import job, map_scans
+from hrcam.mapping import map_scans, mapper
 from hrcam.training import samples
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/data/maps")
@@ -75,7 +75,7 @@ def raising(error):
 def test_a_job_ends_with_it_and_keeps_what_is_mapped(tmp_path, picture_run, monkeypatch, error):
     scans = write_pictures(tmp_path / "images", 3)
     map_scans(picture_run, scans[:1], tmp_path / "maps")
-    monkeypatch.setattr(job, "explain_image", raising(error))
+    monkeypatch.setattr(mapper, "explain_batch", raising(error))
     with pytest.raises(MachineError):
         map_scans(picture_run, scans, tmp_path / "maps")
     monkeypatch.undo()
@@ -87,7 +87,7 @@ def test_a_job_ends_with_it_and_keeps_what_is_mapped(tmp_path, picture_run, monk
 
 def test_any_other_error_is_still_one_of_its_scan(tmp_path, picture_run, monkeypatch):
     scans = write_pictures(tmp_path / "images", 2)
-    monkeypatch.setattr(job, "explain_image", raising(RuntimeError("a defect")))
+    monkeypatch.setattr(mapper, "explain_batch", raising(RuntimeError("a defect")))
     assert len(map_scans(picture_run, scans, tmp_path / "maps").failed) == 2
 
 

@@ -15,6 +15,7 @@ from small_runs import SmallRun, files_of, preparation, write_pictures
 from hrcam.artifacts.maps_folder import read_maps
 from hrcam.errors import InputError
 from hrcam.mapping import map_scans, open_input
+from hrcam.training.config import Hardware
 
 JOB = """
 import sys, time
@@ -22,6 +23,7 @@ from pathlib import Path
 from small_runs import SmallRun, preparation, write_pictures
 import hrcam.artifacts.maps_folder as maps_folder
 from hrcam.mapping import map_scans
+from hrcam.training.config import Hardware
 
 def slow(path, content, write=maps_folder.write_atomically):
     # As on a slow disk: half of the file is there for a while.
@@ -34,7 +36,13 @@ def slow(path, content, write=maps_folder.write_atomically):
 
 maps_folder.write_atomically = slow
 folder = Path(sys.argv[1])
-map_scans(SmallRun(preparation((24, 32))), write_pictures(folder / "images", 8), sys.argv[2])
+map_scans(
+    SmallRun(preparation((24, 32))),
+    write_pictures(folder / "images", 12),
+    sys.argv[2],
+    batch_size=1,
+    hardware=Hardware(accelerator="cpu", workers=int(sys.argv[3])),
+)
 """
 
 
@@ -122,14 +130,14 @@ def test_a_full_disk_stops_the_job_and_leaves_no_half_files(tmp_path, picture_ru
     assert files_of(tmp_path / "maps") == files_of(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("after", [1, 4])
-def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path, after):
+@pytest.mark.parametrize(("after", "workers"), [(1, 1), (4, 1), (1, 2), (4, 2)])
+def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path, after, workers):
     torch.set_num_threads(1)
     environment = os.environ | {
         "PYTHONPATH": str(Path(__file__).parents[1]),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-c", JOB, str(tmp_path), str(tmp_path / "maps")]
+    command = [sys.executable, "-c", JOB, str(tmp_path), str(tmp_path / "maps"), str(workers)]
     process = subprocess.Popen(command, env=environment)
     maps = tmp_path / "maps"
     while process.poll() is None:
@@ -137,19 +145,41 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path
         if records >= after and list(maps.glob("*/.*.partial")):
             break
         time.sleep(0.002)
+    children = children_of(process.pid)
+    assert len(children) == (0 if workers == 1 else workers)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
+    until = time.monotonic() + 20
+    while any(map(alive, children)):  # they end with the job
+        assert time.monotonic() < until
+        time.sleep(0.02)
     done = {path: path.stat().st_mtime_ns for path in maps.glob("sub-*/*.json")}
-    assert after <= len(done) < 8
+    assert after <= len(done) < 12
     assert list(maps.rglob("*.partial"))  # it was killed while it wrote
     written = {scan.name: scan for scan in _scans(tmp_path)}
     run = SmallRun(preparation((24, 32)))
-    report = map_scans(run, list(written.values()), maps)
+    options = {"batch_size": 1, "hardware": Hardware(accelerator="cpu", workers=workers)}
+    report = map_scans(run, list(written.values()), maps, **options)
     assert report.skipped == len(done)
-    assert report.done + report.skipped == 8
+    assert report.done + report.skipped == 12
     assert {path: path.stat().st_mtime_ns for path in done} == done  # nothing twice
-    map_scans(run, list(written.values()), tmp_path / "undisturbed")
+    map_scans(run, list(written.values()), tmp_path / "undisturbed", **options)
     assert files_of(maps) == files_of(tmp_path / "undisturbed")
+
+
+def children_of(process):
+    """Processes that a process has started, on Linux."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in tasks for child in path.read_text().split()]
+
+
+def alive(process):
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def _scans(folder):
@@ -162,7 +192,7 @@ def _scans(folder):
             {"image": folder / "images" / f"{i}.png"},
             ("control", "patient")[i % 2],
         )
-        for i in range(1, 9)
+        for i in range(1, 13)
     ]
 
 

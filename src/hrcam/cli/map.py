@@ -25,6 +25,19 @@ def map_(
     shard: Annotated[
         str | None, typer.Option(help="Map one of several parts, e.g. 3/10 the third of ten.")
     ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Scans that are explained at once.", show_default="by the size of the grid"
+        ),
+    ] = None,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...")] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes that read images, and threads.", show_default="one per core"
+        ),
+    ] = None,
     suffix: Suffix = None,
     space: Space = None,
     desc: Desc = None,
@@ -40,7 +53,7 @@ def map_(
     """
     with explained_errors(context):
         from hrcam.mapping import map_scans, open_input
-        from hrcam.training import Run
+        from hrcam.training import Hardware, Run
 
         trained = Run.open(run)
         cohort = open_input(
@@ -58,6 +71,8 @@ def map_(
             classes=class_name,
             shard=_shard(shard),
             refused=cohort.problems,
+            batch_size=batch_size,
+            hardware=Hardware(accelerator=accelerator, workers=workers),
         )
     print_problems(report.failed)
     typer.echo(f"maps: {out}")

@@ -2,13 +2,14 @@
 
 import gzip
 import io
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.image import PLACED, Image
+from hrcam.cohort.image import PLACED, Format, Image
 from hrcam.cohort.reading.geometry import shear_cautions
 from hrcam.cohort.reading.pairs import header_file
 from hrcam.errors import InputError
@@ -22,12 +23,33 @@ _HEADER_BYTES = 540
 _SCANNER = 1
 
 
-def suffix_of(image: Image) -> str:
+@dataclass(frozen=True, eq=False)
+class ImageSpace:
+    """Where the voxels of an image are: what its maps need to be written in its space.
+
+    Attributes
+    ----------
+    format, shape, stored_shape, affine
+        As in `hrcam.cohort.image.Image`.
+    """
+
+    format: Format
+    shape: tuple[int, ...]
+    stored_shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        """Take it from an image, whose voxels are not kept."""
+        return cls(image.format, image.shape, image.stored_shape, image.affine)
+
+
+def suffix_of(image: ImageSpace | Image) -> str:
     """Return the file name suffix of an image's maps."""
     return ".nii.gz" if image.format in PLACED else ".npy"
 
 
-def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes:
+def encode_map(values: NDArray[np.float32], image: ImageSpace | Image, source: Path) -> bytes:
     """Encode a map in the space of its image.
 
     Parameters
@@ -35,7 +57,7 @@ def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes
     values
         Shape (*image.shape).
     image
-        The image.
+        The image, or its space.
     source
         File that the image was read from. The spatial fields of a NIfTI header are copied bit by
         bit, because a recomputed quaternion would differ in its last digit.
@@ -66,7 +88,7 @@ def encode_map(values: NDArray[np.float32], image: Image, source: Path) -> bytes
     return gzip.compress(content, compresslevel=1, mtime=0)
 
 
-def _header(image: Image, source: Path) -> Any:
+def _header(image: ImageSpace | Image, source: Path) -> Any:
     """Return a header with only the spatial fields of the image."""
     import nibabel
 
@@ -94,7 +116,7 @@ def _header(image: Image, source: Path) -> Any:
     return header
 
 
-def _single(image: Image) -> NDArray[np.float64]:
+def _single(image: ImageSpace | Image) -> NDArray[np.float64]:
     """Return the affine in the precision of a NIfTI-1 header."""
     if image.format != "nifti":
         return image.affine.astype(np.float32).astype(np.float64)

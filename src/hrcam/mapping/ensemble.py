@@ -1,4 +1,4 @@
-"""One explanation of an image from the networks of several folds."""
+"""One explanation of each image from the networks of several folds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,10 +45,10 @@ class GridMaps:
     maps: dict[str, NDArray[np.float32]]
 
 
-def explain_image(
+def explain_batch(
     explainers: Sequence[HRCAM], voxels: NDArray[np.float32], wanted: int | None
-) -> GridMaps:
-    """Explain one prepared image by several networks, and average the results.
+) -> list[GridMaps]:
+    """Explain prepared images by several networks, and average the results.
 
     The prediction is the class with the highest mean probability. Evidence, pattern and bias are
     averaged for one class, so that the mean evidence plus the bias is still the (mean) logit.
@@ -59,49 +59,104 @@ def explain_image(
     explainers
         One per fold, all on one device.
     voxels
-        Shape (C, *grid).
+        Shape (B, C, *grid).
     wanted
-        Index of the class to explain; None for the predicted one.
+        Index of the class to explain; None for the predicted one of each image.
+
+    Returns
+    -------
+    One for each image.
     """
     device = next(explainers[0].model.parameters()).device
-    images = torch.from_numpy(voxels)[None].to(device)
+    images = torch.from_numpy(voxels).to(device)
     first = [explainer.explain(images, wanted) for explainer in explainers]
     probabilities = np.mean([_probabilities(one) for one in first], axis=0)
-    predicted = int(probabilities.argmax())
-    explained = predicted if wanted is None else wanted
-    # Explain again where a network predicted another class.
-    explanations = [
-        one if int(one.classes[0]) == explained else explainer.explain(images, explained)
-        for one, explainer in zip(first, explainers, strict=True)
+    predicted = probabilities.argmax(1)
+    explained = predicted if wanted is None else np.full_like(predicted, wanted)
+    classes = torch.from_numpy(explained).to(device)
+    both = [
+        _explained(explainer, images, one, classes)
+        for explainer, one in zip(explainers, first, strict=True)
     ]
 
     def mean(value: Callable[[Explanation], torch.Tensor]) -> torch.Tensor:
-        return torch.stack([value(one)[0].double() for one in explanations]).mean(0)
+        return torch.stack([one.values(value).double() for one in both]).mean(0)
 
     maps = {"evidence": mean(lambda one: one.evidence), "pattern": mean(lambda one: one.pattern)}
-    deviations = [one.std for one in explanations if one.std is not None]
-    if len(deviations) == len(explanations):
-        maps["std"] = torch.stack([std[0].double() ** 2 for std in deviations]).mean(0).sqrt()
-    by_level = [one.by_level for one in explanations]
-    return GridMaps(
-        predicted=predicted,
-        explained=explained,
-        predictor=HEAD if explanations[0].model_logits is None else NETWORK,
-        probabilities=probabilities,
-        logit=float(mean(lambda one: one.logits[:, explained])),
-        bias=float(mean(lambda one: one.bias)),
-        level_contributions={
-            level: float(np.mean([float(shares[level].double().mean()) for shares in by_level]))
-            for level in by_level[0]
-        },
-        maps={name: values.float().cpu().numpy() for name, values in maps.items()},
+    if all(one.std is not None for one in first):
+        squares = mean(lambda one: _present(one.std).double() ** 2)
+        maps["std"] = squares.sqrt()
+    on_host = {name: values.float().cpu().numpy() for name, values in maps.items()}
+    rows = torch.arange(len(images), device=device)
+    logits = mean(lambda one: one.logits)[rows, classes].tolist()
+    biases = mean(lambda one: one.bias).tolist()
+    by_level = mean(_level_means).tolist()
+    return [
+        GridMaps(
+            predicted=int(predicted[row]),
+            explained=int(explained[row]),
+            predictor=HEAD if first[0].model_logits is None else NETWORK,
+            probabilities=probabilities[row],
+            logit=logits[row],
+            bias=biases[row],
+            level_contributions=dict(zip(first[0].level_evidence, by_level[row], strict=True)),
+            maps={name: values[row] for name, values in on_host.items()},
+        )
+        for row in range(len(images))
+    ]
+
+
+@dataclass(frozen=True)
+class _OfClasses:
+    """One network's explanation of the classes that are wanted.
+
+    Attributes
+    ----------
+    first
+        Of all images.
+    others
+        Which of them it explained for another class, bool (B,).
+    again
+        Of those, for the class that is wanted; None if there are none.
+    """
+
+    first: Explanation
+    others: torch.Tensor
+    again: Explanation | None
+
+    def values(self, of: Callable[[Explanation], torch.Tensor]) -> torch.Tensor:
+        """Return values of all images, shape (B, ...)."""
+        values = of(self.first)
+        if self.again is not None:
+            values = values.clone()
+            values[self.others] = of(self.again)
+        return values
+
+
+def _explained(
+    explainer: HRCAM, images: torch.Tensor, first: Explanation, classes: torch.Tensor
+) -> _OfClasses:
+    others = first.classes != classes
+    again = explainer.explain(images[others], classes[others]) if bool(others.any()) else None
+    return _OfClasses(first, others, again)
+
+
+def _level_means(explanation: Explanation) -> torch.Tensor:
+    """Return the mean evidence of each level, shape (B, levels)."""
+    return torch.stack(
+        [share.double().flatten(1).mean(1) for share in explanation.by_level.values()], 1
     )
 
 
 def _probabilities(explanation: Explanation) -> NDArray[np.float64]:
-    """Return the probabilities, shape (K,): the network's if the head fits its logits."""
+    """Return the probabilities, shape (B, K): the network's if the head fits its logits."""
     logits = explanation.model_logits
     if logits is None:
         logits = explanation.logits
-    probabilities: NDArray[np.float64] = logits[0].double().softmax(0).cpu().numpy()
+    probabilities: NDArray[np.float64] = logits.double().softmax(1).cpu().numpy()
     return probabilities
+
+
+def _present(std: torch.Tensor | None) -> torch.Tensor:
+    assert std is not None
+    return std

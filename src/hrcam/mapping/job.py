@@ -1,37 +1,37 @@
 """Map every scan of a cohort; scans that fail are listed, and an interrupted job can resume."""
 
 import logging
+import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hrcam.artifacts.manifest import fit_warnings, run_identity, warning_lines
-from hrcam.artifacts.maps_folder import MapsWriter, ScanPlace
-from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record, map_versions
-from hrcam.cohort.image import Image
-from hrcam.cohort.problems import ImageError, Problem, Reason
-from hrcam.cohort.reading import read_scan
+from hrcam.artifacts.manifest import run_identity, warning_lines
+from hrcam.artifacts.maps_folder import MapsWriter
+from hrcam.artifacts.scan_record import MapInput
+from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
-from hrcam.cohort.voxel_hash import voxel_hash
-from hrcam.errors import HRCAMError, InputError, MachineError, machine_error
+from hrcam.errors import InputError, MachineError
 from hrcam.explainer import HRCAM
-from hrcam.mapping.encoding import encode_map, suffix_of
-from hrcam.mapping.ensemble import explain_image
+from hrcam.mapping.mapper import Mapper, Prepared, Task
 from hrcam.mapping.names import bids_labels, bids_scan_names, name_beside
-from hrcam.mapping.overlay import encode_overlay
+from hrcam.mapping.pool import BoundedPool
+from hrcam.mapping.reading import read_ahead
 from hrcam.sanity.check_folder import MappedScan, by_chance, check_folder
+from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
 
 logger = logging.getLogger(__name__)
 
-Result = TypeVar("Result")
+# A batch of this many voxels fills the caches of a core; larger ones are slower there.
+_VOXELS_AT_ONCE, _VOXELS_AT_ONCE_ON_GPU = 2**18, 2**21
+_MOST_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def map_scans(
     classes: str | None = None,
     shard: tuple[int, int] | None = None,
     refused: Sequence[Problem] = (),
+    batch_size: int | None = None,
+    hardware: Hardware | None = None,
     progress: bool = True,
 ) -> MapReport:
     """Write the maps of scans, each in the space of its own image.
@@ -86,14 +88,23 @@ def map_scans(
         of the first part checks the maps.
     refused
         Problems of the table, listed with the failures.
+    batch_size
+        Scans that the network explains at once; None for as many as are fast. A map may differ
+        from that of a batch of one in the last digits of single precision.
+    hardware
+        Device, and number of workers: with one, scans are mapped one after the other. With several,
+        so many processes read scans ahead, and so many threads explain them (one at a time on a
+        GPU), encode and write, and a file whose reading kills its process is listed as failed.
+        Elsewhere than on Linux, a script that uses several must be guarded by ``if __name__ ==
+        "__main__"``, as for every pool of processes.
     progress
         Show a progress bar on a terminal.
 
     Raises
     ------
     InputError
-        If the class or the shard does not exist, the scans lack images that the network needs, or
-        the folder has other content.
+        If the class, the shard or the device does not exist, the scans lack images that the network
+        needs, or the folder has other content.
     LoadError
         If the run is damaged.
     MachineError
@@ -101,12 +112,16 @@ def map_scans(
     OSError
         If a map cannot be written.
     """
+    hardware = hardware or Hardware()
     wanted = _class_index(run, classes)
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")
     ordered = [with_channels_of(run, scan) for scan in scans]
     _check_shard(shard)
+    check_hardware(hardware)
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: it must be 1 or more")
     identity = run_identity(run.manifest)
     folder = MapsWriter(Path(out), identity)
     ordered = [_beside_others(scan, names[scan.name], folder, identity) for scan in ordered]
@@ -118,147 +133,146 @@ def map_scans(
     folder.write_refused_rows(refused, [scan.name for scan in ordered])
     for line in warning_lines(run.manifest):
         logger.warning("warning of the training: %s", line)
-    mapper = _Mapper(run, wanted, bids_labels(run.classes))
-    done = skipped = 0
-    failed = list(refused)
-    try:
-        for scan in tqdm(part, desc="mapping", disable=None if progress else True, leave=False):
-            place = folder.place(names[scan.name])
-            source = _input(scan, identity)
-            if folder.is_done(place, source, classes):
-                skipped += 1
-                continue
-            folder.clear(place, source)
-            outcome = mapper.files_of(scan, place, source)
-            if isinstance(outcome, Problem):
-                folder.write_failure(outcome)
-                failed.append(outcome)
-            else:
-                folder.write(scan.name, outcome)
-                done += 1
-    finally:
-        folder.write_tables(run.classes)
+    workers = max(1, min(hardware.workers or os.cpu_count() or 1, len(part)))
+    device = hardware.device
+    turns = threading.Semaphore(workers if device.type == "cpu" else 1)
+    mapper = Mapper(run, wanted, bids_labels(run.classes), device, turns)
+    size = batch_size or _batch_size(run.preparation.shape, device.type)
+    with tqdm(
+        total=len(part), desc="mapping", disable=None if progress else True, leave=False
+    ) as bar:
+        tally = _Tally(bar.update)
+        tasks = _tasks(part, folder, names, identity, classes, tally)
+        try:
+            _map_all(tasks, run, mapper, folder, tally, workers, size)
+        finally:
+            folder.write_tables(run.classes)
     if shard is None or shard[0] == 1:
         mapped = _mapped(folder, part, names, identity, classes)
-        mapper.check(folder.out, identity, mapped)
-    logger.info("mapped %d scans, %d were mapped already, %d failed", done, skipped, len(failed))
-    return MapReport(done, skipped, tuple(failed))
+        _check(folder.out, run, identity, mapped, mapper.explainer)
+    failed = (*refused, *tally.failed_in_order(part))
+    logger.info(
+        "mapped %d scans, %d were mapped already, %d failed", tally.done, tally.skipped, len(failed)
+    )
+    return MapReport(tally.done, tally.skipped, failed)
 
 
-class _Mapper:
-    """Maps a scan and encodes its files."""
+@dataclass
+class _Tally:
+    """What has become of the scans so far."""
 
-    def __init__(self, run: Run, wanted: int | None, labels: Mapping[str, str]) -> None:
-        self._run, self._wanted, self._labels = run, wanted, labels
-        self._explainer: Callable[[int], HRCAM] = cache(self._load)
+    update: Callable[[], object]
+    done: int = 0
+    skipped: int = 0
+    failed: list[Problem] = field(default_factory=list)
 
-    def files_of(
-        self, scan: Scan, place: ScanPlace, source: MapInput
-    ) -> dict[Path, bytes] | Problem:
-        """Return the files of a scan, the record last, or what is wrong with it."""
-        image = self._attempt(scan, lambda: read_scan(scan))
-        if isinstance(image, Problem):
-            return image
-        content = voxel_hash(image)
-        folds, seen = self._run.folds_for(scan, content)
-        explainers = [self._explainer(fold) for fold in folds]
-        provenance = {
-            **vars(source),
-            "voxel_hash": content,
-            "folds": folds,
-            "seen_in_training": seen,
-            "warnings": tuple(fit_warnings(self._run.manifest, folds)),
-            "grid": self._run.preparation.shape,
-            "grid_spacing": self._run.preparation.spacing,
-        }
-        return self._attempt(scan, lambda: self._map(scan, image, explainers, place, provenance))
+    def skip(self) -> None:
+        self.skipped += 1
+        self.update()
 
-    def _map(
-        self,
-        scan: Scan,
-        image: Image,
-        explainers: Sequence[HRCAM],
-        place: ScanPlace,
-        provenance: Mapping[str, Any],
-    ) -> dict[Path, bytes]:
-        classes, suffix = self._run.classes, suffix_of(image)
-        prepared = self._run.preparation.apply(image)
-        maps = explain_image(explainers, prepared.voxels, self._wanted)
-        native = {kind: prepared.to_native(values) for kind, values in maps.maps.items()}
-        label = self._labels[classes[maps.explained]]
-        first = next(iter(scan.images.values()))
-        files = {kind: place.map(label, kind, suffix) for kind in native}
-        content = {files[kind]: encode_map(native[kind], image, first) for kind in native}
-        if suffix == ".npy" and len(image.shape) == 2:
-            files["overlay"] = place.map(label, "overlay", ".png")
-            content[files["overlay"]] = encode_overlay(_shown(image, scan), native["pattern"])
-        record = ScanRecord(
-            **provenance,
-            map_class=classes[maps.explained],
-            class_index=maps.explained,
-            predicted=classes[maps.predicted],
-            predictor=maps.predictor,
-            probabilities=dict(zip(classes, maps.probabilities.tolist(), strict=True)),
-            logit=maps.logit,
-            bias=maps.bias,
-            level_contributions=maps.level_contributions,
-            shape=image.shape,
-            files=files,
-            versions=map_versions(),
+    def take(self, outcomes: Iterable[Problem | None]) -> None:
+        """Count scans: each was mapped, or has a problem."""
+        for outcome in outcomes:
+            if outcome is None:
+                self.done += 1
+            else:
+                self.failed.append(outcome)
+            self.update()
+
+    def failed_in_order(self, scans: Sequence[Scan]) -> list[Problem]:
+        places = {scan.name: place for place, scan in enumerate(scans)}
+        return sorted(self.failed, key=lambda problem: places[problem.scan])
+
+
+def _tasks(
+    scans: Sequence[Scan],
+    folder: MapsWriter,
+    names: Mapping[str, str],
+    identity: Mapping[str, Any],
+    wanted: str | None,
+    tally: _Tally,
+) -> Iterator[Task]:
+    """Yield the scans that are to be mapped, just before each is read."""
+    for scan in scans:
+        place, source = folder.place(names[scan.name]), _input(scan, identity)
+        if folder.is_done(place, source, wanted):
+            tally.skip()
+            continue
+        folder.clear(place, source)
+        yield Task(scan, place, source)
+
+
+def _map_all(
+    tasks: Iterator[Task],
+    run: Run,
+    mapper: Mapper,
+    folder: MapsWriter,
+    tally: _Tally,
+    workers: int,
+    size: int,
+) -> None:
+    """Read, explain, encode and write scans, each step ahead of the next by a few scans."""
+
+    def map_batch(batch: Sequence[Prepared], explainers: Sequence[HRCAM]) -> list[Problem | None]:
+        outcomes: list[Problem | None] = []
+        for one, files in zip(batch, mapper.files_of(batch, explainers), strict=True):
+            if isinstance(files, Problem):
+                folder.write_failure(files)
+                outcomes.append(files)
+            else:
+                folder.write(one.task.scan.name, files)
+                outcomes.append(None)
+        return outcomes
+
+    # One batch for each set of networks: all have the same grid.
+    waiting: dict[tuple[int, ...], list[Prepared]] = {}
+    with BoundedPool(workers, tally.take) as pool:
+
+        def submit(folds: tuple[int, ...]) -> None:
+            # In this thread, so that each network is loaded once.
+            explainers = [mapper.explainer(fold) for fold in folds]
+            pool.submit(map_batch, waiting.pop(folds), explainers)
+
+        reading = read_ahead(
+            tasks, lambda task: task.scan, run.preparation, workers, settle=pool.settle
         )
-        return {**content, place.record(label): encode_record(record)}
-
-    def check(self, out: Path, identity: Mapping[str, Any], mapped: Iterable[MappedScan]) -> None:
-        """Run the sanity checks; if they fail to run, the maps are still complete."""
-        try:
-            check_folder(out, self._run, identity, mapped, self._explainer)
-        except OSError:
-            raise
-        except Exception as error:
-            logger.debug("checking the maps failed", exc_info=True)
-            logger.warning(
-                "the maps are complete, but could not be checked (%s: %s)",
-                type(error).__name__,
-                error,
-            )
-
-    def _load(self, fold: int) -> HRCAM:
-        explainer = self._run.explainer(fold)
-        explainer.model.to(Hardware().device)
-        return explainer
-
-    def _attempt(self, scan: Scan, step: Callable[[], Result]) -> Result | Problem:
-        """Run a step, or return the problem of this scan; other scans are still mapped."""
-        file = ", ".join(str(path) for path in scan.images.values())
-        try:
-            return step()
-        except MachineError:
-            raise
-        except ImageError as error:
-            return Problem(scan.name, file, error.reason, error.message, error.advice)
-        except HRCAMError as error:
-            advice = "see `hrcam check`, or leave the scan out"
-            return Problem(scan.name, file, Reason.UNSUPPORTED, str(error), advice)
-        except Exception as error:  # a bug here or in a library
-            _raise_if_of_machine(error)
-            logger.debug("mapping %s failed", scan.name, exc_info=True)
-            message = f"mapping failed unexpectedly, {type(error).__name__}: {error}"
-            advice = "see the traceback with logging at DEBUG, and report it with the file's header"
-            return Problem(scan.name, file, Reason.UNREADABLE, message, advice)
+        for task, found in reading:
+            if isinstance(found, MachineError):
+                raise found
+            if isinstance(found, Problem):
+                folder.write_failure(found)
+                tally.take([found])
+                continue
+            one = mapper.prepared(task, found)
+            waiting.setdefault(one.folds, []).append(one)
+            if len(waiting[one.folds]) == size:
+                submit(one.folds)
+        for folds in list(waiting):
+            submit(folds)
 
 
-def _raise_if_of_machine(error: Exception) -> None:
-    """End the job where memory, a device or a disk fails: the next scan would fare no better."""
-    failed = machine_error(error)
-    if failed is not None:
-        raise failed from error
+def _check(
+    out: Path,
+    run: Run,
+    identity: Mapping[str, Any],
+    mapped: Iterable[MappedScan],
+    explainer: Callable[[int], HRCAM],
+) -> None:
+    """Run the sanity checks; if they fail to run, the maps are still complete."""
+    try:
+        check_folder(out, run, identity, mapped, explainer)
+    except OSError:
+        raise
+    except Exception as error:
+        logger.debug("checking the maps failed", exc_info=True)
+        logger.warning(
+            "the maps are complete, but could not be checked (%s: %s)", type(error).__name__, error
+        )
 
 
-def _shown(image: Image, scan: Scan) -> NDArray[np.float32]:
-    """Return the first image of a scan as grey values."""
-    colours = 3 if scan.colour == "rgb" else 1
-    grey: NDArray[np.float32] = image.voxels[:colours].mean(0)
-    return grey
+def _batch_size(grid: tuple[int, ...], device: str) -> int:
+    voxels = _VOXELS_AT_ONCE if device == "cpu" else _VOXELS_AT_ONCE_ON_GPU
+    return max(1, min(_MOST_AT_ONCE, voxels // prod(grid)))
 
 
 def _mapped(

@@ -1,0 +1,176 @@
+"""From scans that were read to the files of their maps."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hrcam.artifacts.manifest import fit_warnings
+from hrcam.artifacts.maps_folder import ScanPlace
+from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record, map_versions
+from hrcam.cohort.problems import Problem
+from hrcam.cohort.scan import Scan
+from hrcam.errors import MachineError, machine_error
+from hrcam.explainer import HRCAM
+from hrcam.mapping.encoding import encode_map, suffix_of
+from hrcam.mapping.ensemble import GridMaps, explain_batch
+from hrcam.mapping.overlay import encode_overlay
+from hrcam.mapping.reading import Reading, failure_of
+from hrcam.training.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A scan to map.
+
+    Attributes
+    ----------
+    scan
+        The scan.
+    place
+        Where its files go.
+    source
+        Its images as they were before they were read.
+    """
+
+    scan: Scan
+    place: ScanPlace
+    source: MapInput
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A scan that was read, and whose networks are known.
+
+    Attributes
+    ----------
+    task, reading
+        The scan.
+    folds, seen
+        As from `hrcam.training.run.Run.folds_for`.
+    """
+
+    task: Task
+    reading: Reading
+    folds: tuple[int, ...]
+    seen: bool
+
+
+Files = Mapping[Path, bytes]
+
+
+class Mapper:
+    """Explains scans by the networks of a run, and encodes their files.
+
+    Parameters
+    ----------
+    run
+        The training.
+    wanted
+        Index of the class to explain; None for the predicted one.
+    labels
+        BIDS label of each class.
+    device
+        Of the networks.
+    turns
+        Taken while the device computes.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        wanted: int | None,
+        labels: Mapping[str, str],
+        device: torch.device,
+        turns: AbstractContextManager[object],
+    ) -> None:
+        self._run, self._wanted, self._labels = run, wanted, labels
+        self._device, self._turns = device, turns
+        self.explainer: Callable[[int], HRCAM] = cache(self._load)
+        """Gives the explainer of a fold, loaded once; to be called from one thread."""
+
+    def prepared(self, task: Task, reading: Reading) -> Prepared:
+        """Find the networks that are to map a scan."""
+        folds, seen = self._run.folds_for(task.scan, reading.voxel_hash)
+        return Prepared(task, reading, folds, seen)
+
+    def files_of(
+        self, batch: Sequence[Prepared], explainers: Sequence[HRCAM]
+    ) -> list[Files | Problem]:
+        """Map scans of the same folds in one pass.
+
+        Returns
+        -------
+        For each scan its files, the record last, or what is wrong with it.
+
+        Raises
+        ------
+        MachineError
+            If memory or the device fails.
+        """
+        try:
+            voxels = np.stack([each.reading.prepared.voxels for each in batch])
+            with self._turns:
+                explained = explain_batch(explainers, voxels, self._wanted)
+        except Exception as error:
+            if len(batch) == 1 or machine_error(error) is not None:
+                return [_problem_of(batch[0].task.scan, error)]
+            # One of them is to blame: alone, the others are mapped.
+            return [self.files_of([each], explainers)[0] for each in batch]
+        return [self._attempt(each, maps) for each, maps in zip(batch, explained, strict=True)]
+
+    def _attempt(self, scan: Prepared, maps: GridMaps) -> Files | Problem:
+        try:
+            return self._encoded(scan, maps)
+        except Exception as error:
+            return _problem_of(scan.task.scan, error)
+
+    def _encoded(self, one: Prepared, maps: GridMaps) -> Files:
+        run, reading, place = self._run, one.reading, one.task.place
+        classes, suffix = run.classes, suffix_of(reading.space)
+        native = {kind: reading.prepared.to_native(values) for kind, values in maps.maps.items()}
+        label = self._labels[classes[maps.explained]]
+        first = next(iter(one.task.scan.images.values()))
+        files = {kind: place.map(label, kind, suffix) for kind in native}
+        content = {files[kind]: encode_map(native[kind], reading.space, first) for kind in native}
+        if reading.picture is not None:
+            files["overlay"] = place.map(label, "overlay", ".png")
+            content[files["overlay"]] = encode_overlay(reading.picture, native["pattern"])
+        record = ScanRecord(
+            **vars(one.task.source),
+            voxel_hash=reading.voxel_hash,
+            folds=one.folds,
+            seen_in_training=one.seen,
+            warnings=tuple(fit_warnings(run.manifest, one.folds)),
+            grid=run.preparation.shape,
+            grid_spacing=run.preparation.spacing,
+            map_class=classes[maps.explained],
+            class_index=maps.explained,
+            predicted=classes[maps.predicted],
+            predictor=maps.predictor,
+            probabilities=dict(zip(classes, maps.probabilities.tolist(), strict=True)),
+            logit=maps.logit,
+            bias=maps.bias,
+            level_contributions=maps.level_contributions,
+            shape=reading.space.shape,
+            files=files,
+            versions=map_versions(),
+        )
+        return {**content, place.record(label): encode_record(record)}
+
+    def _load(self, fold: int) -> HRCAM:
+        explainer = self._run.explainer(fold)
+        explainer.model.to(self._device)
+        return explainer
+
+
+def _problem_of(scan: Scan, error: Exception) -> Problem:
+    """Describe an error as that of a scan, or end the job: the next scan would fare no better."""
+    found = failure_of(scan, error)
+    if isinstance(found, MachineError):
+        raise found from error
+    return found
