@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from method_tools import tool_of
 from torch import nn
 from torch.testing import assert_close
 
@@ -9,6 +10,7 @@ from hrcam.baselines import (
     ALL_LEVELS,
     CAM,
     METHODS,
+    FullGrad,
     GradCAM,
     GradientMethod,
     HiResCAM,
@@ -18,6 +20,7 @@ from hrcam.baselines import (
 from hrcam.levels import find_levels
 
 GRADIENT = [method for method in METHODS.values() if issubclass(method, GradientMethod)]
+NEED_GRADIENTS = [*GRADIENT, FullGrad]
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
 
@@ -43,6 +46,7 @@ def test_the_registry_has_every_method_by_its_name():
         "Eigen-CAM (pytorch-grad-cam)",
         "Finer-CAM",
         "RefineCAM",
+        "FullGrad",
     ]
 
 
@@ -51,7 +55,8 @@ def test_the_registry_has_every_method_by_its_name():
 def test_one_code_for_every_number_of_axes(method, spatial, small_net, small_images):
     tool = method(small_net(spatial))
     maps = tool.by_level(small_images(spatial))
-    assert [level.name for level in tool.levels] == (["last"] if method is CAM else ["last", "act"])
+    levels = {CAM: ["last"], FullGrad: ["second", "first", "norm"]}.get(method, ["last", "act"])
+    assert [level.name for level in tool.levels] == levels
     every = [ALL_LEVELS] if method.fuses_levels else [level.name for level in tool.levels]
     assert list(maps) == every
     for level in maps.values():
@@ -103,7 +108,7 @@ def test_contexts_do_not_matter(method, context, small_net, small_images):
     assert fused.shape == (3, 8, 8)
 
 
-@pytest.mark.parametrize("method", GRADIENT, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", NEED_GRADIENTS, ids=lambda method: method.name)
 def test_frozen_parameters_and_training_mode(method, small_net, small_images):
     model, images = small_net(), small_images()
     expected = method(model.eval()).by_level(images, 1)
@@ -115,7 +120,7 @@ def test_frozen_parameters_and_training_mode(method, small_net, small_images):
 def test_no_gradient_is_left_behind(small_net, small_images):
     model, images = small_net(), small_images().requires_grad_()
     model.head.weight.grad = torch.ones_like(model.head.weight)
-    for method in GRADIENT:
+    for method in NEED_GRADIENTS:
         method(model).by_level(images)
     assert images.grad is None
     assert all(p.grad is None for p in model.parameters() if p is not model.head.weight)
@@ -127,8 +132,8 @@ def test_in_place_activations_do_not_matter(method, small_net, small_images):
     images = small_images()
     # What precedes an in-place ReLU, the ReLU itself, and the map at the input of a module.
     levels = ["last"] if method is CAM else ["norm", "act", "second", "last", "last:input"]
-    expected = method(small_net(inplace=False), levels).by_level(images, 1)
-    assert_same(method(small_net(inplace=True), levels).by_level(images, 1), expected)
+    expected = tool_of(method, small_net(inplace=False), levels).by_level(images, 1)
+    assert_same(tool_of(method, small_net(inplace=True), levels).by_level(images, 1), expected)
 
 
 @pytest.mark.parametrize("methods", [GRADIENT, GRADIENT[:1]])
@@ -187,7 +192,7 @@ def test_every_method_takes_several_inputs(method, recurrent):
     if method is CAM:
         pytest.skip("its head takes more than the pooled map")
     images = (torch.randn(2, 2, 6, 6), torch.rand(2, 1))
-    tool = method(recurrent, levels=["conv"], output="scores")
+    tool = tool_of(method, recurrent, ["conv"], output="scores")
     batch = tool.explain(images, [0, 2])
     single = tool.explain((images[0][1:], images[1][1:]), 2)
     assert_close(batch[1], single[0], atol=1e-6, rtol=1e-4)

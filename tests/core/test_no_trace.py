@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import importlib
+import inspect
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -78,7 +79,9 @@ def _explain(model: nn.Module, images: torch.Tensor) -> Run:
 
 
 def _rival(method: type) -> Callable[[nn.Module, torch.Tensor], Run]:
-    return lambda model, _: method(model, levels=[LAST]).explain
+    # FullGrad reads all layers.
+    options = {"levels": [LAST]} if "levels" in inspect.signature(method).parameters else {}
+    return lambda model, _: method(model, **options).explain
 
 
 EXPLAINERS: dict[str, Callable[[nn.Module, torch.Tensor], Run]] = {

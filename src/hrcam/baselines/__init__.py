@@ -2,13 +2,15 @@
 
 Every method returns one map per level at the size of the image (``by_level``), or one map in all
 (``explain``): that of a single level, or several levels fused by the mean, the maximum or the
-product of their min-max normalised maps. RefineCAM fuses the levels itself, and has one map.
+product of their min-max normalised maps. RefineCAM and FullGrad fuse the levels themselves,
+and have one map.
 
 Where pytorch-grad-cam computes a method otherwise than its paper, both are here, and the name tells
 which is which: "Grad-CAM++" is the paper's, "Grad-CAM++ (pytorch-grad-cam)" the library's.
 
 ``interface`` defines `Baseline`, ``level_fusion`` fuses levels; the methods are in ``cam``,
-``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``score`` and ``eigen``.
+``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``full_grad``,
+``score`` and ``eigen``.
 To add a method, subclass `LevelMethod` or `GradientMethod`, and list it in `METHODS`.
 
 Examples
@@ -21,6 +23,7 @@ Examples
 from hrcam.baselines.cam import CAM
 from hrcam.baselines.eigen import CentredEigenCAM, EigenCAM
 from hrcam.baselines.finer_cam import FinerCAM
+from hrcam.baselines.full_grad import FullGrad
 from hrcam.baselines.gradient import GradientMethod, gradient_maps
 from hrcam.baselines.gradient_methods import (
     GradCAM,
@@ -51,6 +54,7 @@ METHODS: dict[str, type[Baseline]] = {
         CentredEigenCAM,
         FinerCAM,
         RefineCAM,
+        FullGrad,
     )
 }
 """Every method, by its name in the literature."""
@@ -63,6 +67,7 @@ __all__ = [
     "CentredEigenCAM",
     "EigenCAM",
     "FinerCAM",
+    "FullGrad",
     "Fusion",
     "GradCAM",
     "GradCAMPlusPlus",

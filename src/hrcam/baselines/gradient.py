@@ -4,7 +4,8 @@ Methods that differentiate the same score share the pass.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -152,20 +153,12 @@ def activations_and_gradients(
     def total(returned: Any, _maps: list[torch.Tensor]) -> torch.Tensor:
         return total_score(returned, output, classes, score)
 
-    try:
+    with naming_alternatives():
         found = level_gradients(model, images, levels, total)
-    except GradientError as error:
-        raise GradientError(
-            f"{error}; or use a method without gradients, e.g. Eigen-CAM"
-        ) from error
     captured = []
     for level, (activations, gradient) in zip(levels, found, strict=True):
         if gradient is None:
-            raise LevelError(
-                f"the logits do not depend on the level {level.name!r}: name levels between the "
-                "images and the logits, or pass output= if the logits are another item of the "
-                "model's output"
-            )
+            raise independent_of(level)
         captured.append((activations, gradient))
     return captured
 
@@ -187,3 +180,23 @@ def total_score(
     logits = finite_logits(returned, output)
     # A copy, since the caller's tensor may have been made in inference mode.
     return score(logits, explained_classes(logits, classes).clone()).sum()
+
+
+@contextmanager
+def naming_alternatives() -> Iterator[None]:
+    """Name a method without gradients in the error of a model that has none."""
+    try:
+        yield
+    except GradientError as error:
+        raise GradientError(
+            f"{error}; or use a method without gradients, e.g. Eigen-CAM"
+        ) from error
+
+
+def independent_of(level: Level) -> LevelError:
+    """Return the error of a level that has no gradient."""
+    return LevelError(
+        f"the logits do not depend on the level {level.name!r}: name levels between the "
+        "images and the logits, or pass output= if the logits are another item of the "
+        "model's output"
+    )

@@ -11,6 +11,8 @@ from hrcam.baselines import (
     ALL_LEVELS,
     CAM,
     METHODS,
+    Baseline,
+    FullGrad,
     GradientMethod,
     ScoreCAM,
     fuse_levels,
@@ -25,11 +27,13 @@ Maps = list[NDArray[np.float32]]
 """One map per image; shapes may differ."""
 
 _GRADIENT_METHODS = tuple(one for one in METHODS.values() if issubclass(one, GradientMethod))
-# Score-CAM runs the network once per channel, at about 1000 times the cost. CAM has one level.
+# They find the layers that they read: CAM the last one, FullGrad all with a bias.
+_WITH_OWN_LEVELS: tuple[type[CAM | FullGrad], ...] = (CAM, FullGrad)
+# Score-CAM runs the network once per channel, at about 1000 times the cost.
 _OTHERS = tuple(
     one
     for one in METHODS.values()
-    if not issubclass(one, GradientMethod | ScoreCAM) and one is not CAM
+    if not issubclass(one, GradientMethod | ScoreCAM) and one not in _WITH_OWN_LEVELS
 )
 _FUSIONS: tuple[Fusion, ...] = ("mean", "max", "product")
 
@@ -66,7 +70,7 @@ def method_maps(
 
     names = [level.name for level in levels]
     others = [method(model, names) for method in _OTHERS]
-    cam: CAM | None = CAM(model)
+    alone: list[Baseline] = [method(model) for method in _WITH_OWN_LEVELS]
     for images, classes in tqdm(
         batches, desc="mapping", disable=None if progress else True, leave=False
     ):
@@ -82,10 +86,12 @@ def method_maps(
                 continue
             for fusion in _FUSIONS:
                 keep(Variant(method, fusion=fusion), fuse_levels(list(by_level.values()), fusion))
-        if cam is not None:
+        for one in list(alone):
             try:
-                for level, batch in cam.by_level(images, classes).items():
-                    keep(Variant(CAM.name, level), batch)
+                by_level = one.by_level(images, classes)
             except LevelError:  # CAM needs a global mean and one linear layer
-                cam = None
+                alone.remove(one)
+                continue
+            for level, batch in by_level.items():
+                keep(Variant(one.name, level), batch)
     return maps

@@ -45,6 +45,26 @@ def level_gradients(
     LevelError
         If a level is not reached, or has another number of channels.
     """
+    check_differentiable(model)
+    output, maps = capture_for_gradients(model, images, levels)
+    connected = [level for level in maps if level.requires_grad]
+    with torch.inference_mode(False), torch.enable_grad():
+        found = gradients_of(score(output, maps), connected)
+    gradients = (None if one is None else at_least_single(one) for one in found)
+    return [
+        (at_least_single(level.detach()), next(gradients) if level.requires_grad else None)
+        for level in maps
+    ]
+
+
+def check_differentiable(model: nn.Module) -> None:
+    """Check that the weights of a model can be part of a graph.
+
+    Raises
+    ------
+    GradientError
+        If they were made in inference mode.
+    """
     if any(
         tensor.is_inference() for tensor in itertools.chain(model.parameters(), model.buffers())
     ):
@@ -52,25 +72,28 @@ def level_gradients(
             "the model's weights were made in inference mode, and have no gradient: build "
             "or load the model outside of torch.inference_mode()"
         )
-    output, maps = capture_for_gradients(model, images, levels)
-    connected = [level for level in maps if level.requires_grad]
-    with torch.inference_mode(False), torch.enable_grad():
-        value = score(output, maps)
-        if not value.requires_grad:
-            raise GradientError(
-                "the logits carry no gradient: the model detaches them, or runs under no_grad"
-            )
-        # Errors of the backward pass become a GradientError; those of the forward pass do not.
-        try:
-            found = torch.autograd.grad(value, connected, allow_unused=True) if connected else ()
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            raise GradientError(
-                f"no gradient could be computed through the model ({str(error).splitlines()[0]})"
-            ) from error
-    gradients = (None if one is None else at_least_single(one) for one in found)
-    return [
-        (at_least_single(level.detach()), next(gradients) if level.requires_grad else None)
-        for level in maps
-    ]
+
+
+def gradients_of(
+    value: torch.Tensor, inputs: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor | None, ...]:
+    """Return the gradient of a number with respect to each input; None if it does not depend on it.
+
+    Raises
+    ------
+    GradientError
+        If there is no gradient.
+    """
+    if not value.requires_grad:
+        raise GradientError(
+            "the logits carry no gradient: the model detaches them, or runs under no_grad"
+        )
+    # Errors of the backward pass become a GradientError; those of the forward pass do not.
+    try:
+        return torch.autograd.grad(value, inputs, allow_unused=True) if inputs else ()
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise GradientError(
+            f"no gradient could be computed through the model ({str(error).splitlines()[0]})"
+        ) from error
