@@ -8,10 +8,13 @@ and have one map.
 Where pytorch-grad-cam computes a method otherwise than its paper, both are here, and the name tells
 which is which: "Grad-CAM++" is the paper's, "Grad-CAM++ (pytorch-grad-cam)" the library's.
 
+`SliceBySlice` runs any of them with a 2D network on the slices of a volume. It is not in `METHODS`,
+whose methods all explain the same network.
+
 ``interface`` defines `Baseline`, ``level_fusion`` fuses levels; the methods are in ``cam``,
-``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``full_grad``,
-``score`` and ``eigen``.
-To add a method, subclass `LevelMethod` or `GradientMethod`, and list it in `METHODS`.
+``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``full_grad``, ``score``
+and ``eigen``, and ``slices`` cuts volumes. To add a method, subclass `LevelMethod` or
+`GradientMethod`, and list it in `METHODS`.
 
 Examples
 --------
@@ -37,6 +40,7 @@ from hrcam.baselines.interface import ALL_LEVELS, Baseline, LevelMethod
 from hrcam.baselines.level_fusion import Fusion, fuse_levels, normalise
 from hrcam.baselines.refine_cam import RefineCAM
 from hrcam.baselines.score import ScoreCAM, SoftmaxScoreCAM
+from hrcam.baselines.slices import SliceBySlice
 
 METHODS: dict[str, type[Baseline]] = {
     method.name: method
@@ -78,6 +82,7 @@ __all__ = [
     "LevelMethod",
     "RefineCAM",
     "ScoreCAM",
+    "SliceBySlice",
     "SoftmaxScoreCAM",
     "XGradCAM",
     "fuse_levels",

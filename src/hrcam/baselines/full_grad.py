@@ -52,7 +52,7 @@ class FullGrad(Baseline):
     """
 
     name: ClassVar[str] = "FullGrad"
-    fuses_levels: ClassVar[bool] = True
+    fuses_levels = True
 
     def __init__(
         self, model: nn.Module, output: str | int | None = None, image: str | int | None = None

@@ -43,7 +43,7 @@ class Baseline(ABC):
     name: ClassVar[str]
     """Name of the method in the literature."""
 
-    fuses_levels: ClassVar[bool] = False
+    fuses_levels: bool = False
     """Whether the method itself makes one map of all its levels, under the name `ALL_LEVELS`."""
 
     def __init__(

@@ -24,7 +24,7 @@ class RefineCAM(GradCAMPlusPlusWithEpsilon):
     """
 
     name: ClassVar[str] = "RefineCAM"
-    fuses_levels: ClassVar[bool] = True
+    fuses_levels = True
 
     @classmethod
     def on_grid(
