@@ -8,12 +8,13 @@ and have one map.
 Where pytorch-grad-cam computes a method otherwise than its paper, both are here, and the name tells
 which is which: "Grad-CAM++" is the paper's, "Grad-CAM++ (pytorch-grad-cam)" the library's.
 
-`SliceBySlice` runs any of them with a 2D network on the slices of a volume. It is not in `METHODS`,
-whose methods all explain the same network.
+Two more are not in `METHODS`, whose methods explain one network and learn nothing: `AttentiveExits`
+learns how to fuse the levels from labels, and `SliceBySlice` runs any method with a 2D network on
+the slices of a volume.
 
 ``interface`` defines `Baseline`, ``level_fusion`` fuses levels; the methods are in ``cam``,
-``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``full_grad``, ``score``
-and ``eigen``, and ``slices`` cuts volumes. To add a method, subclass `LevelMethod` or
+``gradient_methods``, ``finer_cam`` and ``refine_cam`` (on ``gradient``), ``full_grad``, ``score``,
+``eigen``, ``attentive_exits`` and ``slices``. To add a method, subclass `LevelMethod` or
 `GradientMethod`, and list it in `METHODS`.
 
 Examples
@@ -23,6 +24,7 @@ Examples
 >>> METHODS["Grad-CAM"](model).explain(images, fuse="mean")       # doctest: +SKIP
 """
 
+from hrcam.baselines.attentive_exits import AttentiveExits
 from hrcam.baselines.cam import CAM
 from hrcam.baselines.eigen import CentredEigenCAM, EigenCAM
 from hrcam.baselines.finer_cam import FinerCAM
@@ -67,6 +69,7 @@ __all__ = [
     "ALL_LEVELS",
     "CAM",
     "METHODS",
+    "AttentiveExits",
     "Baseline",
     "CentredEigenCAM",
     "EigenCAM",

@@ -67,7 +67,7 @@ def fit_softmax(z: Array, labels: npt.NDArray[np.int64], groups: Groups, seed: i
         If the groups leave no fold with every class in its training part.
     """
     basis, rotated = _row_space(z)
-    splits = _splits(labels, groups, seed)
+    splits = splits_of(labels, groups, seed)
     classes = np.arange(labels.max() + 1)
     losses = np.empty((len(INVERSE_PENALTIES), len(splits)))
     hits = np.empty_like(losses)
@@ -178,9 +178,16 @@ def _row_space(z: Array) -> tuple[Array, Array]:
     return basis, z @ basis.T
 
 
-def _splits(
+def splits_of(
     labels: npt.NDArray[np.int64], groups: Groups, seed: int
 ) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Return the rows of the training and the test part of each fold.
+
+    Raises
+    ------
+    FitError
+        If the groups leave no fold with every class in its training part.
+    """
     count: Callable[[Any], int] = lambda index: (  # noqa: E731
         int(np.sum(labels == index)) if groups is None else len(np.unique(groups[labels == index]))
     )
