@@ -26,7 +26,9 @@ def undescribed(folder: Path, classes: tuple[str, ...]) -> list[str]:
             continue
         name = re.sub(r"^sub-[^_]+_label-[A-Za-z0-9]+", "sub-X_label-CLASS", path.name)
         name = re.sub(
-            r"_desc-(evidence|pattern|std)_hrcam\.(npy|nii\.gz)$", "_desc-KIND_hrcam.nii.gz", name
+            r"_desc-(evidence|pattern|std)_hrcam\.(npy|png|nii\.gz)$",
+            "_desc-KIND_hrcam.nii.gz",
+            name,
         )
         words = {name, *_words(path)}
         for one in classes:

@@ -8,6 +8,7 @@ import torch
 from PIL import Image as Pillow
 from torch import nn
 
+from hrcam.artifacts.map_file import Scaling, read_map
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
 from hrcam.networks import SmallCNN
@@ -53,6 +54,7 @@ class SmallRun:
     network: type[nn.Module] | None = None
     lean: float = 0
     head: str = "logits"
+    reference: str | None = None
     warnings: tuple[tuple[str, ...], ...] = ()
     seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
     loaded: list[int] = field(default_factory=list)
@@ -86,7 +88,12 @@ class SmallRun:
         if self.head == "labels":
             classes = torch.arange(12) % len(self.classes)
             batches = [(batch, classes) for batch in batches]
-        explainer = HRCAM(model).fit(batches, target=self.head, bootstrap=self.bootstrap)
+        explainer = HRCAM(model).fit(
+            batches,
+            target=self.head,
+            bootstrap=self.bootstrap,
+            reference=None if self.reference is None else self.classes.index(self.reference),
+        )
         if self.lean:
             model.classifier.bias.data[-1] += self.lean
         return explainer
@@ -136,3 +143,11 @@ def files_of(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def map_of(folder, record, kind):
+    """Values of a map in the folder of its record, which is as in JSON."""
+    scaling = record["Maps"][kind].get("Scaling")
+    return read_map(
+        folder / record["Files"][kind], None if scaling is None else Scaling.from_json(scaling)
+    )

@@ -67,7 +67,7 @@ def test_tables_list_every_scan_and_failure(maps):
         ({"LevelContributions": {"block1": float("nan")}}, "not finite"),
         ({"Shape": None}, "cannot be understood"),
         ({"Grid": None}, "cannot be understood"),
-        ({"Files": {"pattern": "a.npy"}}, "says nothing of 'evidence'"),
+        ({"Files": {"evidence": "a.npy"}}, "says nothing of 'pattern'"),
         ({"Files": {"pattern": "../a.npy", "evidence": "a.npy"}}, "not a file next to it"),
         ({"Files": {"pattern": "/etc/passwd", "evidence": "a.npy"}}, "not a file next to it"),
         ({"Files": {"pattern": "a", "evidence": "b", "std": "../c"}}, "not a file next to it"),
@@ -92,13 +92,17 @@ def test_a_folder_without_maps_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["dataset_description.json", "sub-01/sub-01_label-control_hrcam.json"]
+    ("name", "newest"),
+    [("dataset_description.json", 1), ("sub-01/sub-01_label-control_hrcam.json", 2)],
 )
-def test_every_json_file_has_a_version_and_a_newer_one_is_refused(maps, run, name):
-    assert read_object(maps / name)["Format"] == 1
+def test_every_json_file_has_a_version_and_a_newer_one_is_refused(maps, run, name, newest):
+    assert read_object(maps / name)["Format"] == newest
     content = (maps / name).read_bytes()
-    edit(maps / name, Format=2)
-    message = "has the format 2, and this version of hrcam reads formats up to 1: update hrcam"
+    edit(maps / name, Format=newest + 1)
+    message = (
+        f"has the format {newest + 1}, and this version of hrcam reads formats up to {newest}: "
+        "update hrcam"
+    )
     with pytest.raises(NewerFormatError, match=message):
         read_maps(maps)
     with pytest.raises(NewerFormatError, match=message):  # and is not mapped anew

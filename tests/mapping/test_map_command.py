@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from broken_files import cut, write_series
 from PIL import Image as Pillow
+from small_runs import map_of
 from typer.testing import CliRunner
 
 from hrcam.cli import app
@@ -76,7 +77,7 @@ def test_one_new_picture_is_mapped_by_all_folds(trained, tmp_path):
     record = json.loads(path.read_bytes())
     assert record["Folds"] == [1, 2]
     assert record["Shape"] == [30, 40]
-    assert np.load(path.parent / record["Files"]["pattern"]).shape == (30, 40)
+    assert map_of(path.parent, record, "pattern").shape == (30, 40)
 
 
 def test_bad_scans_give_exit_code_1_unless_they_may_be_skipped(trained, tmp_path):
@@ -103,11 +104,21 @@ def test_shards_and_classes_are_checked(trained, tmp_path):
     out = ("--out", tmp_path / "maps")
     part = command("map", run, cohort, *out, "--shard", "2/5")
     assert "mapped 3 scans" in part.output
+    few = command(
+        "map", run, cohort, "--out", tmp_path / "few", "--subjects", "p1,p3", "--maps", "pattern",
+        "--dtype", "float32", "--batch-size", "2", "--workers", "1", "--accelerator", "cpu",
+    )  # fmt: skip
+    assert "mapped 2 scans" in few.output
+    names = [path.name.partition("desc-")[2] for path in (tmp_path / "few").glob("*/*_desc-*")]
+    assert sorted(names) == ["overlay_hrcam.png"] * 2 + ["pattern_hrcam.npy"] * 2
     for options, message in [
         (("--shard", "3"), "write it as 3/10"),
         (("--shard", "6/5"), "write 1/5 to 5/5"),
         (("--class", "none"), "choose one of bright, plain"),
         (("--suffix", "T1w"), "leave it out"),
+        (("--maps", "evidence"), "always with pattern"),
+        (("--split", "test"), "the table has no column split"),
+        (("--subjects", "p1,nobody"), "no scan or participant nobody"),
     ]:
         result = command("map", run, cohort, *out, *options)
         assert result.exit_code == 1

@@ -9,13 +9,17 @@ import pytest
 from broken_files import write_series
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 from scipy.spatial.transform import Rotation
 from small_runs import oblique, write_volume
 
+from hrcam.artifacts.map_file import read_map
 from hrcam.cohort.problems import Reason
 from hrcam.cohort.reading import read_image
 from hrcam.errors import InputError
-from hrcam.mapping.encoding import encode_map, suffix_of
+from hrcam.mapping.encoding import Title, encode_map, suffix_of
+
+TITLE = Title("pattern", "patient")
 
 
 def written(path, folder, seed=1):
@@ -23,7 +27,9 @@ def written(path, folder, seed=1):
     image = read_image(path)
     values = np.random.default_rng(seed).normal(size=image.shape).astype(np.float32)
     target = folder / f"map{suffix_of(image)}"
-    target.write_bytes(encode_map(values, image, path))
+    encoded = encode_map(values, image, path, TITLE, "float32")
+    assert encoded.scaling is None
+    target.write_bytes(encoded.content)
     return nibabel.load(target), values.reshape(image.stored_shape)
 
 
@@ -113,7 +119,8 @@ def test_nothing_but_space_is_taken_from_the_header(tmp_path):
     found, expected = written(source, tmp_path)
     content = gzip.decompress((tmp_path / "map.nii.gz").read_bytes())
     assert b"Jane" not in content
-    assert float(found.header["cal_max"]) == 0
+    assert float(found.header["cal_max"]) == np.abs(expected).max()  # that of the map
+    assert found.header["descrip"].item() == b"HR-CAM pattern for patient"
     np.testing.assert_array_equal(np.asarray(found.dataobj), expected)
 
 
@@ -131,7 +138,9 @@ def test_the_same_map_gives_the_same_bytes(tmp_path):
     source = write_volume(tmp_path / "image.nii.gz", np.arange(60.0).reshape(3, 4, 5), oblique())
     image = read_image(source)
     values = np.ones(image.shape, np.float32)
-    assert encode_map(values, image, source) == encode_map(values, image, source)
+    for data_type in ("int16", "float32"):
+        first, again = (encode_map(values, image, source, TITLE, data_type) for _ in range(2))
+        assert first == again
 
 
 def test_a_source_that_changes_meanwhile_is_noticed(tmp_path):
@@ -139,7 +148,7 @@ def test_a_source_that_changes_meanwhile_is_noticed(tmp_path):
     image = read_image(source)
     write_volume(source, np.arange(60.0).reshape(3, 4, 5), np.eye(4))
     with pytest.raises(InputError, match="changed while"):
-        encode_map(np.ones(image.shape, np.float32), image, source)
+        encode_map(np.ones(image.shape, np.float32), image, source, TITLE)
 
 
 def test_a_map_of_a_tilted_series_lies_on_it_and_can_be_read_again(tmp_path):
@@ -157,3 +166,71 @@ def test_a_map_of_a_tilted_series_lies_on_it_and_can_be_read_again(tmp_path):
     assert found.header["qform_code"] == 0
     again = read_image(tmp_path / "map.nii.gz")
     assert [caution.reason for caution in again.cautions] == [Reason.SHEARED_AFFINE]
+
+
+@pytest.mark.parametrize("kind", ["pattern", "std"])
+@pytest.mark.parametrize("largest", [1e-6, 3.7, 1e6])
+def test_whole_numbers_are_off_by_a_thousandth_of_the_largest_at_most(tmp_path, kind, largest):
+    source = write_volume(tmp_path / "a.nii.gz", np.arange(480.0).reshape(6, 8, 10), oblique())
+    image = read_image(source)
+    values = np.random.default_rng(0).normal(size=image.shape).astype(np.float32)
+    values *= largest / np.abs(values).max()
+    encoded = encode_map(values, image, source, Title(kind, "patient"))
+    (tmp_path / "map.nii.gz").write_bytes(encoded.content)
+    found = nibabel.load(tmp_path / "map.nii.gz")
+    assert found.get_data_dtype() == np.int16
+    assert found.affine.tobytes() == nibabel.load(source).affine.tobytes()
+    off = np.abs(found.get_fdata() - values).max()
+    assert off <= encoded.scaling.largest_error * 1.0001
+    assert encoded.scaling.largest_error == pytest.approx(largest / 1000, rel=1e-6)
+    assert np.float32(encoded.scaling.slope) == np.float32(found.dataobj.slope)
+    header = found.header
+    assert float(header["cal_max"]) == pytest.approx(largest)
+    assert float(header["cal_min"]) == pytest.approx(0 if kind == "std" else -largest)
+    assert header.get_intent()[::2] == ("estimate", f"HR-CAM {kind}")
+    exact = encode_map(values, image, source, Title(kind, "patient"), "float32")
+    assert len(encoded.content) < len(exact.content) / 2
+
+
+def test_whole_numbers_in_the_other_byte_order(tmp_path):
+    source = tmp_path / "swapped.nii"
+    voxels = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    nibabel.save(
+        nibabel.Nifti1Image(voxels, oblique(), nibabel.Nifti1Header(endianness=">")), source
+    )
+    image = read_image(source)
+    (tmp_path / "map.nii.gz").write_bytes(encode_map(voxels - 30, image, source, TITLE).content)
+    found = nibabel.load(tmp_path / "map.nii.gz").get_fdata()
+    np.testing.assert_allclose(found, voxels - 30, atol=0.0301)
+
+
+def test_the_map_of_a_picture_is_a_grey_picture_with_zero_in_the_middle(tmp_path):
+    path = tmp_path / "a.png"
+    Pillow.fromarray(np.arange(120, dtype=np.uint8).reshape(10, 12)).save(path)
+    image = read_image(path)
+    values = np.linspace(-2, 0.5, 120, dtype=np.float32).reshape(10, 12)
+    values[0, 5] = 0
+    encoded = encode_map(values, image, path, TITLE)
+    (tmp_path / "map.png").write_bytes(encoded.content)
+    picture = Pillow.open(tmp_path / "map.png")
+    assert (picture.size, picture.mode) == ((12, 10), "I;16")
+    pixels = np.asarray(picture)
+    assert int(pixels[0, 5]) == 32768
+    assert int(pixels.min()) == 32768 - 32000
+    found = read_map(tmp_path / "map.png", encoded.scaling)
+    np.testing.assert_allclose(found, values, atol=0.002 + 1e-6)
+    with pytest.raises(InputError, match="does not give the scale"):
+        read_map(tmp_path / "map.png")
+
+
+@pytest.mark.parametrize("data_type", ["int16", "float32"])
+def test_a_map_of_zeros_and_one_that_is_not_finite(tmp_path, data_type):
+    source = write_volume(tmp_path / "a.nii.gz", np.arange(60.0).reshape(3, 4, 5), oblique())
+    image = read_image(source)
+    zeros = np.zeros(image.shape, np.float32)
+    (tmp_path / "map.nii.gz").write_bytes(
+        encode_map(zeros, image, source, TITLE, data_type).content
+    )
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "map.nii.gz").get_fdata(), zeros)
+    with pytest.raises(InputError, match="pattern map has values that are NaN"):
+        encode_map(zeros + np.nan, image, source, TITLE, data_type)

@@ -10,12 +10,15 @@ import pytest
 import torch
 from small_runs import SmallRun, files_of, preparation, write_pictures
 
+from hrcam.artifacts.map_file import read_map
 from hrcam.artifacts.maps_folder import read_maps
 from hrcam.cohort.problems import Problem
 from hrcam.errors import InputError, MachineError
-from hrcam.mapping import map_scans, mapper, reading
+from hrcam.mapping import Form, map_scans, mapper, reading
 from hrcam.mapping.pool import BoundedPool
 from hrcam.training.config import Hardware
+
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 ONE, TWO = (Hardware(accelerator="cpu", workers=workers) for workers in (1, 2))
 
@@ -31,7 +34,7 @@ def _one_thread():
 
 def maps_of(folder):
     return {
-        (record.scan, kind): np.load(path)
+        (record.scan, kind): read_map(path)
         for record in read_maps(folder).records
         for kind, path in record.maps.items()
     }
@@ -55,8 +58,9 @@ def test_two_workers_write_the_same_bytes_as_one(tmp_path):
 def test_a_batch_gives_what_single_scans_give(tmp_path, hardware):
     run = SmallRun(preparation((24, 32)), classes=("a", "b", "c"), folds=3, seen={"p1": (2,)})
     scans = write_pictures(tmp_path / "images", 8)
-    map_scans(run, scans, tmp_path / "single", batch_size=1, hardware=ONE)
-    map_scans(run, scans, tmp_path / "batch", batch_size=3, hardware=hardware)
+    exact = Form(data_type="float32")
+    map_scans(run, scans, tmp_path / "single", form=exact, batch_size=1, hardware=ONE)
+    map_scans(run, scans, tmp_path / "batch", form=exact, batch_size=3, hardware=hardware)
     single, batch = maps_of(tmp_path / "single"), maps_of(tmp_path / "batch")
     assert single.keys() == batch.keys()
     for key, values in single.items():
@@ -130,10 +134,10 @@ def test_one_scan_that_cannot_be_explained_spoils_no_batch(
     odd = reading.read(scans[2], picture_run.preparation).prepared.voxels
     real = mapper.explain_batch
 
-    def fails(explainers, voxels, wanted):
+    def fails(explainers, voxels, *classes):
         if any(np.array_equal(one, odd) for one in voxels):
             raise RuntimeError("boom")
-        return real(explainers, voxels, wanted)
+        return real(explainers, voxels, *classes)
 
     monkeypatch.setattr(mapper, "explain_batch", fails)
     report = map_scans(picture_run, scans, tmp_path / "maps", batch_size=4, hardware=hardware)

@@ -14,6 +14,7 @@ from small_runs import (
     Brightness,
     SmallRun,
     files_of,
+    map_of,
     oblique,
     preparation,
     write_pictures,
@@ -24,7 +25,7 @@ from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
-from hrcam.mapping import map_scans
+from hrcam.mapping import Form, map_scans
 
 
 def record_of(out, name):
@@ -41,17 +42,21 @@ def test_maps_of_pictures_are_what_the_network_says_brought_to_the_picture(tmp_p
     scans = write_pictures(tmp_path / "images", 3)
     report = map_scans(picture_run, scans, tmp_path / "maps")
     assert (report.done, report.skipped, report.failed) == (3, 0, ())
+    exact_folder = tmp_path / "exact"
+    map_scans(picture_run, scans, exact_folder, form=Form(data_type="float32"))
     explainer = picture_run.explainer(1)
     for scan in scans:
         record, folder = record_of(tmp_path / "maps", scan.name)
         prepared = picture_run.preparation.apply(read_scan(scan))
         expected = explainer.explain(torch.from_numpy(prepared.voxels)[None])
         for kind in ("pattern", "evidence"):
-            found = np.load(folder / record["Files"][kind])
+            values = prepared.to_native(getattr(expected, kind)[0].numpy())
+            found = map_of(folder, record, kind)
             assert (found.shape, found.dtype) == ((20, 28), np.float32)
-            np.testing.assert_allclose(
-                found, prepared.to_native(getattr(expected, kind)[0].numpy()), atol=1e-6
-            )
+            np.testing.assert_allclose(found, values, atol=1.001e-3 * np.abs(values).max())
+            exact = np.load(next(exact_folder.glob(f"{scan.name}/*{kind}*.npy")))
+            assert exact.dtype == np.float32
+            np.testing.assert_allclose(exact, values, atol=1e-6)
         assert Pillow.open(folder / record["Files"]["overlay"]).size == (28, 20)
         chosen = int(expected.classes[0])
         assert record["Class"] == record["PredictedClass"] == picture_run.classes[chosen]
@@ -64,7 +69,9 @@ def test_maps_of_pictures_are_what_the_network_says_brought_to_the_picture(tmp_p
         assert record["Logit"] == pytest.approx(total, abs=1e-4)
         assert record["Folds"] == [1]
         assert record["SeenInTraining"] is False
-        assert set(record["Maps"]["evidence"]) == {"Description", "Units", "Polarity"}
+        assert set(record["Maps"]["evidence"]) == {
+            "Description", "Units", "Polarity", "DataType", "Scaling",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
@@ -129,7 +136,7 @@ def test_a_scan_is_mapped_by_the_fold_that_did_not_see_it_and_a_new_one_by_all(t
     assert record_of(tmp_path / "maps", known.name)[0]["Folds"] == [2]
     record, folder = record_of(tmp_path / "maps", new.name)
     assert record["Folds"] == [1, 2, 3]
-    assert np.load(folder / record["Files"]["std"]).min() >= 0
+    assert map_of(folder, record, "std").min() >= 0
     assert sorted(run.loaded) == [1, 2, 3]  # each network is loaded once
 
 
@@ -140,8 +147,9 @@ def test_a_class_can_be_asked_for_and_is_added_to_the_others(tmp_path, picture_r
     table = rows(tmp_path / "maps" / "maps.tsv")
     assert [row["class"] for row in table] == ["control", "patient"]
     maps = [
-        np.load(next((tmp_path / "maps").glob(f"*/*label-{name}_desc-evidence*")))
+        map_of(path.parent, json.loads(path.read_bytes()), "evidence")
         for name in picture_run.classes
+        for path in (tmp_path / "maps").glob(f"*/*label-{name}_hrcam.json")
     ]
     np.testing.assert_allclose(maps[0], -maps[1], atol=1e-5)  # two classes are opposite
     assert map_scans(picture_run, [scan], tmp_path / "maps").skipped == 1

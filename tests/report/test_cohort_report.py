@@ -350,7 +350,7 @@ def test_refuses_what_is_no_report(picture_folders, tmp_path):
     with pytest.raises(InputError, match="at least 1"):
         write_cohort_report(*picture_folders, tmp_path / "report.html", subjects=0)
     maps = shutil.copytree(picture_folders[1], tmp_path / "maps")
-    for path in maps.glob("*/*.npy"):
+    for path in maps.glob("*/*_desc-*.*"):
         path.write_bytes(b"")
     with pytest.raises(InputError, match="none of the maps can be read"):
         write_cohort_report(None, maps, tmp_path / "report.html")

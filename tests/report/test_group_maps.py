@@ -7,6 +7,7 @@ from report_folders import write_maps
 from scipy.stats import ttest_ind
 
 from hrcam.artifacts.maps_folder import read_maps
+from hrcam.report.chapters.maps import map_chapters
 from hrcam.report.viewer.cards import group_cards
 from hrcam.report.viewer.group_maps import GroupMaps
 from hrcam.report.viewer.scan_view import read_view
@@ -181,3 +182,11 @@ def test_a_score_has_a_scale_of_its_own_that_is_stated(pictures, tmp_path):
         limit = json.loads(card.grid)["maps"][each.kind]["limit"]
         assert limit == pytest.approx(np.percentile(np.abs(each.t), 99.9), rel=1e-4)
         assert card.subtitle == f"lesion (6) − control (6); colours end at t = ±{limit:.3g}"
+
+
+def test_maps_that_only_some_scans_have_are_not_shown(pictures, tmp_path):
+    alone = {"pattern": pictures[0].maps["pattern"]}
+    folder = write_maps(tmp_path / "maps", [replace(pictures[0], maps=alone), *pictures[1:4]])
+    _, (scans, group) = map_chapters(read_maps(folder), ("lesion", "healthy"), None, False)
+    assert list(scans.viewer.limits) == list(group.viewer.limits) == ["pattern"]
+    assert len(scans.viewer.cards) == 4

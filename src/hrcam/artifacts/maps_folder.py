@@ -15,8 +15,10 @@ from hrcam.artifacts.maps_tables import FAILURES, MAPS, PROBLEMS, record_paths, 
 from hrcam.artifacts.refusals import Refusal, Refused, read_refusals, refusal_fields
 from hrcam.artifacts.scan_record import (
     RECORD_END,
+    Form,
     MapInput,
     ScanRecord,
+    chosen_class,
     read_record,
     usable_record,
 )
@@ -54,11 +56,6 @@ class ScanPlace:
         """Return the records of this scan, one for each class that it was mapped for."""
         return self._files(rf"{self._start}{re.escape(RECORD_END)}")
 
-    def maps(self, record: Path) -> list[Path]:
-        """Return the maps that belong to one of these records, whether it names them or not."""
-        start = re.escape(record.name.removesuffix(RECORD_END))
-        return self._files(rf"{start}_desc-[^_]+_hrcam\.[^_]+")
-
     def partials(self) -> list[Path]:
         """Return what killed jobs left half written of this scan."""
         return self._files(rf"\.{self._start}(_desc-[^_]+)?_hrcam\.[^_]+\.partial")
@@ -69,10 +66,20 @@ class ScanPlace:
         return rf"{re.escape(self.name)}_label-[^_]+"
 
     def _files(self, pattern: str) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        matches = re.compile(pattern).fullmatch
-        return sorted(path for path in self.folder.iterdir() if matches(path.name))
+        return _matching(self.folder, pattern)
+
+
+def maps_beside(record: Path) -> list[Path]:
+    """Return the maps that belong to a record, whether it names them or not."""
+    start = re.escape(record.name.removesuffix(RECORD_END))
+    return _matching(record.parent, rf"{start}_desc-[^_]+_hrcam\.[^_]+")
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    matches = re.compile(pattern).fullmatch
+    return sorted(path for path in folder.iterdir() if matches(path.name))
 
 
 class MapsWriter:
@@ -123,22 +130,48 @@ class MapsWriter:
         records = (usable_record(path) for path in place.records())
         return any(record is not None and record.sources != now.sources for record in records)
 
-    def is_done(self, place: ScanPlace, now: MapInput, wanted: str | None) -> bool:
-        """Tell whether the maps of a class, or of the predicted one, are there and up to date.
+    def is_done(
+        self,
+        place: ScanPlace,
+        now: MapInput,
+        wanted: str | None,
+        form: Form | None = None,
+        reference: str | None = None,
+    ) -> bool:
+        """Tell whether the maps that are wanted are there and up to date.
 
         If they are, an earlier failure of the scan no longer counts.
+
+        Parameters
+        ----------
+        place, now
+            The scan.
+        wanted
+            The class; None for the one that its prediction leads to.
+        form
+            What the maps have to have; None if that does not matter.
+        reference
+            As in `chosen_class`.
         """
-        record = self.record(place, now, wanted)
+        record = self.record(place, now, wanted, reference)
+        if record is not None and form is not None and not record.form.contains(form):
+            return False
         if record is not None:
             self._failure(record.scan).unlink(missing_ok=True)
         return record is not None
 
-    def record(self, place: ScanPlace, now: MapInput, wanted: str | None) -> ScanRecord | None:
+    def record(
+        self,
+        place: ScanPlace,
+        now: MapInput,
+        wanted: str | None,
+        reference: str | None = None,
+    ) -> ScanRecord | None:
         """Return the record of the maps of a class that is up to date; None if there is none."""
         for path in place.records():
             record = usable_record(path)
             if record is not None and record.is_current(now):
-                chosen = record.predicted if wanted is None else wanted
+                chosen = wanted or chosen_class(record.probabilities, record.predicted, reference)
                 if record.map_class == chosen:
                     return record
         return None
@@ -149,13 +182,22 @@ class MapsWriter:
             record = usable_record(path)
             if record is None or not record.is_current(now):
                 path.unlink(missing_ok=True)
-                for file in place.maps(path):
+                for file in maps_beside(path):
                     file.unlink(missing_ok=True)
         for partial in place.partials():
             partial.unlink(missing_ok=True)
 
     def write(self, scan: str, files: Mapping[Path, bytes]) -> None:
-        """Write the files of a scan, in order; the last is its record."""
+        """Write the files of a scan, in order; the last is its record.
+
+        Maps that an earlier record of this name has, and these files have not, are removed.
+        """
+        record = list(files)[-1]
+        old = [path for path in maps_beside(record) if path not in files]
+        if old:
+            record.unlink(missing_ok=True)
+        for path in old:
+            path.unlink(missing_ok=True)
         for path, content in files.items():
             write_atomically(path, content)
         self._failure(scan).unlink(missing_ok=True)

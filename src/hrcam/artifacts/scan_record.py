@@ -4,21 +4,25 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import versions_of
+from hrcam.artifacts.map_file import DataType, Scaling
 from hrcam.errors import InputError, NewerFormatError
 
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
 RECORD_END = "_hrcam.json"
 """What the name of every record ends with."""
 
 KINDS = ("pattern", "evidence")
-"""The maps that every scan has."""
+"""The maps that are shown; the first is there of every scan."""
+
+ALL_KINDS = (*KINDS, "std")
+"""The maps that can be written."""
 
 NETWORK, HEAD = "network", "HR-CAM head"
 """Who can have predicted a class."""
@@ -98,6 +102,40 @@ class MapInput:
         )
 
 
+@dataclass(frozen=True)
+class Form:
+    """How maps are written.
+
+    Attributes
+    ----------
+    kinds
+        Which of `ALL_KINDS` were asked for; a run may lack the last.
+    data_type
+        Of their values.
+    """
+
+    kinds: tuple[str, ...] = ALL_KINDS
+    data_type: DataType = "int16"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be written."""
+        unknown = [kind for kind in self.kinds if kind not in ALL_KINDS]
+        if unknown or KINDS[0] not in self.kinds:
+            raise InputError(
+                f"the maps are {', '.join(self.kinds) or 'none'}: they are some of "
+                f"{', '.join(ALL_KINDS)}, always with {KINDS[0]}"
+            )
+        if self.data_type not in get_args(DataType):
+            raise InputError(
+                f"the data type is {self.data_type!r}: it is {' or '.join(get_args(DataType))}"
+            )
+
+    def contains(self, other: "Form") -> bool:
+        """Tell whether maps of this form have all that another asks for; floats have all digits."""
+        digits = self.data_type == "float32" or other.data_type == self.data_type
+        return digits and set(other.kinds) <= set(self.kinds)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScanRecord(MapInput):
     """The maps of one scan for one class, and what they were made from.
@@ -130,7 +168,14 @@ class ScanRecord(MapInput):
     shape
         Spatial shape of the maps.
     files
-        Where the files next to the record are: "evidence", "pattern", perhaps "std" and "overlay".
+        Where the files next to the record are: "pattern", perhaps "evidence", "std" and "overlay".
+    form
+        What was asked for.
+    scaling
+        Of each map in whole numbers, by its kind.
+    reference
+        The class that others are compared with: where it is predicted, the map is of the most
+        probable other class unless a class was asked for. None where there is none.
     versions
         Of the software that made them.
     """
@@ -152,11 +197,14 @@ class ScanRecord(MapInput):
     shape: tuple[int, ...]
     files: Mapping[str, Path]
     versions: Mapping[str, str]
+    form: Form = Form(data_type="float32")
+    scaling: Mapping[str, Scaling] = field(default_factory=dict)
+    reference: str | None = None
 
     @property
     def maps(self) -> dict[str, Path]:
-        """Where the maps of `KINDS` are."""
-        return {kind: self.files[kind] for kind in KINDS}
+        """Where those of `KINDS` are that were written."""
+        return {kind: self.files[kind] for kind in KINDS if kind in self.files}
 
     @property
     def outcome(self) -> str:
@@ -183,6 +231,29 @@ class ScanRecord(MapInput):
         return same and all(path.is_file() for path in self.files.values())
 
 
+def chosen_class(probabilities: Mapping[str, float], predicted: str, reference: str | None) -> str:
+    """Choose the class to map, where none was asked for.
+
+    Parameters
+    ----------
+    probabilities
+        Of each class.
+    predicted
+        The most probable one.
+    reference
+        The class that others are compared with, such as controls; None if there is none.
+
+    Returns
+    -------
+    The predicted class, but for the reference, which has nothing to be compared with, the most
+    probable other one.
+    """
+    if predicted != reference or len(probabilities) < 2:
+        return predicted
+    others = [name for name in probabilities if name != reference]
+    return max(others, key=lambda name: probabilities[name])
+
+
 def encode_record(record: ScanRecord) -> bytes:
     """Encode the record of one scan's maps."""
     content = {
@@ -200,6 +271,7 @@ def encode_record(record: ScanRecord) -> bytes:
         "Warnings": list(record.warnings),
         "Grid": {"Shape": record.grid, "Spacing": record.grid_spacing},
         "Class": record.map_class,
+        "ReferenceClass": record.reference,
         "ClassIndex": record.class_index,
         "PredictedClass": record.predicted,
         "Predictor": record.predictor,
@@ -207,13 +279,23 @@ def encode_record(record: ScanRecord) -> bytes:
         "Logit": record.logit,
         "Bias": record.bias,
         "LevelContributions": dict(record.level_contributions),
-        "Maps": {kind: MAPS[kind] for kind in record.files if kind in MAPS},
+        "Maps": {kind: _map_content(record, kind) for kind in record.files if kind in MAPS},
+        "Asked": {"Maps": list(record.form.kinds), "DataType": record.form.data_type},
         "Shape": list(record.shape),
         "Space": "orig",
         "Files": {kind: path.name for kind, path in record.files.items()},
         "Versions": dict(record.versions),
     }
     return encode_json(content)
+
+
+def _map_content(record: ScanRecord, kind: str) -> dict[str, Any]:
+    scaling = record.scaling.get(kind)
+    return {
+        **MAPS[kind],
+        "DataType": "float32" if scaling is None else "int16",
+        **({} if scaling is None else {"Scaling": scaling.to_json()}),
+    }
 
 
 def read_record(path: Path) -> ScanRecord:
@@ -232,7 +314,7 @@ def read_record(path: Path) -> ScanRecord:
         record = ScanRecord(
             scan=str(content["Scan"]),
             participant=str(content["Participant"]),
-            label=None if content.get("Label") is None else str(content["Label"]),
+            label=_text(content.get("Label")),
             sources=tuple(Path(source) for source in content["Sources"]),
             source_bytes=int(content["SourceBytes"]),
             source_modified=None if modified is None else float(modified),
@@ -254,6 +336,13 @@ def read_record(path: Path) -> ScanRecord:
             shape=tuple(int(size) for size in content["Shape"]),
             files=_files(path, content["Files"]),
             versions={str(k): str(v) for k, v in dict(content.get("Versions", {})).items()},
+            form=_form(content.get("Asked")),
+            scaling={
+                str(kind): Scaling.from_json(about["Scaling"])
+                for kind, about in dict(content.get("Maps", {})).items()
+                if "Scaling" in about
+            },
+            reference=_text(content.get("ReferenceClass")),
         )
     except KeyError as error:
         raise InputError(f"{path.name} says nothing of {error}") from error
@@ -295,6 +384,17 @@ def _statuses(source: Path) -> list[os.stat_result]:
         return []
 
 
+def _form(content: Mapping[str, Any] | None) -> Form:
+    """Without an entry, all maps were written, in single precision."""
+    if content is None:
+        return Form(data_type="float32")
+    return Form(tuple(map(str, content["Maps"])), cast(DataType, content["DataType"]))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     numbers = {str(name): float(value) for name, value in values.items()}
     if not all(map(math.isfinite, numbers.values())):
@@ -304,9 +404,8 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
 
 def _files(record: Path, names: Mapping[str, Any]) -> dict[str, Path]:
     """Only files next to the record: a record from elsewhere must not make us open others."""
-    missing = [kind for kind in KINDS if kind not in names]
-    if missing:
-        raise KeyError(missing[0])
+    if KINDS[0] not in names:
+        raise KeyError(KINDS[0])
     for name in names.values():
         if Path(name).name != name:
             raise ValueError(f"{name!r} is not a file next to it")

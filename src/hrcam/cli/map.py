@@ -1,5 +1,6 @@
 """`hrcam map`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,13 @@ import typer
 from hrcam.cli.application import app, explained_errors
 from hrcam.cli.cohort_options import Desc, GroupBy, Space, Suffix
 from hrcam.cli.terminal import print_problems
+
+
+class DtypeChoice(StrEnum):
+    """Data type of the values of maps."""
+
+    INT16 = "int16"
+    FLOAT32 = "float32"
 
 
 @app.command(name="map")
@@ -21,6 +29,20 @@ def map_(
     class_name: Annotated[
         str | None,
         typer.Option("--class", help="Class to explain.", show_default="the predicted class"),
+    ] = None,
+    maps: Annotated[
+        str, typer.Option(help="Maps to write: pattern, with evidence and std or without.")
+    ] = "pattern,evidence,std",
+    dtype: Annotated[
+        DtypeChoice, typer.Option(help="Rounded to 1/1000 of the largest value, or all digits.")
+    ] = DtypeChoice.INT16,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Only scans that the table has in this split, e.g. test."),
+    ] = None,
+    subjects: Annotated[
+        str | None,
+        typer.Option(help="Only these scans or participants: a,b,c or a text file, one a line."),
     ] = None,
     shard: Annotated[
         str | None, typer.Option(help="Map one of several parts, e.g. 3/10 the third of ten.")
@@ -52,7 +74,7 @@ def map_(
     map only what is missing.
     """
     with explained_errors(context):
-        from hrcam.mapping import map_scans, open_input
+        from hrcam.mapping import Form, map_scans, open_input, select_scans
         from hrcam.training import Hardware, Run
 
         trained = Run.open(run)
@@ -69,6 +91,11 @@ def map_(
             cohort.scans,
             out,
             classes=class_name,
+            form=Form(
+                tuple(name.strip() for name in maps.split(",")),
+                dtype.value,
+            ),
+            only=select_scans(cohort.scans, split=split, subjects=subjects),
             shard=_shard(shard),
             refused=cohort.problems,
             batch_size=batch_size,

@@ -4,7 +4,9 @@ from hrcam.errors import require
 
 require(__name__, "cohort", "nibabel", "PIL")
 
+from hrcam.artifacts.scan_record import Form
 from hrcam.mapping.inputs import open_input
 from hrcam.mapping.job import MapReport, map_scans
+from hrcam.mapping.selection import select_scans
 
-__all__ = ["MapReport", "map_scans", "open_input"]
+__all__ = ["Form", "MapReport", "map_scans", "open_input", "select_scans"]

@@ -1,4 +1,4 @@
-"""Encode maps in the space of their image: NIfTI for NIfTI and DICOM, else NumPy arrays."""
+"""Encode maps in the space of their image: NIfTI for NIfTI and DICOM, else PNG or NumPy arrays."""
 
 import gzip
 import io
@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hrcam.artifacts.map_file import DataType, Scaling, Steps
 from hrcam.cohort.image import PLACED, Format, Image
 from hrcam.cohort.reading.geometry import shear_cautions
 from hrcam.cohort.reading.pairs import header_file
@@ -21,6 +22,7 @@ _GEOMETRY = (
 )  # fmt: skip
 _HEADER_BYTES = 540
 _SCANNER = 1
+_DESCRIP = 79
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,12 +46,52 @@ class ImageSpace:
         return cls(image.format, image.shape, image.stored_shape, image.affine)
 
 
-def suffix_of(image: ImageSpace | Image) -> str:
+@dataclass(frozen=True)
+class Title:
+    """What a map is called in the header of its file.
+
+    Attributes
+    ----------
+    kind
+        "pattern", "evidence" or "std".
+    label
+        Letters and digits for the class.
+    """
+
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True)
+class EncodedMap:
+    """Content of a file.
+
+    Attributes
+    ----------
+    content
+        All bytes.
+    scaling
+        Of its whole numbers; None for single precision.
+    """
+
+    content: bytes
+    scaling: Scaling | None = None
+
+
+def suffix_of(image: ImageSpace | Image, data_type: DataType = "int16") -> str:
     """Return the file name suffix of an image's maps."""
-    return ".nii.gz" if image.format in PLACED else ".npy"
+    if image.format in PLACED:
+        return ".nii.gz"
+    return ".png" if data_type == "int16" and len(image.shape) == 2 else ".npy"
 
 
-def encode_map(values: NDArray[np.float32], image: ImageSpace | Image, source: Path) -> bytes:
+def encode_map(
+    values: NDArray[np.float32],
+    image: ImageSpace | Image,
+    source: Path,
+    title: Title,
+    data_type: DataType = "int16",
+) -> EncodedMap:
     """Encode a map in the space of its image.
 
     Parameters
@@ -61,31 +103,53 @@ def encode_map(values: NDArray[np.float32], image: ImageSpace | Image, source: P
     source
         File that the image was read from. The spatial fields of a NIfTI header are copied bit by
         bit, because a recomputed quaternion would differ in its last digit.
+    title
+        For a NIfTI header.
+    data_type
+        "int16" rounds to 1/500 of the largest absolute value. Volumes that are neither NIfTI nor
+        DICOM are in single precision all the same.
 
     Returns
     -------
-    Content of the file: gzipped NIfTI in the stored shape for NIfTI and DICOM, else ``.npy``.
+    Gzipped NIfTI in the stored shape for NIfTI and DICOM; of a picture a grey PNG of 16 bits; else
+    ``.npy``.
 
     Raises
     ------
     InputError
-        If the source has changed since the image was read.
+        If the source has changed since the image was read, or values are not finite.
     """
-    if suffix_of(image) == ".npy":
+    if not np.isfinite(values).all():
+        raise InputError(f"the {title.kind} map has values that are NaN or infinite")
+    suffix = suffix_of(image, data_type)
+    if suffix == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, np.ascontiguousarray(values), allow_pickle=False)
-        return buffer.getvalue()
+        return EncodedMap(buffer.getvalue())
+    if suffix == ".png":
+        return EncodedMap(*Steps.of(values).to_png())
     header = _header(image, source)
-    header.set_data_dtype(np.float32)
     header.set_data_shape(image.stored_shape)
     if not np.array_equal(header.get_best_affine(), _single(image)):
         raise InputError(f"{source} was changed while it was mapped: run the same command again")
+    largest = np.abs(values).max(initial=0)
+    header["cal_max"], header["cal_min"] = largest, 0 if title.kind == "std" else -largest
+    header["descrip"] = f"HR-CAM {title.kind} for {title.label}"[:_DESCRIP].encode()
+    header.set_intent("estimate", name=f"HR-CAM {title.kind}")
     header["magic"], header["vox_offset"] = header.single_magic, header.sizeof_hdr + 4
+    scaling = None
+    stored: NDArray[Any] = values
+    if data_type == "int16":
+        steps = Steps.of(values)
+        scaling, stored = steps.scaling, steps.numbers
+        header.set_slope_inter(scaling.slope, scaling.intercept)
+    header.set_data_dtype(stored.dtype)
     no_extension = bytes(4)
-    content = header.binaryblock + no_extension + values.tobytes(order="F")
+    stored = stored.astype(header.get_data_dtype(), copy=False)
+    content = header.binaryblock + no_extension + stored.tobytes(order="F")
     # Fast compression, because the last digits of a map are noise. No time stamp, so that the same
     # map gives the same file.
-    return gzip.compress(content, compresslevel=1, mtime=0)
+    return EncodedMap(gzip.compress(content, compresslevel=1, mtime=0), scaling)
 
 
 def _header(image: ImageSpace | Image, source: Path) -> Any:

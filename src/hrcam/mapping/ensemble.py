@@ -46,7 +46,10 @@ class GridMaps:
 
 
 def explain_batch(
-    explainers: Sequence[HRCAM], voxels: NDArray[np.float32], wanted: int | None
+    explainers: Sequence[HRCAM],
+    voxels: NDArray[np.float32],
+    wanted: int | None,
+    reference: int | None = None,
 ) -> list[GridMaps]:
     """Explain prepared images by several networks, and average the results.
 
@@ -62,6 +65,9 @@ def explain_batch(
         Shape (B, C, *grid).
     wanted
         Index of the class to explain; None for the predicted one of each image.
+    reference
+        Index of the class that others are compared with, which is explained only if it is wanted:
+        where it is predicted, the most probable other class is explained. None if there is none.
 
     Returns
     -------
@@ -69,10 +75,18 @@ def explain_batch(
     """
     device = next(explainers[0].model.parameters()).device
     images = torch.from_numpy(voxels).to(device)
+    if wanted is None and reference is not None and len(explainers[0].head.bias) == 2:
+        wanted = 1 - reference
     first = [explainer.explain(images, wanted) for explainer in explainers]
     probabilities = np.mean([_probabilities(one) for one in first], axis=0)
     predicted = probabilities.argmax(1)
-    explained = predicted if wanted is None else np.full_like(predicted, wanted)
+    if wanted is not None:
+        explained = np.full_like(predicted, wanted)
+    elif reference is None:
+        explained = predicted
+    else:
+        explained = np.delete(probabilities, reference, axis=1).argmax(1)
+        explained += explained >= reference
     classes = torch.from_numpy(explained).to(device)
     both = [
         _explained(explainer, images, one, classes)

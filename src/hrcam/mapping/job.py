@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from hrcam.artifacts.manifest import run_identity, warning_lines
-from hrcam.artifacts.maps_folder import MapsWriter
-from hrcam.artifacts.scan_record import MapInput
+from hrcam.artifacts.maps_folder import MapsWriter, ScanPlace
+from hrcam.artifacts.scan_record import Form, MapInput
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError, MachineError
@@ -57,6 +57,8 @@ def map_scans(
     out: str | Path,
     *,
     classes: str | None = None,
+    form: Form | None = None,
+    only: Collection[str] | None = None,
     shard: tuple[int, int] | None = None,
     refused: Sequence[Problem] = (),
     batch_size: int | None = None,
@@ -67,8 +69,8 @@ def map_scans(
 
     A scan of the training cohort is mapped by the fold that was not trained on it, a new scan by
     all folds together. A scan whose name other images have in the folder gets a name of its own.
-    The folder is a BIDS derivative: for each scan its maps as NIfTI (``.npy``
-    and a colour picture if the image is neither NIfTI nor DICOM) and a JSON record, written last;
+    The folder is a BIDS derivative: for each scan its maps as NIfTI (of a picture PNG or ``.npy``,
+    and one in colour) and a JSON record, written last;
     ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
     the maps (`hrcam.sanity.check_folder`). All files are written atomically. Repeat the call to map
     only what is missing or out of date.
@@ -82,7 +84,12 @@ def map_scans(
     out
         Output folder: new, empty, or of an earlier call with the same run.
     classes
-        Name of the class to explain; None for the predicted class of each scan.
+        Name of the class to explain; None for the predicted class of each scan, but where that is
+        the run's reference class the most probable other one.
+    form
+        Which maps are written, and how; None for all, in whole numbers with a scale.
+    only
+        Names of the scans to map; None for all. The others keep the maps that they have.
     shard
         (3, 10) maps the third of ten parts. Jobs of different parts may run in parallel; the job
         of the first part checks the maps.
@@ -112,7 +119,7 @@ def map_scans(
     OSError
         If a map cannot be written.
     """
-    hardware = hardware or Hardware()
+    form, hardware = form or Form(), hardware or Hardware()
     wanted = _class_index(run, classes)
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
@@ -126,7 +133,12 @@ def map_scans(
     folder = MapsWriter(Path(out), identity)
     ordered = [_beside_others(scan, names[scan.name], folder, identity) for scan in ordered]
     names = bids_scan_names([scan.name for scan in ordered])
-    part = ordered if shard is None else ordered[shard[0] - 1 :: shard[1]]
+    part = [
+        scan
+        for scan, given in zip(ordered, scans, strict=True)
+        if only is None or given.name in only
+    ]
+    part = part if shard is None else part[shard[0] - 1 :: shard[1]]
     refused = [problem for problem in refused if problem.refused]
     if shard is None:  # otherwise they may be of a job that is running
         folder.remove_partials()
@@ -136,19 +148,23 @@ def map_scans(
     workers = max(1, min(hardware.workers or os.cpu_count() or 1, len(part)))
     device = hardware.device
     turns = threading.Semaphore(workers if device.type == "cpu" else 1)
-    mapper = Mapper(run, wanted, bids_labels(run.classes), device, turns)
+    mapper = Mapper(run, wanted, form, bids_labels(run.classes), device, turns)
     size = batch_size or _batch_size(run.preparation.shape, device.type)
     with tqdm(
         total=len(part), desc="mapping", disable=None if progress else True, leave=False
     ) as bar:
         tally = _Tally(bar.update)
-        tasks = _tasks(part, folder, names, identity, classes, tally)
+
+        def is_done(place: ScanPlace, source: MapInput) -> bool:
+            return folder.is_done(place, source, classes, form, run.reference)
+
+        tasks = _tasks(part, folder, names, identity, is_done, tally)
         try:
             _map_all(tasks, run, mapper, folder, tally, workers, size)
         finally:
             folder.write_tables(run.classes)
     if shard is None or shard[0] == 1:
-        mapped = _mapped(folder, part, names, identity, classes)
+        mapped = _mapped(folder, part, names, identity, classes, run.reference)
         _check(folder.out, run, identity, mapped, mapper.explainer)
     failed = (*refused, *tally.failed_in_order(part))
     logger.info(
@@ -189,13 +205,13 @@ def _tasks(
     folder: MapsWriter,
     names: Mapping[str, str],
     identity: Mapping[str, Any],
-    wanted: str | None,
+    is_done: Callable[[ScanPlace, MapInput], bool],
     tally: _Tally,
 ) -> Iterator[Task]:
     """Yield the scans that are to be mapped, just before each is read."""
     for scan in scans:
         place, source = folder.place(names[scan.name]), _input(scan, identity)
-        if folder.is_done(place, source, wanted):
+        if is_done(place, source):
             tally.skip()
             continue
         folder.clear(place, source)
@@ -281,10 +297,12 @@ def _mapped(
     names: Mapping[str, str],
     identity: Mapping[str, Any],
     wanted: str | None,
+    reference: str | None,
 ) -> Iterator[MappedScan]:
     """Yield the scans that are mapped, in a pseudo-random order."""
     for scan in by_chance(scans):
-        record = folder.record(folder.place(names[scan.name]), _input(scan, identity), wanted)
+        place, source = folder.place(names[scan.name]), _input(scan, identity)
+        record = folder.record(place, source, wanted, reference)
         if record is not None:
             yield MappedScan(scan, record)
 

@@ -11,12 +11,12 @@ import torch
 
 from hrcam.artifacts.manifest import fit_warnings
 from hrcam.artifacts.maps_folder import ScanPlace
-from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record, map_versions
+from hrcam.artifacts.scan_record import Form, MapInput, ScanRecord, encode_record, map_versions
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import MachineError, machine_error
 from hrcam.explainer import HRCAM
-from hrcam.mapping.encoding import encode_map, suffix_of
+from hrcam.mapping.encoding import Title, encode_map, suffix_of
 from hrcam.mapping.ensemble import GridMaps, explain_batch
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import Reading, failure_of
@@ -72,6 +72,8 @@ class Mapper:
         The training.
     wanted
         Index of the class to explain; None for the predicted one.
+    form
+        How maps are written.
     labels
         BIDS label of each class.
     device
@@ -84,11 +86,13 @@ class Mapper:
         self,
         run: Run,
         wanted: int | None,
+        form: Form,
         labels: Mapping[str, str],
         device: torch.device,
         turns: AbstractContextManager[object],
     ) -> None:
-        self._run, self._wanted, self._labels = run, wanted, labels
+        self._run, self._wanted, self._form, self._labels = run, wanted, form, labels
+        self._reference = None if run.reference is None else run.classes.index(run.reference)
         self._device, self._turns = device, turns
         self.explainer: Callable[[int], HRCAM] = cache(self._load)
         """Gives the explainer of a fold, loaded once; to be called from one thread."""
@@ -115,7 +119,7 @@ class Mapper:
         try:
             voxels = np.stack([each.reading.prepared.voxels for each in batch])
             with self._turns:
-                explained = explain_batch(explainers, voxels, self._wanted)
+                explained = explain_batch(explainers, voxels, self._wanted, self._reference)
         except Exception as error:
             if len(batch) == 1 or machine_error(error) is not None:
                 return [_problem_of(batch[0].task.scan, error)]
@@ -131,12 +135,20 @@ class Mapper:
 
     def _encoded(self, one: Prepared, maps: GridMaps) -> Files:
         run, reading, place = self._run, one.reading, one.task.place
-        classes, suffix = run.classes, suffix_of(reading.space)
-        native = {kind: reading.prepared.to_native(values) for kind, values in maps.maps.items()}
+        classes, suffix = run.classes, suffix_of(reading.space, self._form.data_type)
+        native = {
+            kind: reading.prepared.to_native(values)
+            for kind, values in maps.maps.items()
+            if kind in self._form.kinds
+        }
         label = self._labels[classes[maps.explained]]
         first = next(iter(one.task.scan.images.values()))
         files = {kind: place.map(label, kind, suffix) for kind in native}
-        content = {files[kind]: encode_map(native[kind], reading.space, first) for kind in native}
+        encoded = {
+            kind: encode_map(values, reading.space, first, Title(kind, label), self._form.data_type)
+            for kind, values in native.items()
+        }
+        content = {files[kind]: each.content for kind, each in encoded.items()}
         if reading.picture is not None:
             files["overlay"] = place.map(label, "overlay", ".png")
             content[files["overlay"]] = encode_overlay(reading.picture, native["pattern"])
@@ -159,6 +171,11 @@ class Mapper:
             shape=reading.space.shape,
             files=files,
             versions=map_versions(),
+            form=self._form,
+            scaling={
+                kind: each.scaling for kind, each in encoded.items() if each.scaling is not None
+            },
+            reference=run.reference,
         )
         return {**content, place.record(label): encode_record(record)}
 

@@ -10,6 +10,7 @@ from hrcam.artifacts.map_colours import COLD, OPACITY, WARM, channels_of
 # In standard deviations of the reference images. Fixed for all pictures: a map scaled to its own
 # maximum would show a lesion in a normal image.
 LIMIT = 4.0
+_SHADE = 4
 
 
 def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -> bytes:
@@ -24,7 +25,7 @@ def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -
 
     Returns
     -------
-    Content of a PNG file of the same size.
+    Content of a PNG file of the same size, in 64 shades of each colour, which need less room.
     """
     from PIL import Image
 
@@ -37,7 +38,8 @@ def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -
     opacity = OPACITY * strength[..., None]
     mixed = (1 - opacity) * grey[..., None] + opacity * colour
     buffer = io.BytesIO()
-    Image.fromarray(np.round(mixed).astype(np.uint8)).save(buffer, format="PNG")
+    shades = np.minimum(np.round(mixed / _SHADE) * _SHADE, 255).astype(np.uint8)
+    Image.fromarray(shades).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 

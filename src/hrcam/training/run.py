@@ -15,6 +15,7 @@ from hrcam.errors import InputError, LoadError
 from hrcam.explainer import HRCAM
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
+from hrcam.training.default_classes import reference_class
 from hrcam.training.fold import network_of
 
 
@@ -87,6 +88,11 @@ class Run:
     def channels(self) -> tuple[str, ...]:
         """Names of the images of each scan."""
         return self.preparation.channels
+
+    @property
+    def reference(self) -> str | None:
+        """The class that the maps compare the others with; None where images chose it."""
+        return reference_class(self.classes, self.config.reference)
 
     def explainer(self, fold: int) -> HRCAM:
         """Return the explainer of a fold with its network, on the CPU, in evaluation mode.

@@ -55,6 +55,8 @@ def map_chapters(
         If none of the maps can be read.
     """
     volumes = _has_volumes(mapped.records)
+    # Those that were written of every scan.
+    kinds = [kind for kind in KINDS if all(kind in record.maps for record in mapped.records)]
     if limit is None:
         limit = VOLUMES if volumes else PICTURES
     chosen = {id(record) for record in select(mapped.records, limit)}
@@ -66,7 +68,7 @@ def map_chapters(
         if id(record) not in chosen and not group.wants(record):
             continue
         try:
-            view = read_view(record)
+            view = read_view(record, kinds)
         except InputError as error:
             failed.append(unreadable(record.scan, "", str(error)))
             continue
@@ -81,7 +83,7 @@ def map_chapters(
         )
     logger.info("%d of %d maps are shown", len(cards), len(mapped.records))
     limits = {
-        kind: float(np.percentile([top[kind] for top in tops], _SCANS)) or 1.0 for kind in KINDS
+        kind: float(np.percentile([top[kind] for top in tops], _SCANS)) or 1.0 for kind in kinds
     }
     viewer = MapViewer("scans", tuple(cards), limits, _labels(mapped.records), volumes)
     introduction = (_shown(len(cards), mapped.records), *_judged(mapped))
@@ -102,7 +104,9 @@ def _has_volumes(records: Sequence[ScanRecord]) -> bool:
 
 
 def _tops(view: ScanView) -> dict[str, float]:
-    return {kind: float(np.percentile(np.abs(view.maps[kind]), _PLACES)) for kind in KINDS}
+    return {
+        kind: float(np.percentile(np.abs(values), _PLACES)) for kind, values in view.maps.items()
+    }
 
 
 def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
@@ -162,7 +166,7 @@ def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) ->
         "the same fraction of its scale.",
     ]
     compared = {difference.kind for difference in group.differences()}
-    if missing := [kind for kind in KINDS if kind not in compared]:
+    if missing := [kind for kind in limits if kind not in compared]:
         introduction.append(
             f"There is no difference map of {' and '.join(missing)}: it needs maps of every "
             "scan for one class (hrcam map --class NAME), with three or more scans of that class "
@@ -176,7 +180,7 @@ def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) ->
     if not cards:
         return Chapter("group", heading, tuple(introduction))
     group_limits = {
-        kind: max(group.tops(kind, _PLACES), default=limits[kind]) or 1.0 for kind in KINDS
+        kind: max(group.tops(kind, _PLACES), default=limit) or 1.0 for kind, limit in limits.items()
     }
     viewer = MapViewer("group", cards, group_limits, volumes=volumes)
     return Chapter("group", heading, tuple(introduction), viewer=viewer)

@@ -157,7 +157,7 @@ class GroupMaps:
         if record.label is None or not self.wants(record):
             return
         self.grid = view.grid
-        for kind in KINDS:
+        for kind in view.maps:
             of_class, sign = record.map_class, 1
             if kind == "evidence" and len(self._classes) == 2 and of_class != self._classes[-1]:
                 of_class, sign = self._classes[-1], -1

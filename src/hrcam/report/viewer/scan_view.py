@@ -1,6 +1,6 @@
 """Read the image and maps of a scan on the grid of the page."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from hrcam.artifacts.scan_record import MapInput, ScanRecord
+from hrcam.artifacts.map_file import read_map
+from hrcam.artifacts.scan_record import KINDS, MapInput, ScanRecord
 from hrcam.cohort.image import Colour
 from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
@@ -51,7 +52,7 @@ def read_grid(record: ScanRecord) -> PageGrid:
         If the map is missing or damaged.
     """
     path = record.maps["pattern"]
-    if path.suffix == ".npy":
+    if path.suffix in (".npy", ".png"):
         return PageGrid(record.shape)
     try:
         header: Any = nibabel.load(path)
@@ -60,8 +61,8 @@ def read_grid(record: ScanRecord) -> PageGrid:
         raise InputError(f"{path.name} cannot be read: {error}") from error
 
 
-def read_view(record: ScanRecord) -> ScanView:
-    """Read a scan's maps and, if available, its image.
+def read_view(record: ScanRecord, kinds: Collection[str] = KINDS) -> ScanView:
+    """Read a scan's maps of some kinds and, if available, its image.
 
     Raises
     ------
@@ -69,7 +70,11 @@ def read_view(record: ScanRecord) -> ScanView:
         If a map is missing, damaged, not finite, or of another grid than the first.
     """
     grid = read_grid(record)
-    maps = {kind: _on_grid(grid, _read_map(path), path) for kind, path in record.maps.items()}
+    maps = {
+        kind: _on_grid(grid, read_map(path, record.scaling.get(kind)), path)
+        for kind, path in record.maps.items()
+        if kind in kinds
+    }
     image, note = _read_image(record, grid)
     return ScanView(grid, image, maps, note)
 
@@ -79,22 +84,6 @@ def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray
         return grid.of(values)
     except InputError as error:
         raise InputError(f"{path.name} {error}") from error
-
-
-def _read_map(path: Path) -> NDArray[np.float32]:
-    try:
-        if path.suffix == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            file: Any = nibabel.load(path)
-            values = np.asanyarray(file.dataobj)
-        values = np.asarray(values, np.float32)
-    # For truncated files, gzip and zlib raise EOFError and zlib.error.
-    except Exception as error:
-        raise InputError(f"{path.name} cannot be read: {error}") from error
-    if not np.isfinite(values).all():
-        raise InputError(f"{path.name} has values that are NaN or infinite")
-    return values
 
 
 def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] | None, str]:
