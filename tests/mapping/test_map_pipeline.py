@@ -236,3 +236,30 @@ def test_a_batch_has_a_size_of_its_own_on_large_grids():
     assert [_batch_size((128, 128), "cpu"), _batch_size((128, 128), "cuda")] == [16, 64]
     assert [_batch_size((96, 96, 96), "cpu"), _batch_size((96, 96, 96), "cuda")] == [1, 2]
     assert _batch_size((16, 16), "cpu") == 64
+
+
+def test_two_equal_jobs_share_the_scans_and_each_ends_when_all_are_done(tmp_path, picture_run):
+    scans = write_pictures(tmp_path / "images", 20)
+    explainer = picture_run.explainer(1)
+    picture_run.explainer = lambda fold: explainer
+    reports, started = [], threading.Barrier(2)
+
+    def job(hardware):
+        started.wait()
+        report = map_scans(
+            picture_run, scans, tmp_path / "maps", batch_size=3, hardware=hardware, progress=False
+        )
+        assert len(list((tmp_path / "maps").glob("sub-*/*.json"))) == 20
+        reports.append(report)
+
+    jobs = [threading.Thread(target=job, args=(ONE,)) for _ in range(2)]
+    for each in jobs:
+        each.start()
+    for each in jobs:
+        each.join()
+    assert sum(report.done for report in reports) == 20
+    assert all(report.done + report.skipped == 20 for report in reports)
+    assert all(report.done >= 3 for report in reports)
+    assert not (tmp_path / "maps" / ".claims").exists()
+    table = (tmp_path / "maps/maps.tsv").read_text()
+    assert table.count("\n") == 21

@@ -1,18 +1,20 @@
 """Map every scan of a cohort; scans that fail are listed, and an interrupted job can resume."""
 
 import logging
-import os
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
+import joblib
 
 from hrcam.artifacts.manifest import run_identity, warning_lines
 from hrcam.artifacts.maps_folder import MapsWriter, ScanPlace
+from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.artifacts.scan_record import Form, MapInput
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
@@ -22,6 +24,7 @@ from hrcam.mapping.mapper import Mapper, Prepared, Task
 from hrcam.mapping.names import bids_labels, bids_scan_names, name_beside
 from hrcam.mapping.pool import BoundedPool
 from hrcam.mapping.reading import read_ahead
+from hrcam.progress import Progress
 from hrcam.sanity.check_folder import MappedScan, by_chance, check_folder
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware
@@ -32,6 +35,9 @@ logger = logging.getLogger(__name__)
 # A batch of this many voxels fills the caches of a core; larger ones are slower there.
 _VOXELS_AT_ONCE, _VOXELS_AT_ONCE_ON_GPU = 2**18, 2**21
 _MOST_AT_ONCE = 64
+_CHECKS = ""
+"""Claim on the checks of the maps; scans have names."""
+_PATIENCE = 0.5  # seconds between looks at the scans of another job
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def map_scans(
     and one in colour) and a JSON record, written last;
     ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
     the maps (`hrcam.sanity.check_folder`). All files are written atomically. Repeat the call to map
-    only what is missing or out of date.
+    only what is missing or out of date. Several calls at once, also on other machines, share the
+    scans, and each returns when all are done.
 
     Parameters
     ----------
@@ -140,32 +147,40 @@ def map_scans(
     ]
     part = part if shard is None else part[shard[0] - 1 :: shard[1]]
     refused = [problem for problem in refused if problem.refused]
-    if shard is None:  # otherwise they may be of a job that is running
-        folder.remove_partials()
-    folder.write_refused_rows(refused, [scan.name for scan in ordered])
-    for line in warning_lines(run.manifest):
-        logger.warning("warning of the training: %s", line)
-    workers = max(1, min(hardware.workers or os.cpu_count() or 1, len(part)))
+    workers = max(1, min(hardware.workers or joblib.cpu_count(), len(part)))
     device = hardware.device
     turns = threading.Semaphore(workers if device.type == "cpu" else 1)
     mapper = Mapper(run, wanted, form, bids_labels(run.classes), device, turns)
     size = batch_size or _batch_size(run.preparation.shape, device.type)
-    with tqdm(
-        total=len(part), desc="mapping", disable=None if progress else True, leave=False
-    ) as bar:
-        tally = _Tally(bar.update)
 
-        def is_done(place: ScanPlace, source: MapInput) -> bool:
-            return folder.is_done(place, source, classes, form, run.reference)
+    def is_done(place: ScanPlace, source: MapInput) -> bool:
+        return folder.is_done(place, source, classes, form, run.reference)
 
-        tasks = _tasks(part, folder, names, identity, is_done, tally)
-        try:
-            _map_all(tasks, run, mapper, folder, tally, workers, size)
-        finally:
-            folder.write_tables(run.classes)
-    if shard is None or shard[0] == 1:
-        mapped = _mapped(folder, part, names, identity, classes, run.reference)
-        _check(folder.out, run, identity, mapped, mapper.explainer)
+    with ScanClaims(folder.out) as claims:
+        if shard is None and claims.is_alone():
+            folder.remove_partials()
+        folder.write_refused_rows(refused, [scan.name for scan in ordered])
+        for line in warning_lines(run.manifest):
+            logger.warning("warning of the training: %s", line)
+        with Progress(len(part), "mapping", "scans", shown=progress) as shown:
+            tally = _Tally(shown)
+            left = part
+            try:
+                while left:
+                    before, others = tally.ended, list[Scan]()
+                    tasks = _tasks(left, folder, names, identity, is_done, claims, tally, others)
+                    _map_all(tasks, run, mapper, folder, claims, tally, workers, size)
+                    left = others
+                    if left and tally.ended == before:
+                        time.sleep(_PATIENCE)
+            except KeyboardInterrupt:
+                logger.info("the maps of %d scans are kept", tally.done + tally.skipped)
+                raise
+            finally:
+                folder.write_tables(run.classes)
+        if (shard is None or shard[0] == 1) and claims.take(_CHECKS):
+            mapped = _mapped(folder, part, names, identity, classes, run.reference)
+            _check(folder.out, run, identity, mapped, mapper.explainer)
     failed = (*refused, *tally.failed_in_order(part))
     logger.info(
         "mapped %d scans, %d were mapped already, %d failed", tally.done, tally.skipped, len(failed)
@@ -177,14 +192,18 @@ def map_scans(
 class _Tally:
     """What has become of the scans so far."""
 
-    update: Callable[[], object]
+    progress: Progress
     done: int = 0
     skipped: int = 0
     failed: list[Problem] = field(default_factory=list)
 
+    @property
+    def ended(self) -> int:
+        return self.done + self.skipped + len(self.failed)
+
     def skip(self) -> None:
         self.skipped += 1
-        self.update()
+        self.progress.skip()
 
     def take(self, outcomes: Iterable[Problem | None]) -> None:
         """Count scans: each was mapped, or has a problem."""
@@ -193,7 +212,7 @@ class _Tally:
                 self.done += 1
             else:
                 self.failed.append(outcome)
-            self.update()
+            self.progress.update()
 
     def failed_in_order(self, scans: Sequence[Scan]) -> list[Problem]:
         places = {scan.name: place for place, scan in enumerate(scans)}
@@ -206,12 +225,24 @@ def _tasks(
     names: Mapping[str, str],
     identity: Mapping[str, Any],
     is_done: Callable[[ScanPlace, MapInput], bool],
+    claims: ScanClaims,
     tally: _Tally,
+    others: list[Scan],
 ) -> Iterator[Task]:
-    """Yield the scans that are to be mapped, just before each is read."""
+    """Yield the scans that are to be mapped, just before each is read.
+
+    Scans that another job is at work on are added to ``others``.
+    """
     for scan in scans:
         place, source = folder.place(names[scan.name]), _input(scan, identity)
         if is_done(place, source):
+            tally.skip()
+            continue
+        if not claims.take(scan.name):
+            others.append(scan)
+            continue
+        if is_done(place, source):  # just now, by another job
+            claims.release(scan.name)
             tally.skip()
             continue
         folder.clear(place, source)
@@ -223,6 +254,7 @@ def _map_all(
     run: Run,
     mapper: Mapper,
     folder: MapsWriter,
+    claims: ScanClaims,
     tally: _Tally,
     workers: int,
     size: int,
@@ -238,6 +270,7 @@ def _map_all(
             else:
                 folder.write(one.task.scan.name, files)
                 outcomes.append(None)
+            claims.release(one.task.scan.name)
         return outcomes
 
     # One batch for each set of networks: all have the same grid.
@@ -252,17 +285,19 @@ def _map_all(
         reading = read_ahead(
             tasks, lambda task: task.scan, run.preparation, workers, settle=pool.settle
         )
-        for task, found in reading:
-            if isinstance(found, MachineError):
-                raise found
-            if isinstance(found, Problem):
-                folder.write_failure(found)
-                tally.take([found])
-                continue
-            one = mapper.prepared(task, found)
-            waiting.setdefault(one.folds, []).append(one)
-            if len(waiting[one.folds]) == size:
-                submit(one.folds)
+        with closing(reading):
+            for task, found in reading:
+                if isinstance(found, MachineError):
+                    raise found
+                if isinstance(found, Problem):
+                    folder.write_failure(found)
+                    claims.release(task.scan.name)
+                    tally.take([found])
+                    continue
+                one = mapper.prepared(task, found)
+                waiting.setdefault(one.folds, []).append(one)
+                if len(waiting[one.folds]) == size:
+                    submit(one.folds)
         for folds in list(waiting):
             submit(folds)
 

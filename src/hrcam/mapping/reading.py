@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -82,7 +82,7 @@ def read_ahead(
     preparation: Preparation,
     workers: int,
     settle: Callable[[], None],
-) -> Iterator[tuple[Task, Reading | Problem | MachineError]]:
+) -> Generator[tuple[Task, Reading | Problem | MachineError]]:
     """Yield tasks with what was read for them, in their order.
 
     Parameters
