@@ -263,3 +263,24 @@ def test_two_equal_jobs_share_the_scans_and_each_ends_when_all_are_done(tmp_path
     assert not (tmp_path / "maps" / ".claims").exists()
     table = (tmp_path / "maps/maps.tsv").read_text()
     assert table.count("\n") == 21
+
+
+def test_an_interrupted_job_says_what_is_kept(tmp_path, picture_run, monkeypatch, caplog):
+    caplog.set_level("INFO", "hrcam")
+    scans = write_pictures(tmp_path / "images", 4)
+    real, calls = mapper.explain_batch, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mapper, "explain_batch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            map_scans(picture_run, scans, tmp_path / "maps", batch_size=1, hardware=ONE)
+    assert "the maps of 2 scans are kept; the same command goes on" in caplog.text
+    assert (tmp_path / "maps/maps.tsv").read_text().count("\n") == 3
+    assert not (tmp_path / "maps/.claims").exists()
+    assert map_scans(picture_run, scans, tmp_path / "maps", hardware=ONE).skipped == 2

@@ -112,7 +112,7 @@ def map_scans(
         Elsewhere than on Linux, a script that uses several must be guarded by ``if __name__ ==
         "__main__"``, as for every pool of processes.
     progress
-        Show a progress bar on a terminal.
+        Show how far the job is: a bar on a terminal, else a line in the log every 30 seconds.
 
     Raises
     ------
@@ -174,7 +174,8 @@ def map_scans(
                     if left and tally.ended == before:
                         time.sleep(_PATIENCE)
             except KeyboardInterrupt:
-                logger.info("the maps of %d scans are kept", tally.done + tally.skipped)
+                kept = tally.done + tally.skipped
+                logger.info("the maps of %d scans are kept; the same command goes on", kept)
                 raise
             finally:
                 folder.write_tables(run.classes)

@@ -1,13 +1,12 @@
 """Apply a function to every subject in several processes, with ordered results."""
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import joblib
-from tqdm import tqdm
 
 from hrcam.errors import InputError
+from hrcam.progress import Progress
 from hrcam.simulate.cohort import SimulatedCohort
 
 CHUNK = 8
@@ -37,7 +36,7 @@ def for_each_subject(
     workers : int or None
         Number of processes; 1 stays in this one, None takes one for each core.
     progress : bool
-        Show a progress bar, if standard error is a terminal.
+        Show how far the work is: a bar on a terminal, else a line in the log every 30 seconds.
 
     Yields
     ------
@@ -57,11 +56,10 @@ def for_each_subject(
     results = joblib.Parallel(n_jobs=processes, return_as="generator")(
         joblib.delayed(_chunk)(function, cohort, chunk) for chunk in chunks
     )
-    hidden = not (progress and sys.stderr.isatty())
-    with tqdm(total=len(indices), unit="subject", disable=hidden) as bar:
+    with Progress(len(indices), "simulating", "subjects", shown=progress) as shown:
         for chunk in results:
             for result in chunk:
-                bar.update()
+                shown.update()
                 yield result
 
 

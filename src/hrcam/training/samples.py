@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from hrcam.artifacts.atomic import check_writable
 from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
 from hrcam.preparation import Preparation
+from hrcam.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def prepare_samples(
     workers
         Number of threads; None for one per core.
     progress
-        Show a progress bar on a terminal.
+        Show how far the work is: a bar on a terminal, else a line in the log every 30 seconds.
 
     Raises
     ------
@@ -78,15 +78,10 @@ def prepare_samples(
         path.parent.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
         prepared = _prepared(scans, preparation, workers)
-        bar = tqdm(
-            prepared,
-            desc="preparing",
-            total=len(scans),
-            disable=None if progress else True,
-            leave=False,
-        )
-        for index, voxels in enumerate(bar):
-            images[index] = voxels
+        with Progress(len(scans), "preparing", "scans", shown=progress) as shown:
+            for index, voxels in enumerate(prepared):
+                images[index] = voxels
+                shown.update()
         images.flush()
         partial.replace(path)
     images = np.load(path, mmap_mode="r")

@@ -22,6 +22,7 @@ from hrcam.cohort.check.examination import Examination, examine, shown_files
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.errors import InputError, MachineError
+from hrcam.progress import Progress
 
 _LENGTH = struct.Struct("<Q")
 
@@ -39,7 +40,7 @@ def examine_all(
         Number of processes, and of images in memory at a time; 1 stays in this process, None
         takes one for each core.
     progress
-        Show a progress bar, if standard error is a terminal.
+        Show how far the check is: a bar on a terminal, else a line in the log every 30 seconds.
 
     Yields
     ------
@@ -51,17 +52,14 @@ def examine_all(
     InputError
         If ``workers`` is less than 1.
     """
-    from tqdm import tqdm
-
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}: use 1 or more, or None for one for each core")
     processes = min(workers or _cores(), len(cohort.scans))
     jobs = [(scan, shown_files(cohort, scan)) for scan in cohort.scans]
     found = _here(jobs) if processes <= 1 else _elsewhere(jobs, processes)
-    hidden = not (progress and sys.stderr.isatty())
-    with tqdm(total=len(jobs), unit="scan", disable=hidden) as bar:
+    with Progress(len(jobs), "checking", "scans", shown=progress) as shown:
         for result in found:
-            bar.update()
+            shown.update()
             yield result
 
 
