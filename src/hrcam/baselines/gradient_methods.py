@@ -122,8 +122,8 @@ class HiResCAM(GradientMethod):
     def weigh(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """Return Σ_k G_k · A_k, position by position.
 
-        There is no ReLU: the paper's proof, that the map sums to the logit minus the bias if one
-        linear layer follows, holds for the signed map only.
+        There is no ReLU: the paper's proof, that the map sums over the level's positions to the
+        logit minus the bias if one linear layer follows, holds for the signed map only.
 
         Parameters
         ----------

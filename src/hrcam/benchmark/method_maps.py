@@ -46,8 +46,8 @@ def method_maps(
 ) -> dict[Variant, Maps]:
     """Map images with HR-CAM, and with every rival at every level and with levels fused.
 
-    Rivals are all of `hrcam.baselines.METHODS` but Score-CAM, which runs the network once per
-    channel, at about 1000 times the cost.
+    Rivals are all of `hrcam.baselines.METHODS` but Score-CAM in both variants, which runs the
+    network once per channel, at about 1000 times the cost.
 
     Parameters
     ----------
