@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from hrcam.explainer import HRCAM
     from hrcam.explanation import Explanation
     from hrcam.levels import Level, Levels, find_levels
+    from hrcam.maps.refine import refine
 
 __version__ = "0.1.0"
 
@@ -17,9 +18,10 @@ _HOMES = {
     "Level": "hrcam.levels",
     "Levels": "hrcam.levels",
     "find_levels": "hrcam.levels",
+    "refine": "hrcam.maps.refine",
 }
 
-__all__ = ["HRCAM", "Explanation", "Level", "Levels", "__version__", "find_levels"]
+__all__ = ["HRCAM", "Explanation", "Level", "Levels", "__version__", "find_levels", "refine"]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,19 +13,19 @@ import torch
 from torch import nn
 
 from hrcam.errors import HRCAMWarning, InputError, NotFittedError
-from hrcam.explanation import Explanation
+from hrcam.explanation import Explanation, Logits
 from hrcam.head.covariance import ALL_OTHERS
 from hrcam.head.fit import Head, Target, fit_head
 from hrcam.head.quality import warn_of_poor_fit
 from hrcam.levels import Levels, find_levels
 from hrcam.maps.assembly import evidence_map, pattern_maps
+from hrcam.maps.deviation import ReferenceMoments
+from hrcam.maps.deviation_fit import learn_moments
 from hrcam.maps.forward import LevelReading, read_levels
-from hrcam.maps.fusion import LevelFusion
-from hrcam.maps.fusion_fit import learn_fusion
 from hrcam.maps.pooled_features import pool_images
 from hrcam.maps.repeated_loader import RepeatedLoader
 from hrcam.maps.sensitivity_fit import learn_sensitivity
-from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses
+from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses, classes_of
 from hrcam.maps.weights import EVIDENCE, MapWeights
 from hrcam.model.call import Images
 from hrcam.model.inputs import (
@@ -111,7 +111,7 @@ class HRCAM:
     @property
     def references(self) -> tuple[int | None, ...]:
         """For each class, the one it is compared with in the pattern map; None for all others."""
-        references = self._known.fusion.references.tolist()
+        references = self._known.moments.references.tolist()
         return tuple(None if one == ALL_OTHERS else one for one in references)
 
     @property
@@ -136,12 +136,11 @@ class HRCAM:
         centre: bool = True,
         seed: int = 0,
     ) -> Self:
-        """Learn the head and the pattern maps, in several passes over the data.
+        """Learn the head and the pattern maps.
 
-        Two passes run over all images: one for the head, one for the fusion of the levels. The
-        others are short: one over about 128 images for the fusion, one over 128 images with
-        gradients, and one over 32. With K > 2 classes, 2 (K − 1) more short passes choose the
-        reference of each class.
+        The model runs once on all images, for the head, and then on some that are drawn: 256 for
+        the moments of the pattern maps, 128 with gradients, and 32. With K > 2 classes, 2 (K − 1)
+        times 128 more choose the reference of each class.
 
         Parameters
         ----------
@@ -222,21 +221,18 @@ class HRCAM:
             bootstrap=refits,
             seed=first_seed,
         )
-        # The median splits the images of a model with one output into two halves.
-        threshold = float(np.median(data.outcome))
-        passes = TrainingPasses(self.model, loader, target, self._output, levels, threshold)
-        image_classes = passes.image_classes(data.outcome)
-        fusion = learn_fusion(passes, head, image_classes, centre, compared_with)
-        sensitivity = learn_sensitivity(
-            passes, head, fusion.references, image_classes, centre, first_seed
-        )
+        image_classes = classes_of(data.outcome, target)
+        passes = TrainingPasses(self.model, loader, target, self._output, levels, image_classes)
+        generator = np.random.default_rng(first_seed)
+        moments = learn_moments(passes, head, centre, compared_with, generator)
+        sensitivity = learn_sensitivity(passes, head, moments.references, centre, generator)
         settings = {
             "seed": first_seed,
             "bootstrap": refits,
             "centre": centre,
             "reference": compared_with,
         }
-        self._adopt(Fitted(head, fusion, sensitivity), settings)
+        self._adopt(Fitted(levels, head, moments, sensitivity), settings)
         warn_of_poor_fit(head, data.outcome)
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
@@ -293,21 +289,21 @@ class HRCAM:
         if classes is not None:
             chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))
         elif len(head.bias) > CLASSES_AT_ONCE:
-            chosen = self._read(fitted, images, None, None).predicted.cpu()
+            chosen = self._read(learnt, images, None, mapped=False).predicted
         else:
             chosen = None
         with torch.no_grad():
-            found = self._read(fitted, images, learnt.weights, chosen)
+            found = self._read(learnt, images, chosen)
             explained = found.predicted if chosen is None else chosen.to(image.device)
-            _warn_of_blank_patterns(fitted.fusion, explained)
+            _warn_of_blank_patterns(fitted.moments, explained)
             # The caller's autocast is meant for the model; the sums need single precision.
             with torch.autocast(image.device.type, enabled=False):
-                patterns = pattern_maps(found.maps, found.readouts, fitted.fusion, explained, image)
+                patterns = pattern_maps(found.maps, found.readouts, levels, image)
                 return Explanation(
                     logits=found.logits,
                     model_logits=found.model_logits,
                     classes=explained,
-                    bias=torch.tensor(head.bias).to(found.logits)[explained],
+                    bias=learnt.weights.bias(explained),
                     evidence=evidence_map(found.maps, grid),
                     pattern=patterns.refined,
                     pattern_as_read=patterns.as_read,
@@ -317,6 +313,24 @@ class HRCAM:
                         for level, level_maps in zip(fitted.levels, found.maps, strict=True)
                     },
                 )
+
+    def logits(self, images: Images) -> Logits:
+        """Return the head's logits, and the model's own, without making maps.
+
+        Parameters
+        ----------
+        images
+            As for ``explain``.
+
+        Raises
+        ------
+        InputError, LevelError, NotFittedError
+            As ``explain``.
+        """
+        learnt = self._state
+        check_images(images, self.model)
+        found = self._read(learnt, images, None, mapped=False)
+        return Logits(found.logits, found.model_logits)
 
     def save(self, path: str | Path) -> None:
         """Write what ``fit`` learnt to a folder, as safetensors and JSON.
@@ -359,24 +373,36 @@ class HRCAM:
 
     def _adopt(self, fitted: Fitted, settings: dict[str, Any]) -> None:
         weights = MapWeights(
-            fitted.head, fitted.levels, fitted.fusion.references, fitted.sensitivity
+            fitted.head,
+            fitted.levels,
+            fitted.moments.references,
+            fitted.moments,
+            fitted.sensitivity,
         )
         self._learnt = _Learnt(fitted, weights, settings)
 
     def _read(
         self,
-        fitted: Fitted,
+        learnt: _Learnt,
         images: Images,
-        weights: MapWeights | None,
         classes: torch.Tensor | None,
+        *,
+        mapped: bool = True,
     ) -> LevelReading:
         return read_levels(
-            self.model, images, fitted.levels, fitted.head, weights, classes, self._output
+            self.model,
+            images,
+            learnt.fitted.levels,
+            learnt.weights,
+            classes,
+            self._output,
+            target=learnt.fitted.head.target,
+            mapped=mapped,
         )
 
 
-def _warn_of_blank_patterns(fusion: LevelFusion, classes: torch.Tensor) -> None:
-    blank = set(np.flatnonzero(fusion.blank).tolist())
+def _warn_of_blank_patterns(moments: ReferenceMoments, classes: torch.Tensor) -> None:
+    blank = set(np.flatnonzero(moments.blank).tolist())
     if not blank:
         return
     named = ", ".join(map(str, sorted(blank & set(classes.tolist()))))

@@ -8,6 +8,22 @@ from hrcam.levels.operators import upsample
 
 
 @dataclass(frozen=True)
+class Logits:
+    """What ``HRCAM.logits`` returns, for B images and K classes.
+
+    Attributes
+    ----------
+    head
+        The head's logits, shape (B, K).
+    model
+        The model's own outputs, (B, K), if the head was fitted to them; else None.
+    """
+
+    head: torch.Tensor
+    model: torch.Tensor | None
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What ``HRCAM.explain`` returns, for B images and K classes.
 
@@ -26,10 +42,10 @@ class Explanation:
         (B, *spatial). Its mean over the image plus ``bias`` is the logit of the class.
     pattern
         The map for localisation, shape (B, *spatial): where the image deviates from images of
-        the reference class, in features that go with the class. Its size is the deviation in
-        standard deviations of the reference images, weighted by how much the decision depends
-        on the position; a positive sign speaks for the class, a negative one against it. It is
-        refined by edge-aware smoothing along the image.
+        the reference class, in features that go with the class. Its size is the root of the
+        deviation, in standard deviations on the reference images, times how much the decision
+        depends on the position; a positive sign speaks for the class, a negative one against it.
+        It is refined by edge-aware smoothing along the image, as by `hrcam.refine`.
     pattern_as_read
         ``pattern`` as read from the network, before refinement, (B, *spatial).
     std

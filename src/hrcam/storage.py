@@ -21,14 +21,14 @@ from hrcam.head.fit import Head, Target
 from hrcam.levels import Level, Levels
 from hrcam.levels.geometry import FeatureGrid
 from hrcam.levels.layout import Layout
-from hrcam.maps.fusion import BASELINES, LevelFusion
+from hrcam.maps.deviation import ReferenceMoments
 from hrcam.maps.sensitivity import Sensitivity
 from hrcam.model.wrappers import unwrapped
 
-FORMAT = 8
+FORMAT = 9
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
-_FUSION = ("references", "std", "used_baselines", "extent")
+_MOMENTS = ("references", "mean", "std")
 # A model is recognised in each of these types, if its weights are those of ``fit`` rounded to it.
 _TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 # Counters of batch norms, which no output depends on in evaluation mode.
@@ -41,27 +41,25 @@ class Fitted:
 
     Attributes
     ----------
+    levels
+        Where feature maps are read, from the coarsest to the finest.
     head
         The linear head over the pooled features of all levels.
-    fusion
-        How the level maps are fused.
+    moments
+        What the level pattern maps are on reference images.
     sensitivity
         How much the decision depends on each position.
     """
 
+    levels: Levels
     head: Head
-    fusion: LevelFusion
+    moments: ReferenceMoments
     sensitivity: Sensitivity
-
-    @property
-    def levels(self) -> Levels:
-        """The levels, from the coarsest to the finest."""
-        return self.fusion.levels
 
 
 def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str, Any]) -> None:
     """Write ``head.safetensors`` and ``hrcam.json`` into a folder, each of them atomically."""
-    head, fusion = fitted.head, fitted.fusion
+    head = fitted.head
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     arrays["sensitivity"] = np.ascontiguousarray(fitted.sensitivity.weights)
     arrays["sensitivity_offsets"] = fitted.sensitivity.offsets
@@ -80,14 +78,14 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
         "settings": settings,
         "model": _checksums(model),
     }
-    arrays |= {f"level_{name}": np.ascontiguousarray(getattr(fusion, name)) for name in _FUSION}
+    arrays |= {
+        f"level_{name}": np.ascontiguousarray(getattr(fitted.moments, name)) for name in _MOMENTS
+    }
     covariances = (head.covariance, *head.resampled)
     arrays |= {
         f"covariance_{name}": np.stack([getattr(one, name) for one in covariances])
         for name in ("features", "logits")
     }
-    # The maps are in single precision, so the means at single positions can be too.
-    arrays |= {f"level_mean_{index}": mean.astype("f4") for index, mean in enumerate(fusion.mean)}
     numbers = save(arrays)
     # Each file is written atomically; the digest tells whether the two belong together.
     description["sha256"] = hashlib.sha256(numbers).hexdigest()
@@ -125,10 +123,7 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
         )
     try:
         levels = Levels(map(_level, description["levels"]), description["image"])
-        means = (arrays[f"level_mean_{index}"] for index in range(len(levels)))
-        fusion = LevelFusion(
-            levels=levels, mean=tuple(means), **{name: arrays[f"level_{name}"] for name in _FUSION}
-        )
+        moments = ReferenceMoments(**{name: arrays[f"level_{name}"] for name in _MOMENTS})
         covariance, *resampled = (
             LogitCovariance(*pair)
             for pair in zip(arrays["covariance_features"], arrays["covariance_logits"], strict=True)
@@ -143,7 +138,7 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
             penalty=description["penalty"],
             fidelity=float("nan") if fidelity is None else fidelity,
         )
-        fitted = Fitted(head, fusion, sensitivity)
+        fitted = Fitted(levels, head, moments, sensitivity)
         saved_model, settings = dict(description["model"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
@@ -171,7 +166,7 @@ def _level(saved: dict[str, Any]) -> Level:
 
 def _consistent(fitted: Fitted) -> bool:
     """Whether the shapes of all loaded arrays are consistent."""
-    head, fusion, levels = fitted.head, fitted.fusion, fitted.levels
+    head, moments, levels = fitted.head, fitted.moments, fitted.levels
     classes, features = len(head.bias), sum(level.channels for level in levels)
     covariances = (head.covariance, *head.resampled)
     matrices = (head.weights, *(one.features for one in covariances))
@@ -181,11 +176,9 @@ def _consistent(fitted: Fitted) -> bool:
         and all(array.shape == (features,) for array in (head.mean, head.scale))
         and fitted.sensitivity.weights.shape == (len(levels), features)
         and fitted.sensitivity.offsets.shape == (len(levels),)
-        and all(array.shape == (classes,) for array in (fusion.references, fusion.extent))
-        and bool(np.all((fusion.references >= ALL_OTHERS) & (fusion.references < classes)))
-        and fusion.std.shape == (classes, len(levels), len(BASELINES))
-        and fusion.used_baselines.shape == (classes, len(BASELINES))
-        and all(mean.shape[0] == classes for mean in fusion.mean)
+        and moments.references.shape == (classes,)
+        and bool(np.all((moments.references >= ALL_OTHERS) & (moments.references < classes)))
+        and all(array.shape == (classes, len(levels)) for array in (moments.mean, moments.std))
     )
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from method_tools import CONVOLUTIONS, Copy
 from torch import nn
 
-CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 POOLINGS = {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 
@@ -21,14 +21,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-class Copy(nn.Conv2d):
-    """A convolution that returns what it takes, so that activations are the image."""
-
-    def __init__(self, channels=2):
-        super().__init__(channels, channels, 1, bias=False)
-        self.weight.data = torch.eye(channels)[:, :, None, None]
 
 
 class SmallNet(nn.Module):

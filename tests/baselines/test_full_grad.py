@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import CONVOLUTIONS, Copy
+from method_tools import CONVOLUTIONS, Copy
 from torch import nn
 from torch.testing import assert_close
 

@@ -14,6 +14,6 @@ def test_what_the_cost_script_imports_of_hrcam_is_there():
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hrcam")
         for name in node.names
     ]
-    assert ("hrcam.maps.fusion_fit", "learn_fusion") in imported
+    assert ("hrcam.levels", "find_levels") in imported
     for module, name in imported:
         assert hasattr(importlib.import_module(module), name), f"{module} has no {name}"

@@ -94,7 +94,7 @@ def test_undefined_fidelity_is_valid_json(tmp_path):
 def test_two_files_and_no_pickle(saved):
     assert sorted(file.name for file in saved.iterdir()) == ["head.safetensors", "hrcam.json"]
     assert "level_references" in load_file(saved / "head.safetensors")
-    assert json.loads((saved / "hrcam.json").read_text())["format"] == 8
+    assert json.loads((saved / "hrcam.json").read_text())["format"] == FORMAT == 9
     for file in saved.iterdir():
         content = file.read_bytes()
         assert not content.startswith((b"\x80", b"PK"))  # pickle, and torch's zip of pickles
@@ -283,7 +283,8 @@ def test_descriptions_that_do_not_fit_are_refused(changes, saved, model):
         "weights",
         "sensitivity",
         "sensitivity_offsets",
-        "level_extent",
+        "level_mean",
+        "level_references",
         "level_std",
     ],
 )

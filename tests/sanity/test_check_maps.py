@@ -181,12 +181,9 @@ def test_a_head_that_does_not_come_out_again_proves_nothing(learnt):
     other = HRCAM(explainer.model).fit([noise], "logits")
     generator = np.random.default_rng(3)
     known = other._known
-    means = (one + 100 * generator.standard_normal(one.shape) for one in known.fusion.mean)
-    used = np.array([[True, False]] * 2)
-    other._adopt(
-        replace(known, fusion=replace(known.fusion, mean=tuple(means), used_baselines=used)),
-        other._state.settings,
-    )
+    weights = generator.standard_normal(known.sensitivity.weights.shape)
+    sensitivity = replace(known.sensitivity, weights=weights)
+    other._adopt(replace(known, sensitivity=sensitivity), other._state.settings)
     checks = check_maps(other, inputs)
     check = named(checks, "randomisation")
     assert check.passed is None

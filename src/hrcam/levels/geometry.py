@@ -37,6 +37,20 @@ class FeatureGrid:
     first: tuple[float, ...]
     step: tuple[float, ...]
 
+    @classmethod
+    def half_pixel(cls, size: Sequence[int], grid: Sequence[int]) -> "FeatureGrid":
+        """Place each position of a map in the middle of its share of the image."""
+        step = tuple(whole / number for number, whole in zip(size, grid, strict=True))
+        return cls(tuple((one - 1) / 2 for one in step), step)
+
+    def relative_to(self, other: "FeatureGrid") -> "FeatureGrid":
+        """Return the grid in positions of another grid, instead of voxels of the image."""
+        axes = list(zip(self.first, self.step, other.first, other.step, strict=True))
+        return FeatureGrid(
+            tuple((first - origin) / unit for first, _, origin, unit in axes),
+            tuple(step / unit for _, step, _, unit in axes),
+        )
+
     def windows(
         self, kernel: Sequence[int], stride: Sequence[int], before: Sequence[int]
     ) -> "FeatureGrid":

@@ -118,7 +118,7 @@ def _interpolate(
             some = None if rows is None else rows[axis]
             if size != grid[axis] or place not in ((), (0, 1)):
                 matrix = _matrix_on(maps.device, maps.dtype, size, grid[axis], *place)
-                maps = _along(maps, 2 + axis, matrix if some is None else matrix[some])
+                maps = multiply_axis(maps, 2 + axis, matrix if some is None else matrix[some])
             elif some is not None:
                 maps = maps.index_select(2 + axis, some)
     return maps
@@ -134,8 +134,8 @@ def _matrix_on(
         return torch.tensor(matrix, dtype=dtype, device=device)
 
 
-def _along(maps: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:
-    """Multiply one axis by a matrix."""
+def multiply_axis(maps: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:
+    """Multiply one axis of a tensor by a matrix (rows, size)."""
     before, size, after = maps.shape[:axis], maps.shape[axis], maps.shape[axis + 1 :]
     if after:
         columns = maps.reshape(before.numel(), size, after.numel())

@@ -1,7 +1,7 @@
 """From the head and the feature maps to the maps of an image.
 
-``fit`` takes the ``pooled_features``, then learns ``fusion_fit`` (with ``moments``) and
-``sensitivity_fit`` in further ``training_passes``. ``explain`` runs ``forward`` (one forward pass,
-contracted with ``weights``) and ``assembly``: ``fusion`` of the levels, times the ``sensitivity``,
-then ``refine``.
+``fit`` takes the ``pooled_features``, then learns ``deviation_fit`` and ``sensitivity_fit`` in
+further ``training_passes``. ``explain`` runs ``forward`` (one forward pass, contracted with
+``weights``) and ``assembly``: the ``deviation`` of the levels times the ``sensitivity``, each
+summed by ``level_sum``, then ``refine``.
 """

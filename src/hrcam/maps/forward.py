@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
 from hrcam.errors import LevelError
-from hrcam.head.fit import Head
+from hrcam.head.fit import Target
 from hrcam.levels import Levels
 from hrcam.levels.capture import capture
 from hrcam.levels.operators import contract, pool
@@ -30,10 +29,10 @@ class LevelReading:
         head's.
     maps
         Each level's maps of the mapped class, (B, J, *S_l), in the order of ``MapWeights``; empty
-        without weights.
+        unless wanted.
     readouts
-        Each level's share of the L readouts of the sensitivity, (B, L, *S_l); empty without
-        weights.
+        Each level's share of the L readouts of the sensitivity, (B, L, *S_l); empty unless
+        wanted.
     """
 
     logits: torch.Tensor
@@ -48,10 +47,12 @@ def read_levels(
     model: nn.Module,
     images: Images,
     levels: Levels,
-    head: Head,
-    weights: MapWeights | None,
+    weights: MapWeights,
     classes: torch.Tensor | None,
     output: str | int | None,
+    *,
+    target: Target,
+    mapped: bool = True,
 ) -> LevelReading:
     """Run the model once, and pool and contract each level inside its hook.
 
@@ -59,14 +60,18 @@ def read_levels(
     ----------
     model, images
         The model, and a batch that it takes.
-    levels, head
-        Where the head was fitted, and the head.
+    levels
+        Where the head was fitted.
     weights
-        Of the contraction; None for the logits alone.
+        Of the head and of the contraction.
     classes
         The class to map for each image, (B,); None for the predicted one.
     output
         Key or index of the logits, where the model returns several things.
+    target
+        What the head was fitted to.
+    mapped
+        Whether maps are wanted besides the logits.
 
     Raises
     ------
@@ -74,33 +79,32 @@ def read_levels(
         If the feature maps are not those that the head was fitted on, or are not finite.
     """
     device, grid = levels.image_of(images).device, levels.grid_of(images)
-    if weights is not None:
-        weights.to(device)
+    weights.to(device)
     wanted = None if classes is None else classes.to(device)[:, None]
 
     def read(level: int, feature_map: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pooled = pool(feature_map, grid)
-        if weights is None:
+        if not mapped:
             return (pooled,)
         maps = contract(feature_map, *weights.of(level, wanted, slice(None)))
         return pooled, maps, contract(feature_map, *weights.readouts(level))
 
     returned, reduced = capture(model, images, levels, read)
-    pooled = torch.cat([parts[0] for parts in reduced], dim=1).cpu().double().numpy()
-    if not np.isfinite(pooled).all():
+    logits = weights.logits(torch.cat([parts[0] for parts in reduced], dim=1))
+    if not bool(torch.isfinite(logits).all()):
         raise LevelError(
             "the feature maps hold NaN or infinite values: the model diverged, or half "
             "precision overflowed (bfloat16 has more range)"
         )
-    logits = torch.from_numpy(head.logits(pooled)).float().to(device)
-    model_logits = logits_of(returned, output).float() if head.target == "logits" else None
+    model_logits = logits_of(returned, output).float() if target == "logits" else None
     predicted = (logits if model_logits is None else model_logits).argmax(1)
-    maps = [] if weights is None else [parts[1] for parts in reduced]
-    if weights is not None and classes is None:
+    if not mapped:
+        return LevelReading(logits, model_logits, predicted, [], [])
+    maps, readouts = ([parts[index] for parts in reduced] for index in (1, 2))
+    if classes is None:
         rows = torch.arange(len(predicted), device=device)
         maps = [
             level.reshape(len(predicted), -1, weights.channels, *level.shape[2:])[rows, predicted]
             for level in maps
         ]
-    readouts = [] if weights is None else [parts[2] for parts in reduced]
     return LevelReading(logits, model_logits, predicted, maps, readouts)

@@ -23,8 +23,9 @@ from hrcam.levels.capture import capture
 from hrcam.levels.geometry import FeatureGrid
 from hrcam.levels.gradients import level_gradients
 from hrcam.levels.operators import contract, pool, upsample_at
-from hrcam.maps.sensitivity import Sensitivity, sensitivity_map
-from hrcam.maps.training_passes import SelectedBatch, TrainingPasses
+from hrcam.maps.level_sum import sum_levels
+from hrcam.maps.sensitivity import Sensitivity, largest_readout
+from hrcam.maps.training_passes import BACKWARD_BATCH, SelectedBatch, TrainingPasses
 from hrcam.maps.weights import MapWeights
 from hrcam.model.call import logits_of
 
@@ -33,7 +34,7 @@ _IMAGES = 128
 # One in this many of them is used to measure the mean peak of the sensitivity.
 _PEAK_STEP = 4
 # Positions sampled in each image, on a grid of rows drawn along each axis.
-_POSITIONS = 4096
+_POSITIONS = 1024
 # L2 penalty, as a share of each feature's variance over positions.
 _PENALTY = 1e-3
 # As a share of the largest level's gradient: smaller gradients are rounding errors.
@@ -47,9 +48,8 @@ def learn_sensitivity(
     passes: TrainingPasses,
     head: Head,
     references: References,
-    image_classes: npt.NDArray[np.int64],
     centre: bool,
-    seed: int,
+    generator: np.random.Generator,
 ) -> Sensitivity:
     """Regress the size of the gradient on the feature maps, over positions and training images.
 
@@ -66,29 +66,26 @@ def learn_sensitivity(
         The fitted head. With ``target="labels"`` the logits are the head's, else the model's.
     references
         The class that each class is compared with, shape (K,).
-    image_classes
-        The class of each image, shape (N,), or −1 for none.
     centre
         Whether the logits compete: as for ``fit``.
-    seed
-        Seed of the drawn images and positions.
+    generator
+        Draws the images and positions.
 
     Warns
     -----
     HRCAMWarning
         If the model has no gradient. The sensitivity is then 1 everywhere.
     """
-    generator = np.random.default_rng(seed)
     contrast = contrasts(references)
     decisions = _Decisions(passes, head, centred_over_classes(contrast) if centre else contrast)
     moments = _Moments(len(head.mean), np.array([np.prod(one.size) for one in passes.levels]))
-    indices = _draw_images(image_classes, generator)
+    indices = passes.draw(_IMAGES, generator)
     try:
-        for batch in passes.selected_batches(indices, "gradients"):
+        for batch in passes.selected_batches(indices, "gradients", BACKWARD_BATCH):
             for features, sizes in decisions.at_positions(batch, generator):
                 moments.add(features, sizes)
         found = moments.solve(head.mean)
-    except (GradientError, torch.cuda.OutOfMemoryError) as error:
+    except GradientError as error:
         warnings.warn(
             HRCAMWarning(
                 f"{error}: the pattern is made without the sensitivity, and localises less well"
@@ -96,20 +93,9 @@ def learn_sensitivity(
             stacklevel=3,
         )
         return Sensitivity.uniform(len(passes.levels), len(head.mean))
-    weights = MapWeights(head, passes.levels, references, found)
+    weights = MapWeights(head, passes.levels, references, sensitivity=found)
     peak = _mean_peak(passes, weights, indices[::_PEAK_STEP])
     return Sensitivity(found.weights / peak, found.offsets / peak)
-
-
-def _draw_images(image_classes: npt.NDArray[np.int64], generator: np.random.Generator) -> list[int]:
-    """Draw the indices of up to `_IMAGES` images, at most an equal share of each class."""
-    classes = generator.permutation(np.unique(image_classes))[:_IMAGES]
-    share = _IMAGES // len(classes)
-    drawn = [
-        generator.permutation(np.flatnonzero(image_classes == name))[:share] for name in classes
-    ]
-    indices: list[int] = np.concatenate(drawn).tolist()
-    return indices
 
 
 @dataclass(frozen=True)
@@ -171,16 +157,14 @@ class _Decisions:
         self, batch: SelectedBatch, scale: float, output: Any, maps: list[torch.Tensor]
     ) -> torch.Tensor:
         """Return the sum of y over the images, with its graph."""
-        if batch.labels is None:
+        if self.passes.target == "logits":
             logits = logits_of(output, self.passes.output)
-            image_classes = self.passes.classes_of_logits(logits.detach())[: batch.count]
         else:
             grid = self.passes.levels.grid_of(batch.images)
             pooled = torch.cat([pool(level, grid) for level in maps], dim=1)
             # Constants do not change a gradient: the bias and the means are left out.
             logits = pooled @ torch.from_numpy((self.head.weights / self.head.scale).T).to(pooled)
-            image_classes = batch.labels
-        rows = torch.from_numpy(self.contrast[image_classes.clamp_min(0).numpy()]).to(logits)
+        rows = torch.from_numpy(self.contrast[batch.image_classes.clamp_min(0).numpy()]).to(logits)
         # In evaluation mode images do not interact: the gradient of the sum is that of each y.
         return (logits[: batch.count] * rows).sum() * scale
 
@@ -207,11 +191,12 @@ def _mean_peak(passes: TrainingPasses, weights: MapWeights, indices: list[int]) 
         return contract(feature_map, *weights.readouts(level))
 
     peaks: list[float] = []
-    for batch in passes.selected_batches(indices, "sensitivity"):
+    for batch in passes.selected_batches(indices, "sensitivity", BACKWARD_BATCH):
         weights.to(passes.levels.image_of(batch.images).device)
         _, readouts = capture(passes.model, batch.images, passes.levels, share)
         shares = [level[: batch.count] for level in readouts]
-        found = sensitivity_map(shares, passes.levels, passes.levels.grid_of(batch.images))
+        summed = sum_levels(shares, passes.levels, passes.levels.grid_of(batch.images))
+        found = largest_readout(summed)
         peaks += found.flatten(1).amax(1).tolist()
     return float(np.mean(peaks))
 

@@ -1,4 +1,4 @@
-"""Passes over the training data: map the levels of every image, or select some images."""
+"""Passes over the training data: all images, or the maps or gradients of some."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from hrcam.levels.capture import capture
 from hrcam.levels.operators import contract
 from hrcam.maps.weights import PATTERN, MapWeights
 from hrcam.model.batches import batches, split_batch
-from hrcam.model.call import Images, logits_of
+from hrcam.model.call import Images
 from hrcam.model.inputs import check_images, to_device_of
 from hrcam.model.tensors import map_tensors
 
-# Up to this many classes, every image is mapped for all of them in one pass.
+# Up to this many classes, every image is mapped for all of them at once.
 CLASSES_AT_ONCE = 16
 # With more classes, an image is mapped for its own class and this many others.
 _OTHER_CLASSES = 2
-# Images in one backward pass.
-_BACKWARD_BATCH = 2
+# Images in one forward pass, and in one backward pass.
+_FORWARD_BATCH, BACKWARD_BATCH = 16, 2
 
 
 @dataclass(frozen=True)
@@ -59,26 +59,23 @@ class SelectedBatch:
     Attributes
     ----------
     images
-        On the model's device.
-    labels
-        Class indices of the first ``count`` images, or None for ``target="logits"``.
-    count
-        Number of selected images. They come first; a further image may fill the batch.
+        On the model's device. The selected images come first; a further one may fill the batch.
+    image_classes
+        The class of each of the selected images, shape (count,), or −1 for none.
     """
 
     images: Images
-    labels: torch.Tensor | None
-    count: int
+    image_classes: torch.Tensor
+
+    @property
+    def count(self) -> int:
+        """Number of selected images."""
+        return len(self.image_classes)
 
 
 @dataclass(frozen=True)
 class TrainingPasses:
-    """Passes over the training images with the levels known: pattern maps, selected images.
-
-    The class of an image is its label, or the CNN's largest output. With a single output, it is
-    class 0 if the output exceeds ``threshold``, and none (−1) otherwise. With more than
-    `CLASSES_AT_ONCE` classes, an image is mapped for its own class and two others; without labels
-    that takes a second forward pass.
+    """Passes over some of the training images, with the levels known.
 
     Attributes
     ----------
@@ -86,8 +83,9 @@ class TrainingPasses:
         As for ``HRCAM`` and ``fit``.
     levels
         Where to read.
-    threshold
-        For models with one output.
+    image_classes
+        The class of each image, shape (N,): its label, or the CNN's largest output. With a single
+        output, class 0 if the output exceeds the median, and none (−1) otherwise.
     """
 
     model: nn.Module
@@ -95,47 +93,56 @@ class TrainingPasses:
     target: Target
     output: str | int | None
     levels: Levels
-    threshold: float
+    image_classes: npt.NDArray[np.int64]
 
-    def image_classes(self, outcome: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        """Return the class of each image, shape (N,), or −1, from labels or the CNN's outputs."""
-        if self.target == "labels":
-            return outcome.astype(np.int64)
-        return self.classes_of_logits(torch.from_numpy(outcome)).numpy()
+    def draw(self, number: int, generator: np.random.Generator) -> list[int]:
+        """Draw the indices of up to ``number`` images, at most an equal share of each class."""
+        classes = generator.permutation(np.unique(self.image_classes))[:number]
+        share = number // len(classes)
+        drawn = [
+            generator.permutation(np.flatnonzero(self.image_classes == name))[:share]
+            for name in classes
+        ]
+        indices: list[int] = np.concatenate(drawn).tolist()
+        return indices
 
     @torch.no_grad()
-    def mapped_batches(self, weights: MapWeights, stage: str) -> Iterator[MappedBatch]:
-        """Pass over the data, and yield the level pattern maps of each batch.
+    def mapped_batches(
+        self, weights: MapWeights, indices: Collection[int], stage: str
+    ) -> Iterator[MappedBatch]:
+        """Yield the level pattern maps of the images with the given indices.
+
+        With more than `CLASSES_AT_ONCE` classes, an image is mapped for its own class and two
+        others.
 
         Parameters
         ----------
         weights
             What to contract each level with.
-        stage
-            Label of the progress bar.
+        indices, stage
+            As for ``selected_batches``.
         """
         every_class = torch.arange(weights.classes)[None]
-        read = partial(_contract_level, weights)
-        for images, labels in training_batches(
-            self.model, self.loader, self.target == "labels", stage
-        ):
-            weights.to(self.levels.image_of(images).device)
-            image_classes = None if labels is None else labels.reshape(-1).long()
-            wanted = None
+        for batch in self.selected_batches(indices, stage, _FORWARD_BATCH):
+            grid = self.levels.grid_of(batch.images)
+            weights.to(self.levels.image_of(batch.images).device)
+            own, wanted = batch.image_classes, None
+            size = len(self.levels.image_of(batch.images))
             if weights.classes > CLASSES_AT_ONCE:
-                if image_classes is None:
-                    result, _ = capture(self.model, images, (), _nothing)
-                    image_classes = self.classes_of_logits(logits_of(result, self.output))
                 offsets = torch.arange(1 + _OTHER_CLASSES)
-                wanted = (image_classes[:, None] + offsets) % weights.classes
-            result, maps = capture(self.model, images, self.levels, partial(read, wanted))
-            if image_classes is None:
-                image_classes = self.classes_of_logits(logits_of(result, self.output))
-            classes = every_class.expand(len(image_classes), -1) if wanted is None else wanted
-            yield MappedBatch(maps, classes, image_classes, self.levels.grid_of(images))
+                filled = torch.cat([own, own.new_zeros(size - batch.count)])
+                wanted = (filled[:, None] + offsets) % weights.classes
+            read = partial(_contract_level, weights, wanted)
+            _, maps = capture(self.model, batch.images, self.levels, read)
+            classes = every_class.expand(size, -1) if wanted is None else wanted
+            yield MappedBatch(
+                [level[: batch.count] for level in maps], classes[: batch.count], own, grid
+            )
 
-    def selected_batches(self, indices: Collection[int], stage: str) -> Iterator[SelectedBatch]:
-        """Yield the images with the given indices in batches of at most two.
+    def selected_batches(
+        self, indices: Collection[int], stage: str, most: int
+    ) -> Iterator[SelectedBatch]:
+        """Yield the images with the given indices in batches of at most ``most``, two or more.
 
         The pass over the data ends after the last of them.
 
@@ -145,30 +152,40 @@ class TrainingPasses:
             Places in the loader's order.
         stage
             Label of the progress bar.
+        most
+            Largest number of selected images in a batch.
         """
         first, wanted = 0, set(indices)
-        labelled = self.target == "labels"
         for batch in _progress(self.loader, stage):
-            images, labels = split_batch(batch, labelled, self.model)
+            images, _ = split_batch(batch, False, self.model)
             size = len(self.levels.image_of(images))
             here = [index for index in range(size) if first + index in wanted]
-            for start in range(0, len(here), _BACKWARD_BATCH):
-                group = here[start : start + _BACKWARD_BATCH]
+            for start in range(0, len(here), most):
+                group = here[start : start + most]
                 # Some models squeeze the batch axis of a single image: add a second one.
                 others = [] if len(group) > 1 or size == 1 else [(group[0] + 1) % size]
                 selected = _take(images, [*group, *others], size)
-                selected = to_device_of(self.model, selected)
-                selected_labels = None if labels is None else labels[group].cpu().long()
-                yield SelectedBatch(selected, selected_labels, len(group))
+                image_classes = self.image_classes[[first + index for index in group]]
+                yield SelectedBatch(
+                    to_device_of(self.model, selected), torch.from_numpy(image_classes)
+                )
             first += size
             if first > max(wanted):
                 break
 
-    def classes_of_logits(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the class of each image, shape (B,), or −1, from the CNN's outputs."""
-        if logits.shape[1] > 1:
-            return logits.argmax(1).cpu()
-        return torch.where(logits[:, 0] > self.threshold, 0, -1).cpu()
+
+def classes_of(outcome: npt.NDArray[np.float64], target: Target) -> npt.NDArray[np.int64]:
+    """Return the class of each image, shape (N,), or −1, from labels or the CNN's outputs.
+
+    A single output tells class 0 by exceeding its median, which splits the images into two halves.
+    """
+    if target == "labels":
+        return outcome.astype(np.int64)
+    single = outcome.shape[1] == 1
+    classes: npt.NDArray[np.int64] = (
+        np.where(outcome[:, 0] > np.median(outcome), 0, -1) if single else outcome.argmax(1)
+    )
+    return classes
 
 
 def _take(images: Images, indices: Sequence[int], size: int) -> Images:
@@ -185,10 +202,6 @@ def _contract_level(
     weights: MapWeights, wanted: torch.Tensor | None, level: int, feature_map: torch.Tensor
 ) -> torch.Tensor:
     return contract(feature_map, *weights.of(level, wanted, slice(PATTERN, PATTERN + 1)))
-
-
-def _nothing(_level: int, _feature_map: torch.Tensor) -> None:
-    return None
 
 
 def training_batches(

@@ -9,6 +9,7 @@ from hrcam.head.covariance import References
 from hrcam.head.fit import Head
 from hrcam.head.linear_models import Array
 from hrcam.levels import Level
+from hrcam.maps.deviation import ReferenceMoments
 from hrcam.maps.sensitivity import Sensitivity
 
 EVIDENCE, PATTERN, RESAMPLED = 0, 1, 2
@@ -22,6 +23,9 @@ class MapWeights:
     readouts of the sensitivity are shared by all classes; their offsets are divided equally among
     the levels.
 
+    The pattern channels are standardised: (Σ_k a_k f_k − mean) / std, with the moments on reference
+    images. A pattern that does not vary there is 0.
+
     a = r |r| σ: a feature counts by its standard deviation σ times the share r² of its variance
     that the class explains. So features that hardly vary get no extra weight, and many weakly
     correlated features do not dominate the few correlated ones.
@@ -32,6 +36,7 @@ class MapWeights:
         head: Head,
         levels: Sequence[Level],
         references: References,
+        moments: ReferenceMoments | None = None,
         sensitivity: Sensitivity | None = None,
     ) -> None:
         sensitivity = sensitivity or Sensitivity.uniform(len(levels), len(head.mean))
@@ -44,13 +49,28 @@ class MapWeights:
         parts = np.split(raw, ends, axis=-1)
         means = np.split(head.mean, ends)
         self.classes, self.channels = raw.shape[:2]
+        offsets = [-(part @ mean) for part, mean in zip(parts, means, strict=True)]
+        if moments is not None:
+            for level, (part, offset) in enumerate(zip(parts, offsets, strict=True)):
+                precision = moments.precision[:, level, None]
+                offset[:, PATTERN:] -= moments.mean[:, level, None]
+                offset[:, PATTERN:] *= precision
+                part[:, PATTERN:] *= precision[..., None]
         self._weights = [_single(part) for part in parts]
-        self._offsets = [_single(-(part @ mean)) for part, mean in zip(parts, means, strict=True)]
+        self._offsets = [_single(offset) for offset in offsets]
         self._readouts = [_single(part) for part in np.split(sensitivity.weights, ends, axis=-1)]
         self._readout_offset = _single(sensitivity.offsets / len(levels))
+        self._head = [torch.from_numpy(one) for one in (head.mean, head.weights / head.scale)]
+        self._bias = _single(head.bias)
 
     def to(self, device: torch.device) -> None:
         """Move everything to a device."""
+        if self._bias.device == device:
+            return
+        # Not every device has double precision.
+        kind = torch.float32 if device.type == "mps" else torch.float64
+        self._head = [one.to(device, kind) for one in self._head]
+        self._bias = self._bias.to(device)
         self._weights = [weights.to(device) for weights in self._weights]
         self._offsets = [offsets.to(device) for offsets in self._offsets]
         self._readouts = [readouts.to(device) for readouts in self._readouts]
@@ -78,6 +98,15 @@ class MapWeights:
         if classes is None:
             return weights.flatten(0, 1), offsets.flatten()
         return weights[classes].flatten(1, 2), offsets[classes].flatten(1)
+
+    def logits(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Return the head's logits (B, K), in single precision, of pooled features (B, D)."""
+        mean, weights = self._head
+        return ((pooled.to(mean) - mean) @ weights.T).float() + self._bias
+
+    def bias(self, classes: torch.Tensor) -> torch.Tensor:
+        """Return the head's bias for each class."""
+        return self._bias[classes]
 
     def readouts(self, level: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return one level's weights (L, C_l) and offsets (L,) of the sensitivity's readouts."""

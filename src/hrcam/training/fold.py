@@ -209,11 +209,11 @@ def predictions(
     with torch.no_grad():
         for batch, _ in Batches(data, tuple(indices.tolist()), batch_size):
             images = to_device_of(explainer.model, batch)
-            explanation = explainer.explain(images, 0)
-            logits = explanation.model_logits
+            logits = explainer.logits(images)
             # A head that learnt labels does not keep what the network says.
-            own.append((explainer.model(images) if logits is None else logits).softmax(1))
-            head.append(explanation.logits.softmax(1))
+            model = explainer.model(images) if logits.model is None else logits.model
+            own.append(model.softmax(1))
+            head.append(logits.head.softmax(1))
     own_p, head_p = (torch.cat(one).double().cpu().numpy() for one in (own, head))
     scans = [samples.scans[index] for index in indices]
     return [

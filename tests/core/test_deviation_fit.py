@@ -1,4 +1,6 @@
-"""References and baselines, learnt on a network whose maps are known."""
+"""References and moments, learnt on a network whose maps are known, and by hand."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +9,16 @@ from torch import nn
 
 from hrcam import HRCAM
 from hrcam.errors import HRCAMWarning, InputError
-from hrcam.maps.fusion_fit import choose_baselines
+from hrcam.head.covariance import ALL_OTHERS
+from hrcam.levels import Levels
+from hrcam.maps.deviation_fit import (
+    IN_CLASS,
+    IN_NEITHER,
+    IN_REFERENCE,
+    memberships,
+    reference_moments,
+)
+from hrcam.maps.training_passes import MappedBatch, TrainingPasses
 
 SIZE = 24
 BLOB, RING, NOTHING = 0, 1, 2
@@ -84,7 +95,9 @@ def test_the_map_is_of_the_difference_to_the_reference(batches, model):
     pattern = HRCAM(model).fit(batches, reference=NOTHING).explain(images, RING).pattern
     inside = images[:, 1] > 1
     assert (pattern * inside).flatten(1).amax(1).equal(pattern.flatten(1).amax(1))
-    assert pattern[inside].mean() > 10 * pattern[~inside].abs().mean()
+    # The pattern is the root of a deviation.
+    deviation = pattern.square().copysign(pattern)
+    assert deviation[inside].mean() > 10 * deviation[~inside].abs().mean()
 
 
 def test_outputs_that_do_not_compete_are_compared_with_all_others(batches, model):
@@ -117,30 +130,65 @@ def test_a_reference_of_very_many_classes():
         HRCAM(model).fit([images_of(LABELS)], "logits", reference=0)
 
 
-@pytest.mark.parametrize(
-    ("gaps", "used"),
-    [
-        ([0.5, 0.1], [True, True]),
-        ([0.5, -0.1], [True, False]),
-        ([-0.5, 0.1], [False, True]),
-        ([-0.5, -0.1], [True, True]),
-        ([0.0, 0.0], [True, True]),
-        ([np.nan, np.nan], [True, True]),
-    ],
-)
-def test_a_baseline_is_used_where_peaks_are_above_those_of_the_reference(gaps, used):
-    np.testing.assert_array_equal(choose_baselines(np.array([gaps])), [used])
+def moments_of(levels, image_classes, references=(ALL_OTHERS,), size=None):
+    """Return the moments of level maps (B, *S_l), each mapped for all classes, in batches."""
+    size, columns = size or len(image_classes), len(references)
+    batches = [
+        MappedBatch(
+            [level[start : start + size, None].expand(-1, columns, -1) for level in levels],
+            torch.arange(columns).expand(len(image_classes[start : start + size]), -1),
+            torch.tensor(image_classes[start : start + size]),
+            (4,),
+        )
+        for start in range(0, len(image_classes), size)
+    ]
+    return reference_moments(batches, np.array(references))
 
 
-def test_what_is_everywhere_the_same_place_is_seen_by_its_own_place_alone():
-    """A bright spot in all images, missing in those of the class: elsewhere that looks normal."""
-    generator = torch.Generator().manual_seed(0)
-    images = 0.1 * torch.randn(60, 2, SIZE, SIZE, generator=generator)
-    labels = torch.arange(60) % 2
-    images[:, 0, 4:20, 10:14] += 2
-    images[labels == 1, 0, 4:12, 10:14] -= 2
-    hr = HRCAM(Detectors().eval()).fit([(images, labels)])
-    pattern = hr.explain(images[labels == 1], 1).pattern.mean(0)
-    missing = torch.zeros(SIZE, SIZE, dtype=torch.bool)
-    missing[4:12, 10:14] = True
-    assert pattern[missing].mean() > 5 * pattern[~missing].abs().mean()
+def test_moments_are_over_all_positions_of_the_other_images():
+    maps = torch.tensor([[1.0, 3.0], [2.0, 6.0], [100.0, 0.0]])
+    moments = moments_of([maps], [-1, -1, 0])
+    np.testing.assert_allclose(moments.mean, [[3.0]])
+    np.testing.assert_allclose(moments.std, [[np.std([1, 3, 2, 6])]])
+
+
+def test_without_others_the_images_of_the_class_itself_count():
+    maps = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
+    moments = moments_of([maps], [0, 0])
+    np.testing.assert_allclose(moments.mean, [[3.0]])
+    np.testing.assert_allclose(moments.std, [[np.std([1, 2, 3, 6])]])
+
+
+def test_images_that_are_neither_of_a_class_nor_of_its_reference_do_not_count():
+    maps = torch.tensor([[1.0], [2.0], [50.0], [4.0]])
+    moments = moments_of([maps], [0, 2, 1, 2], references=(2, ALL_OTHERS, 0))
+    np.testing.assert_allclose(moments.mean[:, 0], [3.0, 7 / 3, 1.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_batches_do_not_matter(size):
+    generator = torch.Generator().manual_seed(size)
+    levels = [torch.randn(6, width, generator=generator) for width in (4, 2)]
+    image_classes = [0, -1, 0, -1, 0, -1]
+    whole, parts = (moments_of(levels, image_classes, size=one) for one in (6, size))
+    np.testing.assert_allclose(parts.mean, whole.mean)
+    np.testing.assert_allclose(parts.std, whole.std)
+    for level, values in enumerate(levels):
+        assert whole.std[0, level] == pytest.approx(values[1::2].numpy().std(), rel=1e-5)
+
+
+def test_memberships_by_hand():
+    classes = torch.tensor([[0, 1, 2]] * 4)
+    found = memberships(classes, torch.tensor([0, 1, 2, -1]), np.array([2, ALL_OTHERS, 0]))
+    o, r, n = IN_CLASS, IN_REFERENCE, IN_NEITHER
+    assert found.tolist() == [[o, r, r], [n, o, n], [r, r, o], [n, r, n]]
+
+
+def test_images_are_drawn_from_all_classes_alike(model):
+    image_classes = np.repeat([0, 1, 2], [500, 20, 300])
+    passes = TrainingPasses(model, [], "labels", None, Levels(), image_classes)
+    drawn = passes.draw(128, np.random.default_rng(0))
+    assert np.bincount(image_classes[drawn]).tolist() == [42, 20, 42]
+    assert len(set(drawn)) == len(drawn)
+    many = replace(passes, image_classes=np.arange(1000))
+    assert len(set(many.draw(128, np.random.default_rng(0)))) == 128
