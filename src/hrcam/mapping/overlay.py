@@ -1,6 +1,7 @@
 """A picture with its map overlaid in colour."""
 
 import io
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from hrcam.artifacts.map_colours import COLD, OPACITY, WARM, channels_of
 # In standard deviations of the reference images. Fixed for all pictures: a map scaled to its own
 # maximum would show a lesion in a normal image.
 LIMIT = 4.0
-_SHADE = 4
+_STRONGEST = 256
 
 
 def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -> bytes:
@@ -25,25 +26,33 @@ def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -
 
     Returns
     -------
-    Content of a PNG file of the same size, in 64 shades of each colour, which need less room.
+    Content of a PNG file of the same size.
     """
     from PIL import Image
 
     low, high = np.percentile(picture, (0.5, 99.5))
     if low == high:
         low, high = picture.min(), picture.max()
-    grey = np.clip((picture.astype(np.float64) - low) / (high - low), 0, 1) * 255
-    strength = np.clip(np.abs(pattern.astype(np.float64)) / LIMIT, 0, 1)
-    colour = np.where((pattern >= 0)[..., None], _ramp(strength, WARM), _ramp(strength, COLD))
-    opacity = OPACITY * strength[..., None]
-    mixed = (1 - opacity) * grey[..., None] + opacity * colour
+    grey = np.clip((picture - low) / (high - low), 0, 1).astype(np.float32)[..., None] * 255
+    strength = np.clip(pattern / LIMIT, -1, 1)
+    colour, opacity = _table()
+    place = np.rint(strength * _STRONGEST).astype(np.int16) + _STRONGEST
+    mixed = grey + opacity[place] * (colour[place] - grey)
     buffer = io.BytesIO()
-    shades = np.minimum(np.round(mixed / _SHADE) * _SHADE, 255).astype(np.uint8)
-    Image.fromarray(shades).save(buffer, format="PNG", compress_level=1)
+    # More effort makes larger files of noise.
+    Image.fromarray(np.round(mixed).astype(np.uint8)).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
-def _ramp(strength: NDArray[np.float64], colours: tuple[str, ...]) -> NDArray[np.float64]:
-    nodes = np.linspace(0, 1, len(colours))
-    channels = zip(*channels_of(colours), strict=True)
-    return np.stack([np.interp(strength, nodes, channel) for channel in channels], axis=-1)
+@cache
+def _table() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return colour (n, 3) and opacity (n, 1) of each strength, from against to for the class."""
+    strength = np.arange(-_STRONGEST, _STRONGEST + 1) / _STRONGEST
+    ramps = [
+        [np.interp(np.abs(strength), np.linspace(0, 1, len(colours)), channel) for channel in
+         zip(*channels_of(colours), strict=True)]
+        for colours in (WARM, COLD)
+    ]  # fmt: skip
+    warm, cold = (np.stack(ramp, axis=-1) for ramp in ramps)
+    colour = np.where((strength >= 0)[:, None], warm, cold)
+    return colour.astype(np.float32), (OPACITY * np.abs(strength))[:, None].astype(np.float32)
