@@ -23,7 +23,7 @@ from hrcam.levels.operators import multiply_axis, upsample
 # Widths of the cells, as shares of the image's width (the geometric mean of its sides).
 _WIDE, _NARROW = 1 / 16, 1 / 32
 # Wide cells are for maps that exceed half their maximum in a region wider than this share.
-_REGION = 1 / 4
+_REGION = 1 / 8
 # Intensities at which the grid is kept, in standard deviations about the image's mean.
 _INTENSITIES = tuple(np.linspace(-3, 3, 13))
 # Blurs of the grid by (1, 2, 1) / 4 along each axis.
