@@ -22,7 +22,8 @@ import multiprocessing
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +42,19 @@ COLUMNS = (
 )  # fmt: skip
 # Parts of the names of small networks, the smallest first.
 SMALL = (
-    "test", "atto", "femto", "pico", "nano", "zero", "xxs", "xx_small", "tiny", "micro", "mini",
-    "_xs", "x_small", "_s0", "_t0", "_m0", "b0", "_002", "_0", "small", "_s", "t", "10", "18", "26",
-    "50",
+    "128s", "test", "atto", "femto", "pico", "nano", "zero", "xxs", "xx_small", "tiny", "micro",
+    "mini", "_xs", "x_small", "_s0", "_t0", "_m0", "b0", "_002", "_0", "small", "_s", "t", "10",
+    "18", "26", "50",
 )  # fmt: skip
-MOST_PARAMETERS = 15e6
+LEAST_MOTION = 0.02  # of the image, over half of it
+# With fewer positions along an axis, a larger image is taken.
+LEAST_POSITIONS = 4
+MOST_PARAMETERS = 30e6
 TIME_LIMIT = 300  # seconds for one network
-# The smallest image that most networks take; windows and patches need multiples of this.
-SIZES = (64, 96, 128, 224, 256)
-SIZES_3D = (32, 64, 96)
+# The first of these sizes that a network takes: at the coarsest level of smaller images, the border
+# cuts off most of each receptive field.
+SIZES = (128, 224, 256)
+SIZES_3D = (64, 96, 128)
 
 
 def timm_families() -> dict[str, list[str]]:
@@ -100,7 +105,7 @@ class LastStage(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits."""
-        return self.fc(self.encoder(x)[-2 if x.ndim == 5 else -1].flatten(2).mean(-1)[:, :192])
+        return self.fc(self.encoder(x)[-1].flatten(2).mean(-1))
 
 
 class First(nn.Module):
@@ -162,18 +167,21 @@ MONAI = (
 )  # fmt: skip
 
 
-def built(package: str, name: str) -> tuple[nn.Module, tuple[int, ...]]:
+def built(package: str, name: str, sizes: Sequence[int] = ()) -> tuple[nn.Module, tuple[int, ...]]:
     """Build a network with random weights, and return it with the smallest images that it takes."""
     dims = 3 if name.endswith("-3d") else 2
     channels = 1 if package == "monai" else 3
     errors = []
-    for size in SIZES if dims == 2 else SIZES_3D:
+    for size in sizes or (SIZES if dims == 2 else SIZES_3D):
         torch.manual_seed(0)
         try:
             model = _make(package, name, dims, size).eval()
             shape = (channels, *(size,) * dims)
             with torch.no_grad():
                 model(torch.randn(2, *shape))
+                for weight in model.parameters():  # heads that start at zero
+                    if weight.ndim > 1 and not weight.any():
+                        weight.normal_(0, 0.02)
         except Exception as error:
             errors.append(f"{size}: {type(error).__name__} {error}"[:200])
             continue
@@ -216,6 +224,12 @@ def measure(package: str, family: str, name: str) -> dict[str, object]:
         return row | {"verdict": "not measured", "note": "too large"}
     try:
         model, shape = built(package, name)
+        if min(find_levels(model, torch.randn(1, *shape))[0].size) < LEAST_POSITIONS:
+            larger = [size for size in SIZES if size > shape[-1]] if len(shape) == 3 else []
+            with suppress(RuntimeError):
+                model, shape = built(package, name, larger or (shape[-1],))
+    except HRCAMError:
+        pass
     except Exception as error:
         return row | {"verdict": "not built", "note": str(error)[:200]}
     row["size"] = " × ".join(map(str, shape))
@@ -231,7 +245,11 @@ def measure(package: str, family: str, name: str) -> dict[str, object]:
         row["strides"] = ", ".join(
             " × ".join(f"{one:.4g}" for one in dict.fromkeys(level.stride)) for level in levels
         )
-        row["places"] = round(max(distance(model, images[:1], level) for level in levels), 2)
+        distances = [distance(model, images[:1], level) for level in levels]
+        row["places"] = round(float(np.nanmax(distances)), 2)
+        untold = [one.name for one, far in zip(levels, distances, strict=True) if np.isnan(far)]
+        if untold:
+            row["note"] = f"receptive fields exceed the image: {', '.join(untold)}"
         hr = HRCAM(model).fit([images], target="logits")
         exp = hr.explain(images, 1)
         logit = exp.logits[:, 1]
@@ -240,7 +258,6 @@ def measure(package: str, family: str, name: str) -> dict[str, object]:
         with torch.no_grad():
             forward = seconds(lambda: model(images))
         row["explain"] = round(seconds(lambda: hr.explain(images, 1)) / forward, 2)
-        row["note"] = "; ".join(levels.left_out)[:300]
     except HRCAMError as error:
         row |= {"verdict": "refused", "note": str(error).replace("\n", " ")[:300]}
     row["unchanged"] = same_step(model, untouched, images[:2])
@@ -265,7 +282,8 @@ def distance(model: nn.Module, image: torch.Tensor, level: Level) -> float:
     """Return how far a level's middle positions lie from their gradients' centre, in strides.
 
     The mean over the two positions about the middle, along each axis: so a receptive field that
-    the border cuts off cancels out. Infinite if a step along an axis does not lead forwards.
+    the border cuts off cancels out. Infinite if a step along an axis does not lead forwards, and
+    not a number if no centre moves, since each receptive field covers the image.
     """
     size = level.size
     first = [
@@ -282,6 +300,8 @@ def distance(model: nn.Module, image: torch.Tensor, level: Level) -> float:
         place = [high[axis] if other == axis else one for other, one in enumerate(low)]
         end = centre(model, image, level, tuple(place))
         moved = (end - start) / np.array(image.shape[2:])
+        if np.abs(moved).max() < LEAST_MOTION:
+            return float("nan")
         if moved[axis] <= 0 or np.abs(np.delete(moved, axis)).max(initial=0.0) > moved[axis]:
             return float("inf")
         step = level.stride[axis] if level.feature_grid is None else level.feature_grid.step[axis]
@@ -295,7 +315,8 @@ def centre(
 ) -> np.ndarray:
     """Return where in the image the values at one position come from."""
     total = 0
-    for seed in range(2):
+    # A receptive field that exceeds the image leaves little motion: average over more noise.
+    for seed in range(16 if np.prod(level.size) <= 16 else 2):
         generator = torch.Generator().manual_seed(seed)
         leaf = torch.randn(image.shape, generator=generator).requires_grad_()
         maps: list[torch.Tensor] = []
@@ -366,14 +387,14 @@ def main() -> None:
     done = {}
     if options.out.exists():
         with options.out.open(newline="") as file:
-            done = {(row["package"], row["family"]): row for row in csv.DictReader(file)}
+            done = {(row["package"], row["network"]): row for row in csv.DictReader(file)}
     for package, family, name in networks():
-        redo = family in options.only or name in options.only
-        if (options.only and not redo) or ((package, family) in done and not redo):
+        redo = name in options.only
+        if (options.only and not redo) or ((package, name) in done and not redo):
             continue
         row = apart(package, family, name)
         row |= {"package": package, "family": family, "network": name}
-        done[package, family] = row
+        done[package, name] = row
         print(package, family, name, row["verdict"], row.get("places", ""), flush=True)
         temporary = options.out.with_suffix(".part")
         with temporary.open("w", newline="") as file:

@@ -103,6 +103,8 @@ def tables() -> dict[str, str]:
         "goals": goals_table(),
         "sources": sources_list(),
         "ablation": ablation_table(),
+        "architectures": architectures_table(),
+        "architectures by package": architectures_summary(),
         **{f"maps of {name}": maps_table(full, name) for name in _EXPERIMENTS},
     }
 
@@ -287,6 +289,47 @@ def ablation_table() -> str:
         cells = {r["cohort"]: f"{r['auprc']}, {r['pointing']}" for r in of_map.to_dict("records")}
         rows.append((str(name), *(cells.get(cohort, MISSING) for cohort in cohorts)))
     return _markdown(("map", *cohorts), rows)
+
+
+def architectures_table() -> str:
+    """Write what was read of each network."""
+    rows = []
+    for row in _table("architectures").to_dict("records"):
+        reason = row["note"].replace("|", "/").replace("_", "\\_").replace("*", "\\*")
+        numbers = (row["strides"], row["identity"], row["places"], row["explain"], row["find"])
+        verdict = f"{row['verdict']}: {reason}" if reason else row["verdict"]
+        rows.append(
+            (
+                row["family"],
+                row["network"],
+                row["size"],
+                *(one or MISSING for one in numbers),
+                verdict,
+            )
+        )
+    headers = (
+        "family",
+        "network",
+        "image",
+        "strides",
+        "identity",
+        "places",
+        "explain",
+        "levels",
+        "",
+    )
+    return _markdown(headers, rows)
+
+
+def architectures_summary() -> str:
+    """Count the networks of each package by how they were read."""
+    table = _table("architectures")
+    verdicts = ("right", "refused", "wrong", "failed", "not built", "not measured")
+    rows = [
+        (package, str(len(rows)), *(str((rows["verdict"] == one).sum()) for one in verdicts))
+        for package, rows in table.groupby("package", sort=False)
+    ]
+    return _markdown(("package", "networks", *verdicts), rows)
 
 
 def main() -> None:
