@@ -1,6 +1,7 @@
 """Networks that are hard to read: levels, places, identity, and the model left as it was."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -131,6 +132,36 @@ def test_attention_matrices_are_left_out_and_listed():
     assert "weights (1, 2, 64, 64): its axis of 64 follows no single axis of the image" in printed
     with pytest.raises(LevelError, match=r"no feature map of the image: .*its axis of 64"):
         find_levels(one.model(), one.images(), ["blocks.0.attention.weights"])
+
+
+class MixedPlaces(nn.Module):
+    """After the stem each position sees the whole image, so nothing tells where it lies."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(1, 8, 4, 4)
+        self.mixture = nn.Parameter(torch.randn(256, 16))
+        self.last = nn.Conv2d(8, 8, 1)
+        self.fc = nn.Linear(8, 2)
+
+    def forward(self, x):
+        mixed = (self.stem(x).flatten(2) @ self.mixture).view(-1, 8, 4, 4)
+        return self.fc(self.last(mixed).mean((2, 3)))
+
+
+def test_a_resolution_that_cannot_be_read_is_warned_of():
+    with pytest.warns(HRCAMWarning, match=r"no level of these sizes.*: 4 × 4 \(last\)\. Larger"):
+        levels = find_levels(MixedPlaces(), torch.randn(2, 1, 64, 64))
+    assert [level.name for level in levels] == ["stem"]
+
+
+@pytest.mark.parametrize("name", ["mean_of_tokens", "windows", "class_and_registers"])
+def test_what_is_no_map_at_all_is_not_warned_of(name):
+    one = AWKWARD[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        find_levels(one.model(), one.images())
 
 
 def test_a_new_network_whose_last_layer_is_zero_has_its_levels():

@@ -13,9 +13,10 @@ from architectures import (
 from torch import nn
 
 from hrcam import find_levels
-from hrcam.errors import LevelError
+from hrcam.errors import GradientError, LevelError, MachineError
 from hrcam.levels import Level
 from hrcam.levels.capture import capture, capture_for_gradients
+from hrcam.levels.gradients import level_gradients
 
 IMAGES = synthetic_images(2, 1, (33, 41))
 
@@ -112,6 +113,26 @@ def test_gradients_are_those_of_finite_differences():
     (gradient,) = torch.autograd.grad(output[:, 1].sum(), last)
     expected = (model[-1].weight[1] / 30)[None, :, None, None].expand_as(gradient)
     torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), MachineError),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), MachineError),
+        (RuntimeError("derivative for aten::x is not implemented"), GradientError),
+    ],
+)
+def test_a_device_that_fails_is_no_fault_of_the_model(error, kind, monkeypatch):
+    model = simple().eval()
+    levels = find_levels(model, IMAGES)
+
+    def fail(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(torch.autograd, "grad", fail)
+    with pytest.raises(kind):
+        level_gradients(model, IMAGES, levels, lambda output, _: output[:, 0].sum())
 
 
 def test_gradients_leave_images_and_parameters_alone():

@@ -1,6 +1,7 @@
 """Find the levels: the last feature map of each resolution between a model's input and output."""
 
 import difflib
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import prod
@@ -8,7 +9,7 @@ from math import prod
 import torch
 from torch import nn
 
-from hrcam.errors import LevelError
+from hrcam.errors import HRCAMWarning, LevelError
 from hrcam.levels.candidates import Candidate, Verifier, candidates_in
 from hrcam.levels.dry_run import RecordedMap, dry_run
 from hrcam.levels.layout import Layout
@@ -74,7 +75,8 @@ def find_levels(
     Warns
     -----
     HRCAMWarning
-        If the model takes several images and ``image`` is None.
+        If the model takes several images and ``image`` is None, or if a resolution is left out
+        because it is not known where its positions lie.
     """
     check_images(images, model)
     if names is not None and not isinstance(names, str):
@@ -93,9 +95,10 @@ def find_levels(
         named = {name: _named(model, name, candidates, runs) for name in names}
         chosen = [_verified_name(name, one, verifier) for name, one in named.items()]
     else:
-        chosen = _last_of_each_resolution(candidates, verifier)
+        chosen, unread = _last_of_each_resolution(candidates, verifier)
         if not chosen:
             raise LevelError(_no_levels(mapped, seen, verifier))
+        _warn_of_unread(unread, chosen)
     levels = [_level(one, mapped, runs) for one in chosen]
     levels.sort(key=lambda level: prod(level.size))
     return Levels(levels, image, [] if names is not None else verifier.refused)
@@ -112,9 +115,30 @@ def _no_levels(image: torch.Tensor, seen: Sequence[RecordedMap], verifier: Verif
     )
 
 
+def _warn_of_unread(unread: Sequence[Candidate], chosen: Sequence[Candidate]) -> None:
+    """Warn of resolutions that have no level, though there are feature maps of them."""
+    lost = {
+        one.size: one.record.module
+        for one in unread
+        if not any(_same_resolution(one.size, level.size) for level in chosen)
+    }
+    if lost:
+        named = ", ".join(
+            f"{' × '.join(map(str, size))} ({module or 'model'})" for size, module in lost.items()
+        )
+        warnings.warn(
+            "there is no level of these sizes, as it is not known where their positions lie: "
+            f"{named}. Larger images may tell, as positions see less of the whole there; "
+            "find_levels(model, images) prints the reasons",
+            HRCAMWarning,
+            stacklevel=3,
+        )
+
+
 def _last_of_each_resolution(
     candidates: Sequence[Candidate], verifier: Verifier
-) -> list[Candidate]:
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the levels, and a feature map of each size of which none could be read."""
     # Padded copies of a map are not levels.
     maps = [one for one in candidates if "Pad" not in type(one.record.node).__name__]
     # A map that later modules only pass on is named after the module that computed it, or after
@@ -125,6 +149,7 @@ def _last_of_each_resolution(
         maker = makers.setdefault((record.tensor, record.node, one.layout), one)
         if maker.record.module.startswith(f"{record.module}.") and not record.at_input:
             makers[record.tensor, record.node, one.layout] = one
+    unread: list[Candidate] = []
     while maps:
         chosen: list[Candidate] = []
         for size in _resolutions(maps):
@@ -132,12 +157,18 @@ def _last_of_each_resolution(
             named = [makers[one.record.tensor, one.record.node, one.layout] for one in here]
             found = _last_verified(named, verifier)
             if found is None:
+                unread += [one for one in here if _is_computed_in_place(one)][-1:]
                 maps = [one for one in maps if one.size != size]
                 break
             chosen.append(found)
         else:
-            return chosen
-    return []
+            return chosen, unread
+    return [], unread
+
+
+def _is_computed_in_place(one: Candidate) -> bool:
+    """Whether a tensor was followed from the image, or a convolution made it: it is a map."""
+    return one.feature_grid is not None or "Convolution" in type(one.record.node).__name__
 
 
 def _resolutions(maps: Sequence[Candidate]) -> list[tuple[int, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hrcam.errors import GradientError
+from hrcam.errors import GradientError, machine_error
 from hrcam.levels.capture import capture_for_gradients
 from hrcam.levels.level import Level
 from hrcam.model.call import Images
@@ -44,6 +44,8 @@ def level_gradients(
         If the model has no gradient.
     LevelError
         If a level is not reached, or has another number of channels.
+    MachineError
+        If memory or the device fails in the backward pass.
     """
     check_differentiable(model)
     output, maps = capture_for_gradients(model, images, levels)
@@ -83,6 +85,8 @@ def gradients_of(
     ------
     GradientError
         If there is no gradient.
+    MachineError
+        If memory or the device fails.
     """
     if not value.requires_grad:
         raise GradientError(
@@ -91,9 +95,10 @@ def gradients_of(
     # Errors of the backward pass become a GradientError; those of the forward pass do not.
     try:
         return torch.autograd.grad(value, inputs, allow_unused=True) if inputs else ()
-    except torch.cuda.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        failed = machine_error(error)
+        if failed is not None:
+            raise failed from error
         raise GradientError(
             f"no gradient could be computed through the model ({str(error).splitlines()[0]})"
         ) from error
