@@ -8,9 +8,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from hrcam.head import linear_models
 from hrcam.head.linear_models import (
     INVERSE_PENALTIES,
+    RIDGE_PENALTIES,
     fit_least_squares,
     fit_softmax,
-    least_squares_solution,
+    least_squares_solutions,
     softmax_solution,
 )
 
@@ -68,9 +69,21 @@ def test_least_squares_reports_held_out_not_training_r2():
 
 def test_a_single_output_keeps_its_axis():
     z, _ = data(20, 4, 2)
-    weights, bias = least_squares_solution(z, z[:, :1] * 2, 1e-6)
+    ((weights, bias),) = least_squares_solutions(z, z[:, :1] * 2, [1e-6])
     assert weights.shape == (1, 4)
     assert bias.shape == (1,)
+
+
+@pytest.mark.parametrize(("images", "features"), [(60, 8), (24, 90)])
+def test_every_penalty_equals_plain_scikit_learn(images, features):
+    z, _ = data(images, features, 3)
+    z = z + 0.3
+    logits = z[:, :2] @ np.array([[1.0, -2.0], [0.5, 1.0]]) + [3.0, -1.0]
+    solutions = least_squares_solutions(z, logits, RIDGE_PENALTIES)
+    for penalty, (weights, bias) in zip(RIDGE_PENALTIES, solutions, strict=True):
+        plain = Ridge(alpha=penalty, solver="svd").fit(z, logits)
+        np.testing.assert_allclose(weights, plain.coef_, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(bias, plain.intercept_, rtol=1e-6, atol=1e-9)
 
 
 def test_constant_outputs_have_no_fidelity():

@@ -1,14 +1,14 @@
 """The two linear models of the head, with an L2 penalty chosen by cross-validation."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -150,20 +150,29 @@ def fit_least_squares(z: Array, logits: Array, groups: Groups, seed: int) -> Lin
         folds = GroupKFold(min(FOLDS, units), shuffle=True, random_state=seed)
     residuals = np.zeros(len(RIDGE_PENALTIES))
     for train, test in folds.split(z, groups=groups):
-        for index, penalty in enumerate(RIDGE_PENALTIES):
-            weights, bias = least_squares_solution(rotated[train], logits[train], penalty)
+        solutions = least_squares_solutions(rotated[train], logits[train], RIDGE_PENALTIES)
+        for index, (weights, bias) in enumerate(solutions):
             residuals[index] += np.sum((rotated[test] @ weights.T + bias - logits[test]) ** 2)
     best = int(residuals.argmin())
     total = float(np.sum((logits - logits.mean(0)) ** 2))
-    weights, bias = least_squares_solution(rotated, logits, RIDGE_PENALTIES[best])
+    ((weights, bias),) = least_squares_solutions(rotated, logits, [RIDGE_PENALTIES[best]])
     fidelity = 1 - float(residuals[best]) / total if total > 0 else float("nan")
     return LinearModel(weights @ basis, bias, RIDGE_PENALTIES[best], fidelity)
 
 
-def least_squares_solution(z: Array, logits: Array, penalty: float) -> tuple[Array, Array]:
-    """Return weights (K, D) and bias (K,) at one penalty."""
-    model = Ridge(alpha=penalty, solver="svd").fit(z, logits)
-    return model.coef_.reshape(logits.shape[1], -1), np.atleast_1d(model.intercept_)
+def least_squares_solutions(
+    z: Array, logits: Array, penalties: Iterable[float]
+) -> Iterator[tuple[Array, Array]]:
+    """Yield weights (K, D) and bias (K,) at each L2 penalty, from one decomposition."""
+    mean, level = z.mean(0), logits.mean(0)
+    left, values, right = np.linalg.svd(z - mean, full_matrices=False)
+    # As in scikit-learn's Ridge: below this, directions are rounding errors.
+    known = values > 1e-15
+    projected = left.T @ (logits - level)
+    for penalty in penalties:
+        shrunk = np.where(known, values, 0) / np.where(known, values**2 + penalty, 1)
+        weights = (projected * shrunk[:, None]).T @ right
+        yield weights, level - weights @ mean
 
 
 def _row_space(z: Array) -> tuple[Array, Array]:
