@@ -139,8 +139,7 @@ class HRCAM:
         """Learn the head and the pattern maps.
 
         The model runs once on all images, for the head, and then on some that are drawn: 256 for
-        the moments of the pattern maps, 128 with gradients, and 32. With K > 2 classes, 2 (K − 1)
-        times 128 more choose the reference of each class.
+        the moments of the pattern maps, 128 with gradients, and 32.
 
         Parameters
         ----------
@@ -162,7 +161,7 @@ class HRCAM:
         reference
             With more than two classes, the class that the others are compared with in the
             pattern maps, such as the controls. It is itself compared with all others. None
-            chooses for each class the one that its images stand out from most.
+            compares each class with all others.
         centre
             Centre weights and bias over the classes; a softmax does not change. Pass False for
             outputs that do not compete, such as multiple labels or regression values.
