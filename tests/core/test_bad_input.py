@@ -480,13 +480,12 @@ HALVES = [(IMAGES[:3], LABELS[:3]), (IMAGES[3:], LABELS[3:])]
 @pytest.mark.parametrize(
     ("other", "message", "refused"),
     [
-        # The last pass ends with the first half.
-        pytest.param(HALVES[:1], "3 images, and the first 6", 2, id="shorter"),
+        pytest.param(HALVES[:1], "3 images, and the first 6", 3, id="shorter"),
         pytest.param([], "0 images, and the first 6", 3, id="empty"),
         # Passes end before they meet the images that are too many.
         pytest.param(HALVES * 2, "more than the 6 images", 0, id="longer"),
         pytest.param(HALVES[::-1], "another image in place 0", 3, id="another order"),
-        pytest.param([HALVES[0], (IMAGES[3:] + 0.1, LABELS[3:])], "place 3", 2, id="augmented"),
+        pytest.param([HALVES[0], (IMAGES[3:] + 0.1, LABELS[3:])], "place 3", 3, id="augmented"),
     ],
 )
 def test_a_pass_with_other_images_is_refused_or_gives_the_same(other, message, refused, model):
