@@ -91,7 +91,7 @@ class Run:
 
     @property
     def reference(self) -> str | None:
-        """The class that the maps compare the others with; None where images chose it."""
+        """The class that the maps compare the others with; None for all other classes."""
         return reference_class(self.classes, self.config.reference)
 
     def explainer(self, fold: int) -> HRCAM:
