@@ -17,8 +17,9 @@ from result_tables import CNN, RESULTS
 
 from hrcam.benchmark.layout import MANIFEST
 from hrcam.benchmark.summary.cohort import CohortSummary, summarise_cohort
-from hrcam.benchmark.summary.ranking import SUMMARY_COLUMNS, best_scores, summary_table
+from hrcam.benchmark.summary.ranking import SUMMARY_COLUMNS, shown_settings, summary_table
 from hrcam.benchmark.summary.results import finished_units, read_cohort
+from hrcam.benchmark.variant import Stage
 
 MEASURES = ("auprc", "pointing", "dice", "randomised_ssim", "repeatability", "maximum_in_nigra")
 _DIGITS = 4
@@ -36,9 +37,15 @@ def extract(out: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _maps(one: CohortSummary) -> pd.DataFrame:
-    """Keep each method at its best level and with its best fusion, as the benchmark's page does."""
-    kept = {score.variant for score in best_scores(one.scores.get("auprc", {}))}
-    kept |= {rival.variant for rival in (one.rival, one.fused_rival) if rival}
+    """Keep each method at the levels and fusions that are best at either stage."""
+    kept = {
+        setting.at(stage)
+        for setting in shown_settings(one.scores.get("auprc", {}))
+        for stage in Stage
+    }
+    # The best rival by the paired ratio need not have the largest mean.
+    rivals = (one.rival(stage, fused=fused) for stage in Stage for fused in (False, True))
+    kept |= {rival.variant for rival in rivals if rival}
     scores = {
         measure: {variant: each for variant, each in one.scores[measure].items() if variant in kept}
         for measure in MEASURES
@@ -54,6 +61,7 @@ def _predictions(one: CohortSummary) -> pd.DataFrame:
             "method": CNN,
             "level": "",
             "fusion": "",
+            "stage": str(Stage.AS_READ),
             "measure": metric,
             "mean": scores.metrics[metric].value,
             "low": scores.metrics[metric].low,

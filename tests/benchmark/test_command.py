@@ -19,10 +19,11 @@ from typer.testing import CliRunner
 from hrcam.benchmark import suite
 from hrcam.benchmark.measurement import COLUMNS
 from hrcam.benchmark.measures.attributions import ATTRIBUTIONS
-from hrcam.benchmark.measures.methods import DEFAULT, JOINT, LABELS, MODEL_FREE_VARIANTS
 from hrcam.benchmark.summary.ranking import UPPER_BOUND
+from hrcam.benchmark.variant import HRCAM_VARIANTS
 from hrcam.cli import app
 from hrcam.cohort import open_cohort
+from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
 
 OPTIONS = ["--only", "squares", "--accelerator", "cpu", "--workers", "1"]
 
@@ -70,17 +71,19 @@ def test_every_method_is_measured_on_every_unseen_lesion(squares, table):
     lesions = {scan.name for scan in open_cohort(folder / "cohort").scans if scan.mask} & tested
     assert tuple(table.columns) == COLUMNS
     scored = table[table["measure"] == "auprc"]
-    methods = {
-        one.method
-        for one in (*DEFAULT, *LABELS, *JOINT, *ATTRIBUTIONS, *MODEL_FREE_VARIANTS, UPPER_BOUND)
-    }
+    methods = {one.method for one in (*HRCAM_VARIANTS, *ATTRIBUTIONS, UPPER_BOUND)}
+    methods |= set(MODEL_FREE_MAPS)
     rivals = {"CAM", "Grad-CAM", "Grad-CAM++", "LayerCAM", "HiResCAM", "XGrad-CAM", "Eigen-CAM"}
     assert set(scored["method"]) == methods | rivals
-    counts = scored.groupby(["method", "level", "fusion"])["subject"].agg(["nunique", "count"])
+    counts = scored.groupby(["method", "level", "fusion", "stage"])["subject"].agg(
+        ["nunique", "count"]
+    )
     slow = counts.index.get_level_values("method").isin([one.method for one in ATTRIBUTIONS])
     assert (counts[~slow] == len(lesions)).all(axis=None)
     assert (counts[slow] == EFFORT.attributions).all(axis=None)
     assert set(scored["subject"]) == lesions
+    stages = scored.groupby(["method", "level", "fusion"])["stage"].unique()
+    assert all(list(each) == ["as read", "refined"] for each in stages)
     alarms = table[table["measure"] == "false_positives"]
     assert set(alarms["subject"]) == tested - lesions
     assert np.isfinite(table["value"].astype(float)).all()
@@ -98,9 +101,12 @@ def test_faithfulness_and_robustness_are_among_it(table):
     assert {"insertion", "deletion", "logit_drop"} <= measures
     assert {"noise_stability", "shift_stability", "randomised_ssim", "reproducibility"} <= measures
     perturbed = table[table["measure"] == "insertion"]
-    assert {"HR-CAM pattern", "HR-CAM pattern, joint", "HR-CAM pattern (blurred)"} <= set(
+    assert {"HR-CAM pattern", "HR-CAM (2019)", "HR-CAM pattern (blurred)"} <= set(
         perturbed["method"]
     )
+    assert set(perturbed["stage"]) == {"as read", "refined"}
+    randomised = table[table["measure"] == "randomised_ssim"]
+    assert set(randomised["stage"]) == {"as read"}
     once = perturbed[perturbed["method"] == "random"]
     assert len(once) == once["subject"].nunique()
 
@@ -150,8 +156,8 @@ def test_maps_are_kept_for_other_seeds(squares):
         assert {key.partition("/")[0] for key in maps.files} == set(
             subjects.index[subjects["has_mask"]]
         )
-        assert {"HR-CAM pattern", "HR-CAM evidence"} <= names
-        assert len(names) == 4  # the best rival at one level, and the best of all levels
+        assert {"HR-CAM (2019)", "HR-CAM pattern", "HR-CAM pattern, refined"} <= names
+        assert len(names) == 7  # the best rival at one level, and that of all, at both stages
         for key in maps.files:
             assert maps[key].dtype == np.float16
             assert np.abs(maps[key]).max() == 1
@@ -214,6 +220,14 @@ def test_another_suite_or_another_folder_is_refused(squares, tmp_path):
     result = run(folder, tmp_path)
     assert result.exit_code == 1
     assert "not empty" in result.output
+
+
+def test_a_folder_of_an_earlier_version_is_refused(tmp_path):
+    (tmp_path / "manifest.json").write_text(json.dumps({"suite": "quick", "commands": []}))
+    square_pictures(tmp_path / "cohort", 4, split=True)
+    result = run(tmp_path, tmp_path)
+    assert result.exit_code == 1
+    assert "measured by an earlier version of hrcam" in result.output
 
 
 def test_a_cohort_without_masks_is_told_so(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from unit_folders import FUSED, LAYERCAM, PATTERN, FakeUnit, write_unit
+from unit_folders import FUSED, LAYERCAM, PAPER, PATTERN, REFINED, FakeUnit, write_unit
 
 from hrcam.benchmark.summary.cohort import summarise_cohort
 from hrcam.benchmark.summary.ranking import SUMMARY_COLUMNS
@@ -32,14 +32,14 @@ def benchmark(out):
 
 def rows_of(path, variant, measure):
     table = pd.read_csv(path, keep_default_na=False)
-    key = [variant.method, variant.level, variant.fusion, measure]
-    return table[(table[["method", "level", "fusion", "measure"]] == key).all(axis=1)]
+    key = [*vars(variant).values(), measure]
+    return table[(table[["method", "level", "fusion", "stage", "measure"]] == key).all(axis=1)]
 
 
 def test_the_numbers_are_those_of_the_summary(tmp_path, write):
     summary = benchmark(tmp_path)
     write(tmp_path, tmp_path / "quick.csv", "hrcam benchmark --out OUT", "2026-01-31")
-    for variant in (PATTERN, LAYERCAM["blocks.0"], FUSED):
+    for variant in (PATTERN, REFINED, PAPER, LAYERCAM["blocks.0"], FUSED):
         score = summary.score("auprc", variant)
         (row,) = rows_of(tmp_path / "quick.csv", variant, "auprc").to_dict("records")
         assert list(row) == list(SUMMARY_COLUMNS)

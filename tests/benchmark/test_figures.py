@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from unit_folders import AUPRC, EVIDENCE, FUSED, GRADCAM, LAYERCAM, PATTERN, FakeUnit, write_unit
+from unit_folders import (
+    AUPRC,
+    EVIDENCE,
+    FUSED,
+    GRADCAM,
+    LAYERCAM,
+    PATTERN,
+    REFINED,
+    FakeUnit,
+    write_unit,
+)
 
 from hrcam.benchmark.page.check_figures import (
     faithfulness_figure,
@@ -16,7 +26,7 @@ from hrcam.benchmark.page.check_figures import (
 from hrcam.benchmark.page.figures import auprc_figure, levels_figure, ratio_figure, terciles_figure
 from hrcam.benchmark.summary.cohort import summarise_cohort
 from hrcam.benchmark.summary.results import finished_units, read_cohort
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import Stage, Variant
 from hrcam.report.figures.style import png
 
 
@@ -48,13 +58,15 @@ def assert_inside(figure):
 
 
 def rows_of(axes):
-    """Return what stands at each row: name, and the places of its dot."""
+    """Return what stands at each row: name, and the places of its dots, hollow ones first."""
     names = [label.get_text() for label in axes.get_yticklabels()]
     dots = {}
     for line in axes.get_lines():
         x, y = (np.atleast_1d(each) for each in line.get_data())
-        if len(x) == 1 and float(y[0]).is_integer():
-            dots[names[int(y[0])]] = float(x[0])
+        if len(x) == 1 and line.get_marker() != "|":
+            dots.setdefault(names[round(y[0])], []).append(float(x[0]))
+            hollow = line.get_markerfacecolor() == "white"
+            assert hollow == (y[0] > round(y[0]))
     return names, dots
 
 
@@ -64,18 +76,22 @@ def test_auprc_is_sorted_with_every_method_once(summary):
     scores = summary.scores["auprc"]
     # From the bottom: bounds and the U-Net are lines, not rows.
     assert names == [
-        "HR-CAM evidence", "Occlusion", "Grad-CAM, blocks.1", "LayerCAM, blocks.0",
-        "LayerCAM, all levels, product", "HR-CAM pattern, labels", "HR-CAM pattern",
+        "HR-CAM evidence for the logits", "Occlusion", "Grad-CAM, blocks.1", "LayerCAM, blocks.0",
+        "LayerCAM, all levels, product", "HR-CAM (2019)", "HR-CAM pattern",
     ]  # fmt: skip
-    assert dots == {each.name: scores[each].mean for each in scores if each.name in names}
+    assert dots == {
+        each.setting: [scores[each].mean, scores[each.at(Stage.REFINED)].mean]
+        for each in scores
+        if each.name in names
+    }
     bold = [
         label.get_text() for label in figure.axes[0].get_yticklabels()
         if label.get_fontweight() == "bold"
     ]  # fmt: skip
-    assert bold == ["HR-CAM evidence", "HR-CAM pattern, labels", "HR-CAM pattern"]
+    assert bold == ["HR-CAM evidence for the logits", "HR-CAM (2019)", "HR-CAM pattern"]
     shown = texts(figure)
-    assert any("best model-free map (edges)" in text for text in shown)
-    assert any("U-Net (trained on masks) 0.9" in text for text in shown)
+    assert any("best model-free map (edges, refined)" in text for text in shown)
+    assert any("U-Net (trained on masks), refined 0.9" in text for text in shown)
     assert "lesions (simulated): localisation by each method" in shown
     assert_inside(figure)
 
@@ -85,30 +101,42 @@ def test_each_seed_has_its_tick(summary):
         line.get_xdata() for line in auprc_figure(summary).axes[0].get_lines()
         if line.get_marker() == "|"
     ]  # fmt: skip
-    assert len(ticks) == 7
-    assert tuple(ticks[-1]) == summary.scores["auprc"][PATTERN].by_seed
+    assert len(ticks) == 2 * 7
+    for tick, variant in zip(ticks[-2:], (PATTERN, REFINED), strict=True):
+        assert tuple(tick) == summary.scores["auprc"][variant].by_seed
 
 
-def test_the_lead_is_shown_against_both_rivals(summary, ultrasound):
+def test_the_lead_is_shown_against_both_rivals_at_each_stage(summary, ultrasound):
     figure = ratio_figure([summary, ultrasound])
-    names, dots = rows_of(figure.axes[0])
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert [name.replace("\n", " ") for name in names] == [
-        "busi (real): LayerCAM, all levels, product", "busi (real): LayerCAM, blocks.0",
-        "lesions (simulated): LayerCAM, all levels, product",
-        "lesions (simulated): LayerCAM, blocks.0",
-    ]  # fmt: skip
-    ratios = [ultrasound.fused_rival, ultrasound.rival, summary.fused_rival, summary.rival]
-    assert [dots[name] for name in names] == [each.ratio.value for each in ratios]
+        f"{title}, {stage}: LayerCAM, {where}"
+        for title in ("busi (real)", "lesions (simulated)")
+        for stage in ("refined", "as read")
+        for where in ("all levels, product", "blocks.0")
+    ]
+    expected = [
+        one.rival(stage, fused=fused).ratio.value
+        for one in (ultrasound, summary)
+        for stage in (Stage.REFINED, Stage.AS_READ)
+        for fused in (True, False)
+    ]
+    drawn = [
+        line.get_xdata()[0] for line in figure.axes[0].get_lines() if line.get_marker() in "os"
+    ]
+    assert drawn == expected
     assert_inside(figure)
 
 
 def test_rivals_are_shown_level_by_level(summary):
     figure = levels_figure(summary)
-    curves = {line.get_label(): line.get_ydata() for line in figure.axes[0].get_lines()}
     scores = summary.scores["auprc"]
-    assert list(curves["Grad-CAM"]) == [scores[each].mean for each in GRADCAM.values()]
-    assert list(curves["LayerCAM"]) == [scores[each].mean for each in LAYERCAM.values()]
-    assert curves["HR-CAM pattern (all levels)"][0] == scores[PATTERN].mean
+    for axes, stage in zip(figure.axes, Stage, strict=True):
+        curves = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
+        for name, levels in (("Grad-CAM", GRADCAM), ("LayerCAM", LAYERCAM)):
+            assert list(curves[name]) == [scores[one.at(stage)].mean for one in levels.values()]
+        assert curves["HR-CAM pattern (all levels)"][0] == scores[PATTERN.at(stage)].mean
+        assert axes.get_title() == stage
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [
         "blocks.0",
         "blocks.1",
@@ -128,8 +156,11 @@ def test_thirds_of_size_and_contrast(summary):
     ]
     for axes, parts in zip(figure.axes, summary.terciles.values(), strict=True):
         curves = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
-        expected = [part.auprc[PATTERN].value for part in parts]
-        assert list(curves["HR-CAM pattern"]) == expected
+        for variant in (PATTERN, REFINED):
+            expected = [part.auprc[variant].value for part in parts]
+            # Too long a name is wrapped.
+            drawn = {name.replace("\n", " "): list(values) for name, values in curves.items()}
+            assert drawn[variant.name] == expected
     assert_inside(figure)
 
 
@@ -212,5 +243,7 @@ def test_the_names_of_all_cascades_are_in_the_legend(tmp_path, summary):
     for order in ([summary, tumours], [tumours, summary]):
         figure = randomisation_figure(order)
         shown = {text.get_text() for text in figure.axes[1].get_legend().get_texts()}
-        assert shown == {"HR-CAM pattern", "HR-CAM evidence", "Grad-CAM", "LayerCAM"}
+        assert {name.replace("\n", " ") for name in shown} == {
+            "HR-CAM pattern", "HR-CAM evidence for the logits", "Grad-CAM", "LayerCAM",
+        }  # fmt: skip
         assert_inside(figure)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from hrcam.benchmark import refined_maps as refined_module
 from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measures import attributions
 from hrcam.benchmark.measures.attributions import (
@@ -17,21 +18,20 @@ from hrcam.benchmark.measures.attributions import (
     check_captum,
 )
 from hrcam.benchmark.measures.methods import (
-    DEFAULT,
-    JOINT,
-    LABELS,
-    MODEL_FREE_VARIANTS,
     class_activation_maps,
     grid_maps,
     native_maps,
     voxel_attributions,
 )
+from hrcam.benchmark.refined_maps import refined_maps
 from hrcam.benchmark.unit_runs import FoldExplainers
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import EVIDENCE, HRCAM_VARIANTS, PAPER, PATTERN, Stage, Variant
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
+from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
 from hrcam.explainer import HRCAM
+from hrcam.maps.refine import refine
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
 
@@ -109,7 +109,7 @@ def test_a_missing_captum_is_named_before_anything_begins(monkeypatch):
 
 @pytest.fixture(scope="module")
 def small_fold():
-    """Three explainers of small networks, and five images of 20 × 24 on a grid of 24 × 24."""
+    """Two explainers of a small network, and five images of 20 × 24 on a grid of 24 × 24."""
     generator = np.random.default_rng(0)
     preparation = Preparation(
         dimensions=2, channels=("image",), in_channels=1, shape=(24, 24), spacing=None,
@@ -119,12 +119,10 @@ def small_fold():
     prepared = [
         preparation.apply(Image(voxels, np.eye(4), (20, 24), "picture")) for voxels in pictures
     ]
-    explainers = []
-    for seed, target in enumerate(("logits", "labels", "logits")):
-        torch.manual_seed(seed)
-        network = SmallCNN(2, 1, 2, (3, 4)).eval()
-        batch = (torch.randn(16, 1, 24, 24), torch.arange(16) % 2)
-        explainers.append(HRCAM(network).fit([batch], target))
+    torch.manual_seed(0)
+    network = SmallCNN(2, 1, 2, (3, 4)).eval()
+    batch = (torch.randn(16, 1, 24, 24), torch.arange(16) % 2)
+    explainers = [HRCAM(network).fit([batch], target) for target in ("logits", "labels")]
     scans = tuple(Scan(f"sub-{index}", f"{index}", {}) for index in range(5))
     classes = torch.tensor([0, 1, 1, 0, 1])
     images = FoldImages(1, scans, tuple(prepared), classes, (None,) * 5)
@@ -134,16 +132,16 @@ def small_fold():
 def test_every_method_maps_the_same_images_and_classes(small_fold):
     explainers, images = small_fold
     maps = class_activation_maps(explainers, images.voxels(), images.classes)
-    assert {*DEFAULT, *LABELS, *JOINT, *MODEL_FREE_VARIANTS} <= set(maps)
-    for variants, explainer in (
-        (DEFAULT, explainers.logits),
-        (LABELS, explainers.labels),
-        (JOINT, explainers.joint),
+    assert {*HRCAM_VARIANTS, *map(Variant, MODEL_FREE_MAPS)} <= set(maps)
+    ours = explainers.logits.explain(images.voxels(), images.classes)
+    paper = explainers.labels.explain(images.voxels(), images.classes)
+    for variant, expected in (
+        (Variant(PATTERN), ours.pattern_as_read.abs()),
+        (Variant(PATTERN, stage=Stage.REFINED), ours.pattern.abs()),
+        (Variant(EVIDENCE), ours.evidence),
+        (Variant(PAPER), paper.evidence),
     ):
-        explanation = explainer.explain(images.voxels(), images.classes)
-        size = explanation.pattern.abs()
-        np.testing.assert_allclose(maps[variants[0]], size, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(maps[variants[1]], explanation.evidence, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(maps[variant], expected, rtol=1e-5, atol=1e-6)
     levels = {level.name for level in explainers.logits.levels}
     assert {one.level for one in maps if one.method == "Grad-CAM"} == {"", *levels}
     np.testing.assert_array_equal(maps[Variant("brightness")], images.voxels()[:, 0])
@@ -153,17 +151,44 @@ def test_maps_come_back_to_the_voxels_of_each_scan(small_fold):
     explainers, images = small_fold
     native = dict(native_maps(class_activation_maps, explainers, images))
     assert sorted(native) == list(range(5))
-    grid = grid_maps(class_activation_maps, explainers, images, [DEFAULT[0]])
-    assert set(grid) == {DEFAULT[0]}
+    grid = grid_maps(class_activation_maps, explainers, images, [Variant(PATTERN)])
+    assert set(grid) == {Variant(PATTERN)}
     for place, maps in native.items():
-        expected = images.prepared[place].to_native(grid[DEFAULT[0]][place])
-        assert maps[DEFAULT[0]].shape == (20, 24)
-        np.testing.assert_allclose(maps[DEFAULT[0]], expected, rtol=1e-5, atol=1e-6)
+        expected = images.prepared[place].to_native(grid[Variant(PATTERN)][place])
+        assert maps[Variant(PATTERN)].shape == (20, 24)
+        np.testing.assert_allclose(maps[Variant(PATTERN)], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [class_activation_maps, voxel_attributions])
+def test_the_refined_map_of_a_rival_is_the_refinement_of_its_positive_part(small_fold, method):
+    explainers, images = small_fold
+    maps = method(explainers, images.voxels(), images.classes)
+    as_read = [variant for variant in maps if variant.stage == Stage.AS_READ]
+    assert len(maps) == 2 * len(as_read)
+    for variant in as_read:
+        if variant.method == PATTERN:
+            continue
+        whole = torch.from_numpy(maps[variant])
+        # Brightness has no sign that speaks for a class.
+        used = whole if variant.method in MODEL_FREE_MAPS else whole.clamp(min=0)
+        expected = refine(used, images.voxels())
+        limit = 1e-5 * float(whole.abs().max()) + 1e-7
+        np.testing.assert_allclose(maps[variant.at(Stage.REFINED)], expected, atol=limit)
+
+
+def test_maps_are_refined_in_parts_as_together(monkeypatch):
+    images = torch.randn(2, 1, 16, 16)
+    maps = {Variant("M", str(number)): torch.randn(2, 16, 16) for number in range(5)}
+    together = refined_maps(maps, images)
+    assert list(together) == [variant.at(Stage.REFINED) for variant in maps]
+    monkeypatch.setattr(refined_module, "_AT_ONCE", 2 * 2 * 256)
+    for variant, values in refined_maps(maps, images).items():
+        torch.testing.assert_close(values, together[variant])
 
 
 def test_attributions_are_of_the_cnn(small_fold):
     explainers, images = small_fold
     maps = voxel_attributions(explainers, images.voxels(), images.classes)
     expected = attribution_maps(explainers.logits.model, images.voxels(), images.classes)
-    for variant, values in maps.items():
-        np.testing.assert_allclose(values, expected[variant], rtol=1e-5, atol=1e-6)
+    for variant, values in expected.items():
+        np.testing.assert_allclose(maps[variant], values, rtol=1e-5, atol=1e-6)

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from hrcam.artifacts.run_tables import Prediction
 from hrcam.benchmark.cohorts import OpenedCohort
 from hrcam.benchmark.images.measured import check_masks, choose_images, subjects_table
+from hrcam.benchmark.measurement import COLUMNS
 from hrcam.benchmark.suite import MeasurementSizes, PlannedCohort
 from hrcam.benchmark.unit import is_finished
 from hrcam.benchmark.unit_parts import (
@@ -21,7 +22,7 @@ from hrcam.benchmark.unit_parts import (
     timed,
 )
 from hrcam.benchmark.unit_runs import UnitRuns
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import Stage, Variant
 from hrcam.cohort import open_cohort
 from hrcam.errors import InputError
 from hrcam.preparation import Preparation
@@ -183,8 +184,10 @@ def test_masks_of_training_images_are_not_enough(opened):
 
 
 def located(*rows):
-    columns = ["subject", "method", "level", "fusion", "measure", "value"]
-    return pd.DataFrame([(row[0], *row[1:4], "auprc", row[4]) for row in rows], columns=columns)
+    return pd.DataFrame(
+        [(*row[:4], *(row[5:] or ("as read",)), "auprc", row[4]) for row in rows],
+        columns=list(COLUMNS),
+    )
 
 
 def test_the_best_rivals_are_chosen_by_their_mean():
@@ -198,9 +201,13 @@ def test_the_best_rivals_are_chosen_by_their_mean():
         ("a", "X", "", "mean", "0.1"),
         ("a", "Y", "", "max", "0.2"),
         ("a", "Y", "fine", "", "0.35"),
+        ("a", "HR-CAM (2019)", "", "", "0.9", "refined"),
+        ("a", "X", "fine", "", "0.5", "refined"),
+        ("a", "X", "coarse", "", "0.7", "refined"),
     )
-    assert best_rivals(table) == [Variant("X", "fine"), Variant("Y", fusion="max")]
-    assert best_of_each_rival(table) == [Variant("X", "fine"), Variant("Y", "fine")]
+    refined = Variant("X", "coarse", stage=Stage.REFINED)
+    assert best_rivals(table) == [Variant("X", "fine"), refined, Variant("Y", fusion="max")]
+    assert best_of_each_rival(table) == [refined, Variant("X", "fine"), Variant("Y", "fine")]
     assert best_rivals(located(("a", "HR-CAM pattern", "", "", "0.9"))) == []
 
 

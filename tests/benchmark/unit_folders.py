@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hrcam.benchmark.measurement import COLUMNS
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import Stage, Variant
 
-PATTERN, EVIDENCE = Variant("HR-CAM pattern"), Variant("HR-CAM evidence")
+PATTERN, EVIDENCE = Variant("HR-CAM pattern"), Variant("HR-CAM evidence for the logits")
+PAPER = Variant("HR-CAM (2019)")
 GRADCAM = {level: Variant("Grad-CAM", level) for level in ("blocks.0", "blocks.1")}
 LAYERCAM = {level: Variant("LayerCAM", level) for level in ("blocks.0", "blocks.1")}
 FUSED = Variant("LayerCAM", fusion="product")
@@ -23,7 +24,7 @@ RANDOM, EDGES = Variant("random"), Variant("edges")
 AUPRC = {
     PATTERN: 0.8,
     EVIDENCE: 0.3,
-    Variant("HR-CAM pattern, labels"): 0.7,
+    PAPER: 0.7,
     GRADCAM["blocks.0"]: 0.2,
     GRADCAM["blocks.1"]: 0.4,
     LAYERCAM["blocks.0"]: 0.5,
@@ -34,7 +35,15 @@ AUPRC = {
     RANDOM: 0.02,
     EDGES: 0.1,
 }
-"""Mean AUPRC of each variant."""
+"""Mean AUPRC of each variant as read."""
+
+
+def refined(auprc: Mapping[Variant, float]) -> dict[Variant, float]:
+    """The same for refined maps: all that is missing is filled up by 0.3."""
+    return {each.at(Stage.REFINED): 0.7 * mean + 0.3 for each, mean in auprc.items()}
+
+
+REFINED = PATTERN.at(Stage.REFINED)
 
 
 @dataclass
@@ -59,17 +68,17 @@ class FakeUnit:
         return self.names[1::2]
 
 
-def measurements(unit: FakeUnit) -> list[tuple[str, str, str, str, str, float]]:
+def measurements(unit: FakeUnit) -> list[tuple[str, str, str, str, str, str, float]]:
     """Return rows as a unit measures them."""
     generator = np.random.default_rng(100 + unit.seed)
     rows = []
 
     def add(subject: str, variant: Variant, measure: str, value: float) -> None:
-        rows.append((subject, variant.method, variant.level, variant.fusion, measure, float(value)))
+        rows.append((subject, *vars(variant).values(), measure, float(value)))
 
     for subject in unit.lesions:
         difficulty = generator.normal(0, 0.03)
-        for variant, mean in unit.auprc.items():
+        for variant, mean in (unit.auprc | refined(unit.auprc)).items():
             value = np.clip(mean * (1 + difficulty) + generator.normal(0, 0.01), 1e-3, 1)
             add(subject, variant, "auprc", value)
             add(subject, variant, "pointing", generator.random() < mean)
@@ -77,7 +86,7 @@ def measurements(unit: FakeUnit) -> list[tuple[str, str, str, str, str, float]]:
             add(subject, variant, "iou", value / 3)
             add(subject, variant, "mass_inside", value / 4)
     for subject in unit.names[::2]:
-        for variant in unit.auprc:
+        for variant in unit.auprc | refined(unit.auprc):
             add(subject, variant, "false_positives", generator.integers(0, 3))
     for subject in unit.lesions[:8]:
         for variant, insertion in ((PATTERN, 0.8), (LAYERCAM["blocks.0"], 0.7), (RANDOM, 0.4)):
@@ -169,7 +178,7 @@ def maps(unit: FakeUnit) -> bytes:
             shared.normal(size=(16, 16)) + 0.3 * own.normal(size=(16, 16))
         ).astype(np.float16)
         for subject in unit.lesions[:3]
-        for variant in (PATTERN, EVIDENCE)
+        for variant in (PATTERN, REFINED, PAPER)
     }
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)

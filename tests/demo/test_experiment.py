@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant, best_variants
+from hrcam import HRCAM
+from hrcam.benchmark.variant import (
+    EVIDENCE,
+    PAPER,
+    PATTERN,
+    Stage,
+    Variant,
+    best_settings,
+    best_variants,
+)
 from hrcam.demo.experiment import LabelledImages, run_experiment
 from hrcam.demo.method_scores import compare_with_best_rival
-from hrcam.evaluation.localisation import LocalisationScores
+from hrcam.maps.refine import refine
 from hrcam.networks import SmallCNN
 from hrcam.training.classifier import train_classifier
 from hrcam.training.images import ImageDataset
@@ -33,10 +42,10 @@ def result():
 
 
 def test_an_easy_lesion_is_found(result):
-    table = result.table.set_index("method")
+    table = result.table.set_index(["method", "stage"])
     assert result.accuracy > 0.9
-    assert table.loc[PATTERN, "auprc"] > 0.8
-    assert table.loc[PATTERN, "pointing"] > 0.9
+    assert table.loc[(PATTERN, "refined"), "auprc"] > 0.8
+    assert table.loc[(PATTERN, "refined"), "pointing"] > 0.9
 
 
 def test_test_images_with_a_mask_are_mapped(result):
@@ -44,6 +53,38 @@ def test_test_images_with_a_mask_are_mapped(result):
     assert result.indices.tolist() == np.flatnonzero(cohort.test & (cohort.labels == 1)).tolist()
     for stack in result.maps.values():
         assert [one.shape for one in stack] == [(32, 32)] * len(result.indices)
+
+
+def test_every_map_has_both_stages_and_rivals_are_refined_alike(result):
+    as_read = {variant for variant in result.maps if variant.stage == Stage.AS_READ}
+    assert set(result.maps) == as_read | {variant.at(Stage.REFINED) for variant in as_read}
+    images = torch.from_numpy(bright_squares().images[result.indices])
+    for variant in as_read - {Variant(PATTERN)}:
+        maps = torch.from_numpy(np.stack(result.maps[variant]))
+        refined = torch.from_numpy(np.stack(result.maps[variant.at(Stage.REFINED)]))
+        torch.testing.assert_close(
+            refined,
+            refine(maps.clamp(min=0), images),
+            rtol=1e-4,
+            atol=1e-6 + 1e-5 * maps.abs().max(),
+        )
+    exact = result.explainer.explain(images, 1)
+    for stage, pattern in ((Stage.AS_READ, exact.pattern_as_read), (Stage.REFINED, exact.pattern)):
+        maps = np.stack(result.maps[Variant(PATTERN, stage=stage)])
+        np.testing.assert_allclose(maps, pattern.abs(), rtol=1e-3, atol=1e-4 * pattern.abs().max())
+
+
+def test_the_published_method_is_the_evidence_of_a_head_on_labels_of_the_same_network(result):
+    assert result.paper.head.target == "labels"
+    assert result.paper.model is result.explainer.model
+    cohort = bright_squares()
+    train = ~cohort.test
+    batches = [(torch.from_numpy(cohort.images[train]), torch.from_numpy(cohort.labels[train]))]
+    again = HRCAM(result.explainer.model).fit(batches, "labels")
+    images = torch.from_numpy(cohort.images[result.indices])
+    expected = again.explain(images, 1).evidence
+    maps = np.stack(result.maps[Variant(PAPER)])
+    np.testing.assert_allclose(maps, expected, atol=1e-3 * float(expected.abs().max()))
 
 
 def test_the_best_level_and_the_best_fusion_of_each_method_are_selected():
@@ -57,29 +98,39 @@ def test_the_best_level_and_the_best_fusion_of_each_method_are_selected():
     assert best_variants(means) == [
         Variant("A", "coarse"), Variant("A", fusion="max"), Variant(PATTERN),
     ]  # fmt: skip
+    refined = {
+        Variant("A", "fine", stage=Stage.REFINED): 0.6,
+        Variant("A", "coarse", stage=Stage.REFINED): 0.4,
+    }
+    assert best_variants(means | refined) == [
+        Variant("A", "fine", stage=Stage.REFINED), Variant("A", "coarse"),
+        Variant("A", fusion="max"), Variant(PATTERN),
+    ]  # fmt: skip
+    assert best_settings(means | refined) == [
+        Variant("A", "fine"), Variant("A", "coarse"), Variant("A", fusion="max"), Variant(PATTERN),
+    ]  # fmt: skip
 
 
 def test_the_ratio_to_the_best_rival_by_hand():
-    def scores(*values: float) -> LocalisationScores:
-        array = np.array(values)
-        return LocalisationScores(array, array, array)
-
-    table = {
-        Variant(PATTERN): scores(0.6, 0.4, np.nan),
-        Variant(EVIDENCE): scores(0.9, 0.9, np.nan),
-        Variant("A", "fine"): scores(0.2, 0.2, np.nan),
-        Variant("B", "fine"): scores(0.4, 0.4, np.nan),
-        Variant("B", fusion="mean"): scores(0.5, 0.5, np.nan),
+    refined = Stage.REFINED
+    auprc = {
+        Variant(PATTERN): np.array([0.6, 0.4]),
+        Variant(PAPER): np.array([0.9, 0.9]),
+        Variant(EVIDENCE): np.array([0.9, 0.9]),
+        Variant("A", "fine"): np.array([0.2, 0.2]),
+        Variant("B", "fine"): np.array([0.3, 0.3]),
+        Variant("B", fusion="mean"): np.array([0.4, 0.4]),
+        Variant(PATTERN, stage=refined): np.array([0.8, 0.8]),
+        Variant("A", "fine", stage=refined): np.array([0.9, 0.7]),
+        Variant("B", fusion="mean", stage=refined): np.array([0.5, 0.5]),
     }
-    single, any_of_all = (
-        compare_with_best_rival(table, fused=False),
-        compare_with_best_rival(table, fused=True),
-    )
-    assert (single.rival, any_of_all.rival) == (Variant("B", "fine"), Variant("B", fusion="mean"))
-    assert single.ratio == pytest.approx(0.5 / 0.4)
-    assert any_of_all.ratio == pytest.approx(1)
-    assert single.low == pytest.approx(1)
-    assert single.high == pytest.approx(1.5)
+    as_read, smooth = (compare_with_best_rival(auprc, stage) for stage in Stage)
+    # Each stage has its own best rival, and is compared with no map of the other stage.
+    assert as_read.rival == Variant("B", fusion="mean")
+    assert smooth.rival == Variant("A", "fine", stage=refined)
+    assert as_read.ratio == pytest.approx(0.5 / 0.4)
+    assert (as_read.low, as_read.high) == pytest.approx((1, 1.5))
+    assert smooth.ratio == pytest.approx(1)
 
 
 def test_training_repeats_by_seed():

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from doc_pages import pages, read
 
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Stage, Variant
+
 SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "result_tables.py"))
 TABLES = SCRIPT["tables"]()
 MARKED = [page for page in pages() if "<!-- table: " in read(page)]
@@ -42,8 +44,55 @@ def test_an_interval_that_is_not_known_is_left_out():
     assert str(number(1.0)) == "1.00"
 
 
-def test_the_best_rival_is_the_one_closest_to_hrcam():
-    full = SCRIPT["Measurements"]("full")
-    best = full.best_rival("neuromelanin", fused=False)
-    assert (best.variant.method, best.ratio.value) == ("SmoothGrad", 1.12)
-    assert full.best_rival("lesions", fused=True).variant.name == "Grad-CAM++, all levels, mean"
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """Measurements of one cohort, from a file of ours."""
+
+    def write(lines):
+        (tmp_path / "one.json").write_text('{"title": "One", "cohorts": {"a": "a"}}')
+        (tmp_path / "one.csv").write_text("\n".join(lines))
+        monkeypatch.setitem(SCRIPT["Measurements"].__init__.__globals__, "RESULTS", tmp_path)
+        return SCRIPT["Measurements"]("one")
+
+    return write
+
+
+def test_the_best_rival_is_the_one_closest_to_hrcam_at_the_same_stage(measured):
+    one = measured(
+        [
+            "cohort,method,level,fusion,stage,measure,mean,low,high,"
+            "ratio_of_default,ratio_low,ratio_high",
+            "a,HR-CAM pattern,,,as read,auprc,0.6,,,1,,",
+            "a,HR-CAM pattern,,,refined,auprc,0.7,,,1,,",
+            "a,HR-CAM (2019),,,as read,auprc,0.1,,,6,,",
+            "a,LayerCAM,fine,,as read,auprc,0.5,,,1.2,,",
+            "a,LayerCAM,,mean,as read,auprc,0.4,,,1.5,,",
+            "a,LayerCAM,,mean,refined,auprc,0.65,,,1.08,,",
+        ]
+    )
+    best = {stage: one.best_rival("a", stage) for stage in Stage}
+    assert best[Stage.AS_READ].variant == Variant("LayerCAM", "fine")
+    assert best[Stage.REFINED].variant == Variant("LayerCAM", "", "mean", Stage.REFINED)
+    assert best[Stage.REFINED].ratio.value == 1.08
+    rows = SCRIPT["maps_table"](one, "a").splitlines()[2:]
+    assert rows[0] == "| HR-CAM pattern | 0.60 | – | – | 0.70 | – | – |"
+    assert "| LayerCAM, fine | 0.50 | – | 1.20 | – | – | – |" in rows
+    assert "| LayerCAM, all levels, mean | 0.40 | – | 1.50 | 0.65 | – | 1.08 |" in rows
+    assert "| HR-CAM (2019) | 0.10 | – | 6.00 | – | – | – |" in rows
+
+
+def test_ratios_of_unequal_stages_are_left_out(measured):
+    one = measured(
+        [
+            "cohort,method,level,fusion,measure,mean,low,high,ratio_of_default,ratio_low,ratio_high",
+            "a,HR-CAM pattern,,,auprc,0.7,,,1,,",
+            "a,HR-CAM evidence,,,auprc,0.1,,,7,,",
+            "a,LayerCAM,fine,,auprc,0.5,,,1.4,,",
+        ]
+    )
+    best = one.best_rival("a", Stage.AS_READ)
+    assert (best.variant, best.ratio) == (Variant("LayerCAM", "fine"), None)
+    assert one.best_rival("a", Stage.REFINED) is None
+    assert one.score("a", "auprc", Variant(PATTERN, stage=Stage.REFINED)).mean.value == 0.7
+    assert one.score("a", "auprc", Variant(PATTERN)) is None
+    assert one.score("a", "auprc", Variant(EVIDENCE)).mean.value == 0.1

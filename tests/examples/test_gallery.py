@@ -8,7 +8,9 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
+from hrcam import refine
 from hrcam.evaluation.localisation import auprc
 
 GALLERY = Path(__file__).parents[2] / "examples" / "gallery"
@@ -43,16 +45,21 @@ def test_own_cnn_finds_lesions_with_the_pattern_and_adds_up_in_the_evidence(run)
 
 def test_finer_maps_stay_closer_to_the_lesions(run):
     names = run("plot_4_rivals")
-    scores = {name: np.mean(values) for name, values in names["scores"].items()}
+    every = names["scores"].items()
+    scores = {name: np.mean(values) for (name, stage), values in every if stage == "as read"}
+    assert [name for name, stage in names["scores"] if stage == "refined"] == list(scores)
     assert list(scores) == [
         "CAM",
         "Grad-CAM",
         "LayerCAM, finer level",
         "Eigen-CAM, all levels",
-        "HR-CAM, as read",
-        "HR-CAM, refined",
+        "HR-CAM (2019)",
+        "HR-CAM pattern",
     ]
     assert max(scores["CAM"], scores["Grad-CAM"]) + 0.15 < scores["LayerCAM, finer level"]
     assert scores["CAM"] == pytest.approx(scores["Grad-CAM"], abs=0.02)  # one linear layer
-    assert scores["HR-CAM, as read"] > scores["LayerCAM, finer level"]
-    assert names["hits"]["HR-CAM, as read"] > 0.9
+    assert scores["HR-CAM pattern"] > scores["LayerCAM, finer level"]
+    assert names["hits"]["HR-CAM pattern", "as read"] > 0.9
+    for name, values in names["refined"].items():
+        expected = refine(names["maps"][name].clamp(min=0), names["test"])
+        assert torch.equal(values, expected)

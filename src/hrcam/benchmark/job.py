@@ -107,7 +107,9 @@ def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
     if content is None:
         return []
     try:
-        found = take_version(json.loads(content), folder / MANIFEST, BENCHMARK_FORMAT)
+        earlier = json.loads(content)
+        found = take_version(earlier, folder / MANIFEST, BENCHMARK_FORMAT)
+        version = earlier.get(FORMAT, 1)
         name, commands = str(found["suite"]), [str(one) for one in found["commands"]]
     except NewerFormatError:
         raise
@@ -115,6 +117,11 @@ def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:
         raise InputError(
             f"{folder / MANIFEST} is not that of a benchmark: choose another folder"
         ) from error
+    if version < BENCHMARK_FORMAT:
+        raise InputError(
+            f"{folder} was measured by an earlier version of hrcam, which refined no map of other "
+            "methods: choose another folder"
+        )
     if name != suite.name:
         raise InputError(
             f"{folder} holds the suite {name!r}, not {suite.name!r}: choose another folder"

@@ -1,6 +1,6 @@
 """Names of what a benchmark's folder holds, and the version of its format."""
 
-BENCHMARK_FORMAT = 1
+BENCHMARK_FORMAT = 2
 
 COHORTS, UNITS = "cohorts", "units"
 MANIFEST, ALL_MEASUREMENTS, SUMMARY = "manifest.json", "benchmark.csv", "summary.csv"

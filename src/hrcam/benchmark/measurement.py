@@ -16,7 +16,7 @@ class Measurement:
     subject
         Name of the subject in the cohort's table.
     variant
-        The method, its level and its fusion; for predictions the method is the predictor.
+        The method, its level, fusion and stage; for predictions the method is the predictor.
     measure
         Name of the measure, such as ``auprc``.
     value
@@ -29,7 +29,7 @@ class Measurement:
     value: float
 
 
-COLUMNS = ("subject", "method", "level", "fusion", "measure", "value")
+COLUMNS = ("subject", "method", "level", "fusion", "stage", "measure", "value")
 
 
 def as_table(measurements: list[Measurement]) -> pd.DataFrame:
@@ -41,6 +41,7 @@ def as_table(measurements: list[Measurement]) -> pd.DataFrame:
                 one.variant.method,
                 one.variant.level,
                 one.variant.fusion,
+                one.variant.stage,
                 one.measure,
                 one.value,
             )

@@ -19,7 +19,8 @@ from hrcam.baselines import (
     gradient_maps,
 )
 from hrcam.baselines.level_fusion import Fusion
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.refined_maps import refined_maps
+from hrcam.benchmark.variant import EVIDENCE, PAPER, PATTERN, Stage, Variant
 from hrcam.errors import LevelError
 from hrcam.explainer import HRCAM
 
@@ -40,19 +41,23 @@ _FUSIONS: tuple[Fusion, ...] = ("mean", "max", "product")
 
 def method_maps(
     explainer: HRCAM,
+    paper: HRCAM,
     batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     *,
     progress: bool = False,
 ) -> dict[Variant, Maps]:
     """Map images with HR-CAM, and with every rival at every level and with levels fused.
 
+    Every map is given as read from the network, and refined along the edges of the image.
     Rivals are all of `hrcam.baselines.METHODS` but Score-CAM in both variants, which runs the
     network once per channel, at about 1000 times the cost.
 
     Parameters
     ----------
     explainer
-        Fitted explainer; rivals use its model and levels.
+        Fitted to the model's logits; rivals use its model and levels.
+    paper
+        Fitted to labels on the same model: HR-CAM as published in 2019.
     batches
         Pairs of images (B, C, *spatial) and the classes to explain, (B,).
     progress
@@ -75,23 +80,31 @@ def method_maps(
         batches, desc="mapping", disable=None if progress else True, leave=False
     ):
         explanation = explainer.explain(images, classes)
-        keep(Variant(EVIDENCE), explanation.evidence)
-        keep(Variant(PATTERN), explanation.pattern.abs())
+        as_read = {
+            Variant(PAPER): paper.explain(images, classes).evidence,
+            Variant(EVIDENCE): explanation.evidence,
+        }
         by_method = gradient_maps(_GRADIENT_METHODS, model, images, levels, classes)
         by_method |= {other.name: other.by_level(images, classes) for other in others}
         for method, by_level in by_method.items():
-            for level, batch in by_level.items():
-                keep(Variant(method, level), batch)
+            as_read |= {Variant(method, level): batch for level, batch in by_level.items()}
             if ALL_LEVELS in by_level:
                 continue
-            for fusion in _FUSIONS:
-                keep(Variant(method, fusion=fusion), fuse_levels(list(by_level.values()), fusion))
+            as_read |= {
+                Variant(method, fusion=fusion): fuse_levels(list(by_level.values()), fusion)
+                for fusion in _FUSIONS
+            }
         for one in list(alone):
             try:
                 by_level = one.by_level(images, classes)
             except LevelError:  # CAM needs a global mean and one linear layer
                 alone.remove(one)
                 continue
-            for level, batch in by_level.items():
-                keep(Variant(one.name, level), batch)
+            as_read |= {Variant(one.name, level): batch for level, batch in by_level.items()}
+        ours = {
+            Variant(PATTERN): explanation.pattern_as_read.abs(),
+            Variant(PATTERN, stage=Stage.REFINED): explanation.pattern.abs(),
+        }
+        for variant, batch in (ours | as_read | refined_maps(as_read, images)).items():
+            keep(variant, batch)
     return maps

@@ -4,14 +4,13 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
-from torch import nn
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_json
@@ -22,11 +21,6 @@ from hrcam.benchmark.measurement import COLUMNS, Measurement, as_table
 from hrcam.benchmark.measures.faithfulness import measure_faithfulness
 from hrcam.benchmark.measures.localisation import Mapper, SubjectMaps, localisation
 from hrcam.benchmark.measures.methods import (
-    DEFAULT,
-    JOINT,
-    LABELS,
-    MODEL_FREE_VARIANTS,
-    GridMaps,
     Method,
     class_activation_maps,
     grid_maps,
@@ -38,7 +32,7 @@ from hrcam.benchmark.measures.upper_bound import unet_maps
 from hrcam.benchmark.saved_maps import save_maps
 from hrcam.benchmark.summary.ranking import UPPER_BOUND, is_rival
 from hrcam.benchmark.unit_runs import FoldExplainers, UnitRuns
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import HRCAM_VARIANTS, PAPER, PATTERN, Stage, Variant
 from hrcam.errors import HRCAMWarning, InputError
 from hrcam.training import Hardware
 
@@ -94,7 +88,11 @@ class UnitParts:
             save_maps(
                 self._mapper(class_activation_maps),
                 self.measured,
-                [*DEFAULT, *best_rivals(tables[0])],
+                [
+                    Variant(PAPER),
+                    *best_rivals(tables[0]),
+                    *(Variant(PATTERN, stage=stage) for stage in Stage),
+                ],
                 self.folder,
             )
         return pd.concat(tables, ignore_index=True)
@@ -136,35 +134,29 @@ class UnitParts:
 
         def mapper(images: FoldImages) -> Iterator[tuple[int, SubjectMaps]]:
             for place, scan in enumerate(images.scans):
-                yield place, {UPPER_BOUND: maps[scan.name]}
+                yield (
+                    place,
+                    {UPPER_BOUND.at(stage): values for stage, values in maps[scan.name].items()},
+                )
 
         return localisation(mapper, self.measured, seed=self.seed)
 
     def _faithfulness(self, located: pd.DataFrame) -> list[Measurement]:
-        """Measure maps with their own network: those of the joint head with the joint network."""
-        of_cnn = [*DEFAULT, *LABELS, *best_of_each_rival(located)]
+        wanted = [*HRCAM_VARIANTS, *best_of_each_rival(located)]
         found: list[Measurement] = []
         for images in sample_images(self.measured.lesions, self.opened.plan.sizes.faithfulness):
             explainers = self._explainers(images)
-            maps = grid_maps(class_activation_maps, explainers, images, [*of_cnn, *JOINT])
-            maps |= grid_maps(voxel_attributions, explainers, images, of_cnn)
-            found += self._perturbed(explainers.logits.model, images, maps, of_cnn)
-            joint = self._perturbed(explainers.joint.model, images, maps, JOINT)
-            # The model-free controls are measured once, with the CNN.
-            found += [one for one in joint if one.variant not in MODEL_FREE_VARIANTS]
+            maps = grid_maps(class_activation_maps, explainers, images, wanted)
+            maps |= grid_maps(voxel_attributions, explainers, images, wanted)
+            found += measure_faithfulness(
+                explainers.logits.model,
+                images.voxels().to(self.hardware.device),
+                images.classes.to(self.hardware.device),
+                [scan.name for scan in images.scans],
+                {variant: torch.from_numpy(maps[variant]) for variant in wanted},
+                seed=self.seed,
+            )
         return found
-
-    def _perturbed(
-        self, model: nn.Module, images: FoldImages, maps: GridMaps, variants: Sequence[Variant]
-    ) -> list[Measurement]:
-        return measure_faithfulness(
-            model,
-            images.voxels().to(self.hardware.device),
-            images.classes.to(self.hardware.device),
-            [scan.name for scan in images.scans],
-            {variant: torch.from_numpy(maps[variant]) for variant in variants},
-            seed=self.seed,
-        )
 
     def _robustness(self) -> list[Measurement]:
         return measure_robustness(
@@ -186,26 +178,31 @@ class UnitParts:
 
 
 def best_rivals(located: pd.DataFrame) -> list[Variant]:
-    """Return the rivals with the largest mean AUPRC at a single level and with levels fused."""
-    ranked = _ranked_rivals(located)
-    found = (
-        next((one for one in ranked if bool(one.fusion) == fused), None) for fused in (False, True)
-    )
-    return [one for one in found if one is not None]
+    """Return the rivals with the largest mean AUPRC, at a single level and with levels fused.
+
+    They are selected at each stage, and sorted by whether levels are fused and then by stage.
+    """
+    best: dict[tuple[bool, Stage], Variant] = {}
+    for variant in _ranked_rivals(located):
+        best.setdefault((bool(variant.fusion), variant.stage), variant)
+    return [best[key] for key in sorted(best)]
 
 
 def best_of_each_rival(located: pd.DataFrame) -> list[Variant]:
-    """Return each rival's level or fusion with the largest mean AUPRC, in descending order."""
-    best: dict[str, Variant] = {}
+    """Return each rival's level or fusion with the largest mean AUPRC at each stage."""
+    best: dict[tuple[str, Stage], Variant] = {}
     for variant in _ranked_rivals(located):
-        best.setdefault(variant.method, variant)
+        best.setdefault((variant.method, variant.stage), variant)
     return list(best.values())
 
 
 def _ranked_rivals(located: pd.DataFrame) -> list[Variant]:
     rows = located[located["measure"] == "auprc"]
-    means = rows["value"].astype(float).groupby([rows[name] for name in COLUMNS[1:4]]).mean()
-    ranked = (Variant(*names) for names in means.sort_values(ascending=False, kind="stable").index)
+    means = rows["value"].astype(float).groupby([rows[name] for name in COLUMNS[1:5]]).mean()
+    ranked = (
+        Variant.from_row(*names)
+        for names in means.sort_values(ascending=False, kind="stable").index
+    )
     return [one for one in ranked if is_rival(one)]
 
 

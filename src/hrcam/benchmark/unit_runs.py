@@ -26,14 +26,11 @@ class FoldExplainers:
     logits
         Default HR-CAM: the head is fitted to the CNN's logits.
     labels
-        HR-CAM as published: the head is fitted to the labels, on the same CNN.
-    joint
-        HR-CAM of a CNN that was trained jointly with its head.
+        HR-CAM (2019): the head is fitted to the labels, on the same CNN.
     """
 
     logits: HRCAM
     labels: HRCAM
-    joint: HRCAM
 
     @property
     def device(self) -> torch.device:
@@ -43,7 +40,15 @@ class FoldExplainers:
 
 @dataclass(frozen=True)
 class UnitRuns:
-    """The trainings of a unit on the same folds, as in `FoldExplainers`."""
+    """The trainings of a unit on the same folds.
+
+    Attributes
+    ----------
+    logits, labels
+        Runs of one CNN, with a head on its logits and with one on the labels.
+    joint
+        A run of a CNN that was trained together with its head.
+    """
 
     logits: Run
     labels: Run
@@ -51,10 +56,8 @@ class UnitRuns:
 
     def explainers(self, fold: int, device: torch.device) -> FoldExplainers:
         """Read the explainers of a fold, counted from 1; raises LoadError as `Run.explainer`."""
-        found = FoldExplainers(
-            *(run.explainer(fold) for run in (self.logits, self.labels, self.joint))
-        )
-        for explainer in (found.logits, found.labels, found.joint):
+        found = FoldExplainers(self.logits.explainer(fold), self.labels.explainer(fold))
+        for explainer in (found.logits, found.labels):
             explainer.model.to(device)
         return found
 

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hrcam.benchmark.method_maps import Maps, method_maps
-from hrcam.benchmark.variant import Variant, best_variants
-from hrcam.demo.method_scores import mean_auprc, methods_table, score_methods
-from hrcam.evaluation.localisation import LocalisationScores
+from hrcam.benchmark.variant import Stage, Variant, best_settings
+from hrcam.demo.method_scores import methods_table, score_auprc, score_methods
 from hrcam.explainer import HRCAM
 from hrcam.training.classifier import train_classifier
 from hrcam.training.images import ImageDataset, Transform
@@ -50,26 +49,30 @@ class ExperimentResult:
     ----------
     explainer
         Explainer of the network, fitted to its logits on the training images.
+    paper
+        Explainer of the same network, fitted to labels: HR-CAM (2019).
     accuracy
         Accuracy of the network on the test images.
     indices
         Indices of the mapped images: test images with a mask.
     maps
         Maps of each variant for the true class of these images.
-    scores
-        Scores of each variant on these images.
-    variants
-        Best variants of each method, in descending order.
+    auprc
+        AUPRC of each variant on these images, shape (N,).
+    settings
+        Each method at its best level and with its best fusion at either stage, as read, in
+        descending order.
     table
-        Localisation scores, one row for each of these variants.
+        Localisation scores, one row for each of these settings at each stage.
     """
 
     explainer: HRCAM
+    paper: HRCAM
     accuracy: float
     indices: NDArray[np.int64]
     maps: dict[Variant, Maps]
-    scores: dict[Variant, LocalisationScores]
-    variants: list[Variant]
+    auprc: dict[Variant, NDArray[np.float64]]
+    settings: list[Variant]
     table: pd.DataFrame
 
 
@@ -119,25 +122,35 @@ def run_experiment(
     explainer = HRCAM(network).fit(
         batched(cohort.images[train], batch_size), "logits", bootstrap=bootstrap, seed=seed
     )
+    logger.info("fitting HR-CAM to labels, as published")
+    paper = HRCAM(network).fit(_pairs(cohort, train, batch_size), "labels", seed=seed)
     indices = np.array([index for index in test if cohort.masks[index].any()])
     logger.info("mapping %d test images with a mask by every method", len(indices))
-    pairs = zip(
-        batched(cohort.images[indices], batch_size),
-        torch.split(torch.from_numpy(cohort.labels[indices]), batch_size),
-        strict=True,
-    )
-    maps = method_maps(explainer, list(pairs), progress=progress)
-    scores = score_methods(maps, list(cohort.masks[indices]), seed)
-    variants = best_variants({one: mean_auprc(score) for one, score in scores.items()})
+    pairs = _pairs(cohort, indices, batch_size)
+    maps = method_maps(explainer, paper, pairs, progress=progress)
+    masks = list(cohort.masks[indices])
+    auprc = score_auprc(maps, masks)
+    settings = best_settings({one: float(values.mean()) for one, values in auprc.items()})
+    shown = [setting.at(stage) for setting in settings for stage in Stage]
+    scores = score_methods({variant: maps[variant] for variant in shown}, masks, seed)
     return ExperimentResult(
         explainer,
+        paper,
         accuracy,
         indices,
         maps,
-        scores,
-        variants,
-        methods_table(scores, variants, seed),
+        auprc,
+        settings,
+        methods_table(scores, seed),
     )
+
+
+def _pairs(
+    cohort: LabelledImages, indices: NDArray[np.int64], size: int
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return batches of images with their labels."""
+    labels = torch.split(torch.from_numpy(cohort.labels[indices]), size)
+    return list(zip(batched(cohort.images[indices], size), labels, strict=True))
 
 
 def batched(images: NDArray[np.float32], size: int) -> list[torch.Tensor]:

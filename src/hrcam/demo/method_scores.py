@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hrcam.benchmark.method_maps import Maps
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.variant import HRCAM_VARIANTS, PATTERN, Stage, Variant
 from hrcam.evaluation.bootstrap import paired_ratio_interval
-from hrcam.evaluation.localisation import LocalisationScores, score_maps
+from hrcam.evaluation.localisation import LocalisationScores, auprc, score_maps
 from hrcam.evaluation.table import crossed_thresholds, scores_table
 
 
@@ -24,14 +24,19 @@ def score_methods(
     }
 
 
-def mean_auprc(score: LocalisationScores) -> float:
-    """Return the mean over the images that were scored."""
-    return float(np.nanmean(score.auprc))
+def score_auprc(
+    maps: Mapping[Variant, Maps], masks: Sequence[NDArray[np.bool_]]
+) -> dict[Variant, NDArray[np.float64]]:
+    """Return the AUPRC of each image, shape (N,), by each variant; every mask has a lesion."""
+    return {
+        variant: np.array([auprc(one, mask) for one, mask in zip(stack, masks, strict=True)])
+        for variant, stack in maps.items()
+    }
 
 
 @dataclass(frozen=True)
 class RivalComparison:
-    """Ratio of the AUPRC of HR-CAM's pattern to that of the best rival.
+    """Ratio of the AUPRC of HR-CAM's pattern to that of the best rival, both at one stage.
 
     Attributes
     ----------
@@ -48,23 +53,21 @@ class RivalComparison:
 
 
 def compare_with_best_rival(
-    scores: Mapping[Variant, LocalisationScores], *, fused: bool, seed: int = 0
+    scores: Mapping[Variant, NDArray[np.float64]], stage: Stage, seed: int = 0
 ) -> RivalComparison:
-    """Compare the pattern with the best rival at a single level or, if ``fused``, any rival."""
+    """Compare the pattern with the best rival at its best level or fusion, by AUPRC."""
     rivals = [
-        variant
-        for variant in scores
-        if variant.method not in (EVIDENCE, PATTERN) and (fused or not variant.fusion)
+        variant for variant in scores if variant.stage == stage and variant not in HRCAM_VARIANTS
     ]
-    rival = max(rivals, key=lambda variant: mean_auprc(scores[variant]))
-    ours, theirs = scores[Variant(PATTERN)], scores[rival]
-    pairs = ours.auprc[ours.scored], theirs.auprc[theirs.scored]
-    low, high = paired_ratio_interval(*pairs, seed=seed)
-    return RivalComparison(rival, float(pairs[0].mean() / pairs[1].mean()), low, high)
+    rival = max(rivals, key=lambda variant: float(scores[variant].mean()))
+    ours, theirs = scores[Variant(PATTERN, stage=stage)], scores[rival]
+    low, high = paired_ratio_interval(ours, theirs, seed=seed)
+    return RivalComparison(rival, float(ours.mean() / theirs.mean()), low, high)
 
 
-def methods_table(
-    scores: Mapping[Variant, LocalisationScores], variants: Sequence[Variant], seed: int = 0
-) -> pd.DataFrame:
-    """Return one row for each of the given variants, with intervals over subjects."""
-    return scores_table({variant.name: scores[variant] for variant in variants}, seed=seed)
+def methods_table(scores: Mapping[Variant, LocalisationScores], seed: int = 0) -> pd.DataFrame:
+    """Return one row for each variant, with its stage, and intervals over subjects."""
+    table = scores_table({variant.name: score for variant, score in scores.items()}, seed=seed)
+    table["method"] = [variant.setting for variant in scores]
+    table.insert(1, "stage", [str(variant.stage) for variant in scores])
+    return table

@@ -16,8 +16,9 @@ from hrcam.artifacts.run_folder import EXPLAINER, NETWORK
 from hrcam.artifacts.sanity_record import Examples, Sanity
 from hrcam.baselines import CAM, GradCAM
 from hrcam.benchmark.method_maps import method_maps
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.variant import PAPER, PATTERN, Stage, Variant
 from hrcam.demo.experiment import ExperimentResult, LabelledImages, run_experiment
+from hrcam.demo.method_scores import compare_with_best_rival
 from hrcam.demo.page import demo_page
 from hrcam.networks import SmallCNN
 from hrcam.report.figures.comparison import comparison_figure
@@ -142,19 +143,18 @@ def _rows(cohort: LabelledImages, result: ExperimentResult) -> list[Row]:
     ]
     normal = int(np.flatnonzero(cohort.test & (cohort.labels == 0))[0])
     image = torch.from_numpy(cohort.images[normal][None])
-    maps = method_maps(result.explainer, [(image, torch.ones(1, dtype=torch.long))])
+    maps = method_maps(result.explainer, result.paper, [(image, torch.ones(1, dtype=torch.long))])
     columns = {variant.name: maps[variant][0] for variant in shown}
     nothing = np.zeros(cohort.masks[normal].shape, np.float32)
     return [*rows, Row("no lesion", cohort.images[normal, 0], columns | {"Truth": nothing})]
 
 
 def _shown(result: ExperimentResult) -> list[Variant]:
-    """Return the columns of the figure: CAM, Grad-CAM, the best rival, and both HR-CAM maps."""
-    ranked = result.variants
-    ours = [Variant(EVIDENCE), Variant(PATTERN)]
+    """Return the columns of the figure: published methods, the best rivals, and the pattern."""
     classics = [
-        next(one for one in ranked if one.method == name and not one.fusion)
+        next(one for one in result.settings if one.method == name and not one.fusion)
         for name in (CAM.name, GradCAM.name)
     ]
-    best = next(one for one in ranked if one not in (*ours, *classics))
-    return [*classics, best, *ours]
+    rivals = [compare_with_best_rival(result.auprc, stage).rival for stage in Stage]
+    ours = [Variant(PATTERN, stage=stage) for stage in Stage]
+    return [*classics, Variant(PAPER), *rivals, *ours]

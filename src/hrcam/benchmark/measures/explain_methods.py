@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -9,55 +10,71 @@ from torch import nn
 
 from hrcam.baselines import GradCAM, GradientMethod, LayerCAM
 from hrcam.benchmark.images.fold_images import FoldImages
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.variant import EVIDENCE, PATTERN, Stage, Variant
 from hrcam.errors import HRCAMWarning
 from hrcam.evaluation.checked_inputs import Explain, maps_of
 from hrcam.explainer import HRCAM
-from hrcam.sanity.batched_maps import batch_size, in_batches, patterns_of
+from hrcam.maps.refine import refine
+from hrcam.sanity.batched_maps import batch_size, fused_of, in_batches, patterns_of
 
-Maps = dict[str, torch.Tensor]
-"""By method, shape (B, *spatial), on the CPU."""
+Methods = dict[Variant, Explain]
+"""By method and stage, without levels, whose names depend on the network."""
+
+Maps = dict[Variant, torch.Tensor]
+"""By method and stage, shape (B, *spatial), on the CPU."""
 
 _RIVALS: tuple[type[GradientMethod], ...] = (GradCAM, LayerCAM)
 
 
-def hrcam_methods(explainer: HRCAM) -> dict[str, Explain]:
-    """Return HR-CAM's two maps as functions of images and classes."""
+def hrcam_methods(explainer: HRCAM) -> Methods:
+    """Return HR-CAM's pattern and evidence, as read, as functions of images and classes."""
 
     def evidence(images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         return explainer.explain(images, classes).evidence
 
     return {
-        PATTERN: partial(patterns_of, explainer),
-        EVIDENCE: partial(in_batches, evidence, explainer),
+        Variant(PATTERN): partial(fused_of, explainer),
+        Variant(EVIDENCE): partial(in_batches, evidence, explainer),
     }
 
 
-def all_methods(explainer: HRCAM) -> dict[str, Explain]:
+def methods_as_read(explainer: HRCAM) -> Methods:
     """Return HR-CAM's maps, and those of the rivals at the coarsest level of its network.
 
     The coarsest level is the last layer, the usual choice for Grad-CAM.
     """
     model, last = explainer.model, explainer.levels[0].name
     return hrcam_methods(explainer) | {
-        rival.name: partial(in_batches, rival(model, [last]).explain, explainer)
+        Variant(rival.name): partial(in_batches, rival(model, [last]).explain, explainer)
         for rival in _RIVALS
     }
 
 
-def variants_of(explainer: HRCAM) -> dict[str, Variant]:
-    """Return the variant of each of `all_methods`."""
-    last = explainer.levels[0].name
-    return {name: Variant(name) for name in (PATTERN, EVIDENCE)} | {
-        rival.name: Variant(rival.name, last) for rival in _RIVALS
+def all_methods(explainer: HRCAM) -> Methods:
+    """Return the methods of `methods_as_read` at both stages."""
+    as_read = methods_as_read(explainer)
+    refined = {
+        variant.at(Stage.REFINED): partial(_refined, one) for variant, one in as_read.items()
     }
+    refined[Variant(PATTERN, stage=Stage.REFINED)] = partial(patterns_of, explainer)
+    return as_read | refined
+
+
+def at_levels(explainer: HRCAM, variant: Variant) -> Variant:
+    """Return the variant of one of `all_methods` with the level that it reads."""
+    rivals = {rival.name for rival in _RIVALS}
+    return replace(variant, level=explainer.levels[0].name) if variant.method in rivals else variant
 
 
 def maps_by_method(
-    methods: Mapping[str, Explain], images: torch.Tensor, classes: torch.Tensor
+    methods: Mapping[Variant, Explain], images: torch.Tensor, classes: torch.Tensor
 ) -> Maps:
     """Map images (B, C, *spatial) of classes (B,) by each method."""
-    return {name: maps_of(explain, images, classes) for name, explain in methods.items()}
+    return {variant: maps_of(explain, images, classes) for variant, explain in methods.items()}
+
+
+def _refined(explain: Explain, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+    return refine(explain(images, classes).clamp(min=0), images)
 
 
 def refitted(explainer: HRCAM, model: nn.Module, images: FoldImages, seed: int) -> HRCAM:

@@ -1,6 +1,6 @@
 """The maps of all methods in a benchmark, for the same images and classes."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import numpy as np
 import torch
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measures.attributions import attribution_maps
 from hrcam.benchmark.method_maps import method_maps
+from hrcam.benchmark.refined_maps import refined_maps
 from hrcam.benchmark.unit_runs import FoldExplainers
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.variant import Variant
 from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
-from hrcam.explainer import HRCAM
 
 GridMaps = dict[Variant, NDArray[np.float32]]
 """For each method the maps of a batch, (B, *spatial)."""
@@ -20,30 +20,23 @@ GridMaps = dict[Variant, NDArray[np.float32]]
 Method = Callable[[FoldExplainers, torch.Tensor, torch.Tensor], GridMaps]
 """From the explainers of a fold, images (B, C, *spatial) and classes (B,) to maps."""
 
-DEFAULT = (Variant(PATTERN), Variant(EVIDENCE))
-LABELS = (Variant(f"{PATTERN}, labels"), Variant(f"{EVIDENCE}, labels"))
-JOINT = (Variant(f"{PATTERN}, joint"), Variant(f"{EVIDENCE}, joint"))
-"""Pattern and evidence of default HR-CAM, of HR-CAM as published, and of joint training."""
-MODEL_FREE_VARIANTS = frozenset(Variant(name) for name in MODEL_FREE_MAPS)
-
 _BATCH = {2: 16, 3: 2}
 
 
 def class_activation_maps(
     explainers: FoldExplainers, images: torch.Tensor, classes: torch.Tensor
 ) -> GridMaps:
-    """Map with HR-CAM by its three heads, with every rival, and without a model."""
+    """Map with HR-CAM, also as published, with every rival, and without a model."""
     images, classes = images.to(explainers.device), classes.to(explainers.device)
     maps = {
         variant: np.stack(stack)
-        for variant, stack in method_maps(explainers.logits, [(images, classes)]).items()
+        for variant, stack in method_maps(
+            explainers.logits, explainers.labels, [(images, classes)]
+        ).items()
     }
-    maps |= _hrcam_maps(explainers.labels, LABELS, images, classes)
-    maps |= _hrcam_maps(explainers.joint, JOINT, images, classes)
-    return maps | {
-        Variant(name): bound(images).float().cpu().numpy()
-        for name, bound in MODEL_FREE_MAPS.items()
-    }
+    bounds = {Variant(name): bound(images) for name, bound in MODEL_FREE_MAPS.items()}
+    bounds |= refined_maps(bounds, images, positive=False)
+    return maps | _arrays(bounds)
 
 
 def voxel_attributions(
@@ -52,7 +45,7 @@ def voxel_attributions(
     """Map with the methods that need many passes through the CNN per image."""
     images, classes = images.to(explainers.device), classes.to(explainers.device)
     found = attribution_maps(explainers.logits.model, images, classes)
-    return {variant: maps.cpu().numpy() for variant, maps in found.items()}
+    return _arrays(found | refined_maps(found, images))
 
 
 def grid_maps(
@@ -87,15 +80,5 @@ def _batches(
         yield start, method(explainers, images.voxels(start, stop), images.classes[start:stop])
 
 
-def _hrcam_maps(
-    explainer: HRCAM,
-    variants: tuple[Variant, Variant],
-    images: torch.Tensor,
-    classes: torch.Tensor,
-) -> GridMaps:
-    explanation = explainer.explain(images, classes)
-    pattern, evidence = variants
-    return {
-        pattern: explanation.pattern.abs().float().cpu().numpy(),
-        evidence: explanation.evidence.float().cpu().numpy(),
-    }
+def _arrays(maps: Mapping[Variant, torch.Tensor]) -> GridMaps:
+    return {variant: batch.float().cpu().numpy() for variant, batch in maps.items()}

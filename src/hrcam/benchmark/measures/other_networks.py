@@ -10,10 +10,11 @@ from torch import nn
 from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measurement import Measurement
 from hrcam.benchmark.measures.explain_methods import (
+    Maps,
     all_methods,
+    at_levels,
     maps_by_method,
     refitted,
-    variants_of,
 )
 from hrcam.benchmark.measures.randomised_maps import region_of
 from hrcam.evaluation.similarity import spearman
@@ -75,9 +76,9 @@ def measure_other_networks(
     ``label_randomised_spearman`` and ``reproducibility``, rank correlations, of every method.
     """
     voxels = images.voxels().to(next(explainer.model.parameters()).device)
-    inside, variants = region_of(images), variants_of(explainer)
+    inside = region_of(images)
 
-    def maps(network: nn.Module) -> dict[str, torch.Tensor]:
+    def maps(network: nn.Module) -> Maps:
         fitted = refitted(explainer, network.to(voxels.device), learnt, seed)
         return maps_by_method(all_methods(fitted), voxels, images.classes)
 
@@ -110,13 +111,13 @@ def measure_other_networks(
         )
     other = trained(_other_network(run, seed), true, augmentation(run.preparation))
     return [
-        Measurement(scan.name, variants[name], measure, float(value))
+        Measurement(scan.name, at_levels(explainer, variant), measure, float(value))
         for measure, network in (
             ("label_randomised_spearman", memorising),
             ("reproducibility", other),
         )
-        for name, ones in maps(network).items()
-        for scan, value in zip(images.scans, spearman(original[name], ones, inside), strict=True)
+        for variant, ones in maps(network).items()
+        for scan, value in zip(images.scans, spearman(original[variant], ones, inside), strict=True)
     ]
 
 

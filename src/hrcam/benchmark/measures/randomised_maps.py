@@ -1,7 +1,8 @@
 """Compare maps before and after cascading randomisation of the network's parameters.
 
 HR-CAM is measured in two ways: refitted to the randomised network, as a user would apply it and as
-the rivals are measured; and with the original head on the features of the randomised network.
+the rivals are measured; and with the original head on the features of the randomised network. Maps
+are as read, because refined ones follow the edges of the image whatever the network.
 """
 
 import copy
@@ -16,13 +17,13 @@ from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.measurement import Measurement
 from hrcam.benchmark.measures.explain_methods import (
     Maps,
-    all_methods,
+    at_levels,
     hrcam_methods,
     maps_by_method,
+    methods_as_read,
     refitted,
-    variants_of,
 )
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant
+from hrcam.benchmark.variant import Variant
 from hrcam.evaluation.similarity import spearman, ssim
 from hrcam.explainer import HRCAM
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
@@ -30,7 +31,6 @@ from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 HEAD_KEPT = " (head kept)"
 """Suffix of a method's name for maps with the original head."""
 
-_OURS = (PATTERN, EVIDENCE)
 _DRAWS = 3
 _STAGES = 5
 # Distance between the seeds of draws; stages count on from the seed of their draw.
@@ -65,12 +65,10 @@ def measure_randomisation(
     voxels = images.voxels().to(next(network.parameters()).device)
     inside = region_of(images)
     modules = len(modules_from_output(network, voxels))
-    variants = variants_of(explainer)
-    variants |= {f"{name}{HEAD_KEPT}": Variant(f"{name}{HEAD_KEPT}") for name in _OURS}
 
     fitted = refitted(explainer, network, learnt, seed)
     original = _maps(fitted, explainer, voxels, images.classes)
-    found: dict[tuple[str, str], list[NDArray[np.float64]]] = defaultdict(list)
+    found: dict[tuple[Variant, str], list[NDArray[np.float64]]] = defaultdict(list)
     for draw in range(_DRAWS):
         start = seed + draw * _BETWEEN_DRAWS
         cascade = randomised_stages(network, voxels, stages=_STAGES, seed=start)
@@ -82,11 +80,11 @@ def measure_randomisation(
             kept.model = randomised
             again = refitted(explainer, randomised, learnt, seed)
             maps = _maps(again, kept, voxels, images.classes)
-            for name, measure, values in _alike(original, maps, inside, done / modules):
-                found[name, measure].append(values)
+            for variant, measure, values in _alike(original, maps, inside, done / modules):
+                found[variant, measure].append(values)
     return [
-        Measurement(scan.name, variants[name], measure, float(value))
-        for (name, measure), draws in found.items()
+        Measurement(scan.name, at_levels(explainer, variant), measure, float(value))
+        for (variant, measure), draws in found.items()
         for scan, value in zip(images.scans, np.mean(draws, axis=0), strict=True)
     ]
 
@@ -98,17 +96,17 @@ def region_of(images: FoldImages) -> torch.Tensor:
 
 def _maps(fitted: HRCAM, kept: HRCAM, voxels: torch.Tensor, classes: torch.Tensor) -> Maps:
     by_head_kept = maps_by_method(hrcam_methods(kept), voxels, classes)
-    return maps_by_method(all_methods(fitted), voxels, classes) | {
-        f"{name}{HEAD_KEPT}": maps for name, maps in by_head_kept.items()
+    return maps_by_method(methods_as_read(fitted), voxels, classes) | {
+        Variant(f"{variant.method}{HEAD_KEPT}"): maps for variant, maps in by_head_kept.items()
     }
 
 
 def _alike(
     original: Maps, maps: Maps, inside: torch.Tensor, share: float
-) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
-    for name, ones in maps.items():
-        similarity = ssim(original[name], ones, inside)
-        yield name, f"randomised_ssim@{share:.2f}", similarity
+) -> Iterator[tuple[Variant, str, NDArray[np.float64]]]:
+    for variant, ones in maps.items():
+        similarity = ssim(original[variant], ones, inside)
+        yield variant, f"randomised_ssim@{share:.2f}", similarity
         if share == 1:
-            yield name, "randomised_ssim", similarity
-            yield name, "randomised_spearman", spearman(original[name], ones, inside)
+            yield variant, "randomised_ssim", similarity
+            yield variant, "randomised_spearman", spearman(original[variant], ones, inside)

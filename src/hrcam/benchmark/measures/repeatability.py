@@ -81,7 +81,7 @@ def _read_maps(path: Path) -> _Maps:
 
 def _variants(path: Path) -> dict[str, Variant]:
     """Return the variants of a unit, by name."""
-    columns = ["method", "level", "fusion"]
+    columns = ["method", "level", "fusion", "stage"]
     try:
         table = pd.read_csv(path, usecols=columns, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
@@ -89,5 +89,7 @@ def _variants(path: Path) -> dict[str, Variant]:
             f"{path} is no table of measurements ({type(error).__name__}): delete the folder and "
             "run the benchmark again"
         ) from error
-    found = [Variant(*row) for row in table.drop_duplicates()[columns].itertuples(index=False)]
+    found = [
+        Variant.from_row(*row) for row in table.drop_duplicates()[columns].itertuples(index=False)
+    ]
     return {variant.name: variant for variant in found}

@@ -7,7 +7,7 @@ import torch
 from hrcam.benchmark.images.fold_images import FoldImages, seen_images
 from hrcam.benchmark.images.measured import sample_images, subset
 from hrcam.benchmark.measurement import Measurement
-from hrcam.benchmark.measures.explain_methods import all_methods, maps_by_method, variants_of
+from hrcam.benchmark.measures.explain_methods import all_methods, at_levels, maps_by_method
 from hrcam.benchmark.measures.other_networks import measure_other_networks
 from hrcam.benchmark.measures.randomised_maps import measure_randomisation, region_of
 from hrcam.benchmark.measures.repeatability import repeatability_over_seeds
@@ -40,7 +40,7 @@ def measure_robustness(
 ) -> list[Measurement]:
     """Measure the robustness of HR-CAM's maps, and of Grad-CAM and LayerCAM at the coarsest level.
 
-    Maps are of the classes of the images, and are compared inside the image.
+    Maps are of the classes of the images, and are compared inside the image, at both stages.
 
     Parameters
     ----------
@@ -114,14 +114,14 @@ def _explainer(run: Run, fold: int, device: torch.device) -> HRCAM:
 
 def _stability(explainer: HRCAM, images: FoldImages, seed: int) -> list[Measurement]:
     voxels = images.voxels().to(next(explainer.model.parameters()).device)
-    inside, variants = region_of(images), variants_of(explainer)
+    inside = region_of(images)
     measurements = []
-    for name, explain in all_methods(explainer).items():
+    for variant, explain in all_methods(explainer).items():
         noise = stability_to_noise(explain, voxels, images.classes, _SNR, inside, seed=seed)
         shift = stability_to_shifts(explain, voxels, images.classes, _SHIFT, inside)
         for measure, agreement in (("noise_stability", noise), ("shift_stability", shift)):
             measurements += [
-                Measurement(scan.name, variants[name], measure, float(value))
+                Measurement(scan.name, at_levels(explainer, variant), measure, float(value))
                 for scan, value in zip(images.scans, agreement.spearman, strict=True)
             ]
     return measurements
@@ -130,14 +130,14 @@ def _stability(explainer: HRCAM, images: FoldImages, seed: int) -> list[Measurem
 def _fold_repeatability(explainer: HRCAM, other: HRCAM, images: FoldImages) -> list[Measurement]:
     """Compare maps with those of another fold's network."""
     voxels = images.voxels().to(next(explainer.model.parameters()).device)
-    inside, variants = region_of(images), variants_of(explainer)
+    inside = region_of(images)
     ours, theirs = (
         maps_by_method(all_methods(one), voxels, images.classes) for one in (explainer, other)
     )
     return [
-        Measurement(scan.name, variants[name], "fold_repeatability", float(value))
-        for name in ours
+        Measurement(scan.name, at_levels(explainer, variant), "fold_repeatability", float(value))
+        for variant in ours
         for scan, value in zip(
-            images.scans, spearman(ours[name], theirs[name], inside), strict=True
+            images.scans, spearman(ours[variant], theirs[variant], inside), strict=True
         )
     ]

@@ -11,8 +11,10 @@ from torch import nn
 from hrcam.benchmark.cohorts import lesion_free_classes
 from hrcam.benchmark.images.fold_images import FoldImages, seen_images
 from hrcam.benchmark.measures.segmentation import train_unet, unet_logits
+from hrcam.benchmark.variant import Stage
 from hrcam.cohort import Scan
 from hrcam.errors import InputError
+from hrcam.maps.refine import refine
 from hrcam.preparation import PreparedImage
 from hrcam.training import Run
 
@@ -33,7 +35,7 @@ def unet_maps(
     epochs: int | None = None,
     seed: int = 0,
     device: torch.device | None = None,
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, dict[Stage, NDArray[np.float32]]]:
     """Map the unseen images of a run by U-Nets that were trained on the masks of other images.
 
     For each fold a U-Net is trained on the training images of the fold, up to 512 MB: those with a
@@ -59,9 +61,9 @@ def unet_maps(
 
     Returns
     -------
-    The logit of "pathology" at every voxel of every unseen image, in the scan's own voxels, by
-    the scan's name. Voxels outside the grid, which the U-Net did not see, have the smallest
-    logit of the image.
+    The logit of "pathology" at every voxel of every unseen image, as read and refined, in the
+    scan's own voxels, by the scan's name. Voxels outside the grid, which the U-Net did not see,
+    have the smallest logit of the image.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def unet_maps(
     healthy = lesion_free_classes(tuple(scans))
     usable = [scan for scan in scans if scan.mask is not None or scan.label in healthy]
     most = _MOST_VOXELS // (run.preparation.in_channels * prod(run.preparation.shape))
-    maps: dict[str, NDArray[np.float32]] = {}
+    maps: dict[str, dict[Stage, NDArray[np.float32]]] = {}
     for fold in dict.fromkeys(images.fold for images in folds):
         learnt = _examples(seen_images(run, fold, usable, most=max(1, most), seed=seed))
         if sum(map(_has_lesion, learnt)) < _FEWEST_LESIONS:
@@ -86,7 +88,7 @@ def unet_maps(
 
 def _crossed_maps(
     folds: Sequence[FoldImages], epochs: int | None, seed: int, device: torch.device | None
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, dict[Stage, NDArray[np.float32]]]:
     """Map each third of the images by a U-Net trained on the other thirds."""
     every = [example for images in folds for example in _examples(images)]
     diseased = {scan.group for scan, _, mask in every if mask is not None and mask.any()}
@@ -100,7 +102,7 @@ def _crossed_maps(
     # Groups with a lesion first, so that they are evenly divided.
     dealt = sorted(order.tolist(), key=lambda group: group not in diseased)
     part_of = {group: place % _PARTS for place, group in enumerate(dealt)}
-    maps: dict[str, NDArray[np.float32]] = {}
+    maps: dict[str, dict[Stage, NDArray[np.float32]]] = {}
     for part in range(_PARTS):
         others = [one for one in every if part_of[one[0].group] != part and one[2] is not None]
         network = _trained(others, epochs, seed + part, device)
@@ -133,12 +135,23 @@ def mask_on_grid(prepared: PreparedImage, mask: NDArray[np.bool_] | None) -> NDA
     return on_grid & prepared.inside
 
 
-def segment(network: nn.Module, examples: Sequence[_Example]) -> dict[str, NDArray[np.float32]]:
-    """Return the logits of each image in its own voxels, by the name of its scan."""
+def segment(
+    network: nn.Module, examples: Sequence[_Example]
+) -> dict[str, dict[Stage, NDArray[np.float32]]]:
+    """Return the logits of each image in its own voxels at each stage, by the name of its scan."""
     maps = {}
     for scan, prepared, _ in examples:
-        logits = unet_logits(network, torch.from_numpy(prepared.voxels)[None])[0].numpy()
-        # Voxels outside the grid would become 0; give them the smallest logit.
-        smallest = logits.min()
-        maps[scan.name] = prepared.to_native(logits - smallest) + smallest
+        image = torch.from_numpy(prepared.voxels)[None]
+        as_read = unet_logits(network, image)
+        stages = {Stage.AS_READ: as_read, Stage.REFINED: refine(as_read, image)}
+        maps[scan.name] = {
+            stage: _to_native(prepared, logits[0].numpy()) for stage, logits in stages.items()
+        }
     return maps
+
+
+def _to_native(prepared: PreparedImage, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    # Voxels outside the grid would become 0; give them the smallest logit.
+    smallest = logits.min()
+    native: NDArray[np.float32] = prepared.to_native(logits - smallest) + smallest
+    return native

@@ -61,16 +61,24 @@ def rows_figure(names: Sequence[str], top: float, row: float = ROW) -> tuple[Fig
 
 
 def draw_interval(
-    axes: Axes, row: int, estimate: Estimate, colour: str, marker: str, *, thick: bool = False
+    axes: Axes,
+    row: float,
+    estimate: Estimate,
+    colour: str,
+    marker: str,
+    *,
+    thick: bool = False,
+    hollow: bool = False,
 ) -> None:
     """Draw a value in its row, with its interval if there is one."""
     if estimate.low is not None and estimate.high is not None:
         axes.hlines(row, estimate.low, estimate.high, color=colour, lw=2.6 if thick else 1.6)
     size = 7 if thick else 5.5
-    axes.plot(value_of(estimate), row, marker, color=colour, ms=size, mec="white", mew=0.9)
+    face, edge = ("white", colour) if hollow else (colour, "white")
+    axes.plot(value_of(estimate), row, marker, mfc=face, mec=edge, ms=size, mew=0.9)
 
 
-def write_estimate(axes: Axes, row: int, estimate: Estimate) -> None:
+def write_estimate(axes: Axes, row: float, estimate: Estimate) -> None:
     """Write a value to the right of its row."""
     axes.annotate(
         with_interval(estimate.value, estimate.low, estimate.high),

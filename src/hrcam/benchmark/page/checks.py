@@ -127,7 +127,8 @@ def sanity_chapter(summaries: Sequence[CohortSummary], pictures: Pictures) -> Ch
         (
             "Layers of the network are randomised one after the other, from the output to the "
             "input. A map that does not change shows the image and not the network. The goal is a "
-            f"final SSIM below {SSIM}. HR-CAM is refitted to each network, as a user would do; "
+            f"final SSIM below {SSIM}, of maps as read: refined ones follow the edges of the image "
+            "whatever the network. HR-CAM is refitted to each network, as a user would do; "
             "“head kept” is without refitting. A network trained on permuted labels has learnt "
             "nothing about the classes, so its maps should differ as well.",
         ),

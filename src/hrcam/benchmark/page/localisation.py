@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from hrcam.benchmark.page.content import Chapter
 from hrcam.benchmark.page.formatting import MISSING, Pictures, cell, outcome, picture
 from hrcam.benchmark.summary.cohort import CohortSummary
-from hrcam.benchmark.summary.ranking import DEFAULT, UPPER_BOUND, best_scores
+from hrcam.benchmark.summary.ranking import DEFAULT, UPPER_BOUND, Score, shown_settings
 from hrcam.benchmark.summary.terciles import TERCILES, Property
+from hrcam.benchmark.variant import Stage, Variant
 from hrcam.report.page.content import Picture, Section, Table
 
-_MEASURES = {
-    "pointing": "Pointing",
+_MORE = {
     "dice": "Dice",
     "iou": "IoU",
     "mass_inside": "Mass inside",
@@ -27,9 +27,9 @@ def localisation_chapter(summaries: Sequence[CohortSummary], pictures: Pictures)
     ratios = picture(
         pictures,
         "ratios",
-        "Ratio of the AUPRC of the default HR-CAM map to that of the best rivals, by cohort.",
-        "Above 1, HR-CAM is better. Circles: the best rival at a single level. Squares: the best "
-        "rival with all levels fused.",
+        "Ratio of the AUPRC of the HR-CAM pattern to that of the best rivals, by cohort.",
+        "Above 1, HR-CAM is better; both maps as read, or both refined. Circles: the best rival at "
+        "a single level. Squares: the best rival with all levels fused.",
     )
     sections = [Section("", pictures=ratios)] if ratios else []
     for one in summaries:
@@ -42,6 +42,10 @@ def localisation_chapter(summaries: Sequence[CohortSummary], pictures: Pictures)
                     pictures=tuple(_cohort_pictures(one, pictures)),
                 )
             )
+            measures = [each for each in _MORE if one.scores.get(each)]
+            if measures:
+                table = _more_table(one, measures)
+                sections.append(Section(f"{one.title}: further measures", table=table))
             if any(one.terciles.values()):
                 heading = f"{one.title}: by size and contrast"
                 sections.append(Section(heading, table=_terciles_table(one)))
@@ -61,54 +65,78 @@ def localisation_chapter(summaries: Sequence[CohortSummary], pictures: Pictures)
 
 
 def _standing(one: CohortSummary) -> str:
-    default = one.score("auprc")
+    sentences = [sentence for stage in Stage for sentence in _sentences(one, stage)]
+    return " ".join(sentences) or "The HR-CAM pattern was not measured here."
+
+
+def _sentences(one: CohortSummary, stage: Stage) -> Iterator[str]:
+    default = one.score("auprc", DEFAULT.at(stage))
     if default is None:
-        return "The default HR-CAM pattern map was not measured here."
-    first = f"The HR-CAM pattern map has an AUPRC of {cell(default.estimate)}"
+        return
+    first = f"{stage.capitalize()}, the HR-CAM pattern has an AUPRC of {cell(default.estimate)}"
     if len(default.by_seed) > 1:
         first += (
             f", with single seeds from {min(default.by_seed):.2f} to {max(default.by_seed):.2f}"
         )
-    sentences = [f"{first}."]
-    for rival, where in (
-        (one.rival, "at a single level"),
-        (one.fused_rival, "with all levels fused"),
-    ):
+    yield f"{first}."
+    for fused, where in ((False, "at a single level"), (True, "with all levels fused")):
+        rival = one.rival(stage, fused=fused)
         if rival is not None:
-            sentences.append(
-                f"The best rival {where}, {rival.variant.name}, has {cell(rival.estimate)}; "
+            yield (
+                f"The best rival {where}, {rival.variant.setting}, has {cell(rival.estimate)}; "
                 f"HR-CAM has {cell(rival.ratio)} times as much: {outcome(rival)}."
             )
-    ceiling = one.score("auprc", UPPER_BOUND)
+    ceiling = one.score("auprc", UPPER_BOUND.at(stage))
     if ceiling is not None:
-        sentences.append(
+        yield (
             f"The U-Net has {cell(ceiling.estimate)}; HR-CAM reaches {cell(ceiling.ratio)} of it."
         )
-    return " ".join(sentences)
 
 
 def _localisation_table(one: CohortSummary) -> Table:
-    measures = [each for each in _MEASURES if one.scores.get(each)]
     rows = []
-    for each in best_scores(one.scores["auprc"]):
-        ratio = MISSING if each.variant == DEFAULT else cell(each.ratio)
-        cells = [each.variant.name, cell(each.estimate), ratio]
-        for measure in measures:
-            score = one.score(measure, each.variant)
-            if score is None:
-                cells.append(MISSING)
-            else:
-                cells.append(cell(score.estimate) if measure == "pointing" else f"{score.mean:.2f}")
-        rows.append((*cells, str(each.subjects)))
+    for setting in shown_settings(one.scores["auprc"]):
+        cells = [setting.setting]
+        for variant in map(setting.at, Stage):
+            auprc, pointing = one.score("auprc", variant), one.score("pointing", variant)
+            ratio = None if auprc is None or setting == DEFAULT else auprc.ratio
+            cells += [_cell(auprc), cell(ratio), _cell(pointing)]
+        rows.append((*cells, str(_subjects(one, setting))))
+    headers = ("AUPRC", "HR-CAM / this", "Pointing")
     return Table(
-        ("Map", "AUPRC", "HR-CAM / this", *(_MEASURES[each] for each in measures), "Subjects"),
+        ("Map", *(f"{each}, {stage}" for stage in Stage for each in headers), "Subjects"),
         tuple(rows),
-        numeric=tuple(range(1, len(measures) + 4)),
+        numeric=tuple(range(1, 8)),
         caption=(
-            f"{one.title}. HR-CAM / this: paired ratio of the AUPRC of the default HR-CAM pattern "
-            "map to that of this one. All levels, fusions and intervals are in summary.csv."
+            f"{one.title}. HR-CAM / this: paired ratio of the AUPRC of the HR-CAM pattern to that "
+            "of this map at the same stage. All levels, fusions and intervals are in summary.csv."
         ),
     )
+
+
+def _more_table(one: CohortSummary, measures: Sequence[str]) -> Table:
+    rows = []
+    for setting in shown_settings(one.scores["auprc"]):
+        found = (
+            one.score(measure, variant)
+            for measure in measures
+            for variant in map(setting.at, Stage)
+        )
+        rows.append((setting.setting, *(f"{each.mean:.2f}" if each else MISSING for each in found)))
+    return Table(
+        ("Map", *(f"{_MORE[measure]}, {stage}" for measure in measures for stage in Stage)),
+        tuple(rows),
+        numeric=tuple(range(1, 1 + 2 * len(measures))),
+    )
+
+
+def _cell(score: Score | None) -> str:
+    return cell(score.estimate if score else None)
+
+
+def _subjects(one: CohortSummary, setting: Variant) -> int:
+    found = (one.score("auprc", variant) for variant in map(setting.at, Stage))
+    return max(score.subjects for score in found if score)
 
 
 def _cohort_pictures(one: CohortSummary, pictures: Pictures) -> Iterator[Picture]:
@@ -117,7 +145,8 @@ def _cohort_pictures(one: CohortSummary, pictures: Pictures) -> Iterator[Picture
         pictures,
         f"auprc-{name}",
         f"AUPRC of each method on {one.title}, with intervals.",
-        "Diamonds: HR-CAM. Circles: a rival at its best level. Squares: with all levels fused. "
+        "Hollow: as read. Filled: refined. Diamonds: HR-CAM. Circles: a rival at its best level. "
+        "Squares: with all levels fused. "
         "Dotted: model-free maps." + (" Small ticks: single seeds." if seeds > 1 else ""),
     )
     yield from picture(

@@ -7,6 +7,7 @@ from hrcam.benchmark.page.formatting import MISSING, listed, outcome
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.goals import Goal
 from hrcam.benchmark.summary.ranking import Score
+from hrcam.benchmark.variant import Stage
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import count, minus
 
@@ -30,15 +31,13 @@ def summary_text(
         f"{count(len(summaries), 'cohort')}, {_kinds(summaries)}, without using masks, which were "
         "then used to score the maps."
     ]
-    if any(one.rival for one in summaries):
-        standing = _standing({one.title: one.rival for one in summaries})
-        sentences.append(
-            "Compared with the best rival at a single level, selected with the masks, the "
-            f"default HR-CAM pattern map is {standing}."
-        )
-    if any(one.fused_rival for one in summaries):
-        standing = _standing({one.title: one.fused_rival for one in summaries})
-        sentences.append(f"Compared with the best rival with all levels fused, it is {standing}.")
+    for stage, stages in ((Stage.AS_READ, "Both as read"), (Stage.REFINED, "Both refined alike")):
+        rivals = {one.title: one.rival(stage) for one in summaries}
+        if any(rivals.values()):
+            sentences.append(
+                f"{stages}, the HR-CAM pattern is {_standing(rivals)}, compared with the best "
+                "rival at its best level or fusion, which was selected with the masks."
+            )
     outcomes = [goal.outcome for goal in goals]
     counts = ", ".join(
         f"{outcomes.count(each)} {each}" for each in ("reached", "missed", "not measured")
@@ -88,9 +87,13 @@ def cohorts_chapter(summaries: Sequence[CohortSummary]) -> Chapter:
         (
             "For each cohort and seed a CNN was trained on labels only. Every method then mapped "
             "the true class of the same unseen images. HR-CAM uses all levels, with the same "
-            "settings for all cohorts. Each rival is listed at the level, and with the fusion of "
-            "levels, with the largest AUPRC: this selection uses the masks, an advantage that "
-            "users without masks do not have.",
+            "settings for all cohorts; “HR-CAM (2019)” is the method as published: the evidence "
+            "map of a head that was fitted to the labels on the frozen CNN. Each rival is listed "
+            "at the level, and with the fusion of levels, with the largest AUPRC: this selection "
+            "uses the masks, an advantage that users without masks do not have.",
+            "Every map is scored as read from the network, and refined: smoothed along the edges "
+            "of the image by the same function for every method. Maps are compared with maps at "
+            "the same stage.",
             "Model-free maps (random, a blob at the centre, edges, brightness, darkness) are lower "
             "bounds, which a useful map exceeds. The U-Net, which was trained on masks, is an "
             "upper bound. Methods that need many forward passes per image were measured on fewer "

@@ -14,7 +14,7 @@ from hrcam.benchmark.summary.ranking import (
 )
 from hrcam.benchmark.summary.results import CohortResults
 from hrcam.benchmark.summary.terciles import TERCILES, Property, Tercile, score_by_tercile
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import Stage, Variant
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,7 @@ class CohortSummary:
         Results of the cohort.
     scores
         Scores of every variant, by measure.
-    rival, fused_rival
-        The best rival at a single level, and with levels fused; None without masks.
-    thirds
+    terciles
         AUPRC by size and by contrast of the lesion.
     predictors
         Scores of the predictors.
@@ -37,8 +35,6 @@ class CohortSummary:
 
     cohort: CohortResults
     scores: Scores
-    rival: Score | None
-    fused_rival: Score | None
     terciles: Mapping[Property, tuple[Tercile, ...]]
     predictors: tuple[PredictorScores, ...]
 
@@ -51,6 +47,10 @@ class CohortSummary:
         """Return one score, or None if not measured."""
         return self.scores.get(measure, {}).get(variant)
 
+    def rival(self, stage: Stage, *, fused: bool | None = None) -> Score | None:
+        """Return the best rival as `best_rival`; None without masks."""
+        return best_rival(self.scores.get("auprc", {}), stage, fused=fused)
+
 
 def summarise_cohort(cohort: CohortResults, seed: int = 0) -> CohortSummary:
     """Summarise the results of one cohort; ``seed`` is that of the bootstrap.
@@ -62,19 +62,23 @@ def summarise_cohort(cohort: CohortResults, seed: int = 0) -> CohortSummary:
     """
     scores = score_variants(cohort, seed)
     auprc = scores.get("auprc", {})
+    shown = [variant for stage in Stage for variant in _compared(auprc, stage)]
+    return CohortSummary(
+        cohort=cohort,
+        scores=scores,
+        terciles={by: score_by_tercile(cohort, by, shown, seed) for by in TERCILES},
+        predictors=score_predictors(cohort, seed),
+    )
+
+
+def _compared(auprc: Mapping[Variant, Score], stage: Stage) -> list[Variant]:
+    """Return the default, the best rival at a single level, and the upper bound, at one stage."""
+    default = DEFAULT.at(stage)
     # Terciles need all images of the default; costly rivals were measured on fewer.
     complete = {
         variant: score
         for variant, score in auprc.items()
-        if DEFAULT in auprc and score.subjects == auprc[DEFAULT].subjects
+        if default in auprc and score.subjects == auprc[default].subjects
     }
-    compared = best_rival(complete, fused=False)
-    shown = [DEFAULT, *([compared.variant] if compared else []), UPPER_BOUND]
-    return CohortSummary(
-        cohort=cohort,
-        scores=scores,
-        rival=best_rival(auprc, fused=False),
-        fused_rival=best_rival(auprc, fused=True),
-        terciles={by: score_by_tercile(cohort, by, shown, seed) for by in TERCILES},
-        predictors=score_predictors(cohort, seed),
-    )
+    rival = best_rival(complete, stage, fused=False)
+    return [default, *([rival.variant] if rival else []), UPPER_BOUND.at(stage)]

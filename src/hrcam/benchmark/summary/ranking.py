@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from hrcam.benchmark.measures.faithfulness import BLURRED
 from hrcam.benchmark.summary.results import BETWEEN_SEEDS, CohortResults
-from hrcam.benchmark.variant import EVIDENCE, PATTERN, Variant, best_variants
+from hrcam.benchmark.variant import (
+    EVIDENCE,
+    PAPER,
+    PATTERN,
+    Stage,
+    Variant,
+    best_settings,
+)
 from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
 from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
 from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
@@ -19,13 +26,13 @@ UPPER_BOUND = Variant("U-Net (trained on masks)")
 RESAMPLES = 1000
 
 SUMMARY_COLUMNS = (
-    *("cohort", "method", "level", "fusion", "measure", "mean", "low", "high"),
+    *("cohort", "method", "level", "fusion", "stage", "measure", "mean", "low", "high"),
     *("ratio_of_default", "ratio_low", "ratio_high"),
     *("subjects", "seeds", "seed_low", "seed_high", "source"),
 )
 """Columns of ``summary.csv``."""
 
-_OURS = (PATTERN, EVIDENCE)
+_OURS = (PATTERN, PAPER, EVIDENCE)
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,8 @@ class Score:
     estimate
         Mean over subjects, after the mean over seeds, with its interval.
     ratio
-        Ratio of the default HR-CAM map to this one, paired on common subjects; None if a measure
-        can be negative or the default was not measured.
+        Ratio of the default HR-CAM map to this one at the same stage, paired on common subjects;
+        None if a measure can be negative or the default was not measured.
     subjects
         Number of groups for the bootstrap.
     by_seed
@@ -85,8 +92,11 @@ def is_model_free(variant: Variant) -> bool:
 
 def is_rival(variant: Variant) -> bool:
     """Return whether it is another explanation method for the same model."""
-    return not (is_hrcam(variant) or is_control(variant) or is_model_free(variant)) and (
-        variant != UPPER_BOUND
+    return not (
+        is_hrcam(variant)
+        or is_control(variant)
+        or is_model_free(variant)
+        or variant.method == UPPER_BOUND.method
     )
 
 
@@ -148,24 +158,32 @@ def estimate_of(resampled: NDArray[np.float64]) -> Estimate:
     return bootstrap_estimate(float(resampled[0]), resampled[1:])
 
 
-def best_rival(scores: Mapping[Variant, Score], *, fused: bool) -> Score | None:
-    """Return the rival with the lowest ratio of the default map to it.
+def best_rival(
+    scores: Mapping[Variant, Score], stage: Stage, *, fused: bool | None = None
+) -> Score | None:
+    """Return the rival with the lowest ratio of the default map to it, both at one stage.
 
-    Over all levels and methods, or all fusions and methods. The selection uses the masks, an
-    advantage for the rival. Rivals are compared by paired ratios, because costly methods may be
-    measured on fewer subjects.
+    Over all methods at single levels, or with levels fused if ``fused``; over both if None. The
+    selection uses the masks, an advantage for the rival. Rivals are compared by paired ratios,
+    because costly methods may be measured on fewer subjects.
     """
     rivals = [
         score
         for variant, score in scores.items()
-        if is_rival(variant) and bool(variant.fusion) == fused and score.ratio is not None
+        if is_rival(variant)
+        and variant.stage == stage
+        and fused in (None, bool(variant.fusion))
+        and score.ratio is not None
     ]
     return min(rivals, key=_ratio, default=None)
 
 
-def best_scores(scores: Mapping[Variant, Score]) -> list[Score]:
-    """Return each method at its best level and with its best fusion, in descending order."""
-    return [scores[one] for one in best_variants({v: score.mean for v, score in scores.items()})]
+def shown_settings(scores: Mapping[Variant, Score]) -> list[Variant]:
+    """Return each method's best level and best fusion at either stage, as read.
+
+    They are in descending order of their mean at the better stage.
+    """
+    return best_settings({variant: score.mean for variant, score in scores.items()})
 
 
 def summary_table(cohort: CohortResults, scores: Scores) -> pd.DataFrame:
@@ -176,7 +194,8 @@ def summary_table(cohort: CohortResults, scores: Scores) -> pd.DataFrame:
             estimate, ratio = score.estimate, score.ratio or Estimate(None)
             rows.append(
                 (
-                    *(cohort.name, variant.method, variant.level, variant.fusion, measure),
+                    *(cohort.name, variant.method, variant.level, variant.fusion),
+                    *(variant.stage, measure),
                     *(estimate.value, estimate.low, estimate.high),
                     *(ratio.value, ratio.low, ratio.high),
                     *(score.subjects, len(score.by_seed or cohort.seeds)),
@@ -193,7 +212,6 @@ def _score_measure(cohort: CohortResults, table: pd.DataFrame, seed: int) -> dic
     values = subjects.to_numpy(np.float64)
     single = table[table.index.get_level_values("seed") != BETWEEN_SEEDS]
     seeds = single.groupby(level="seed").mean()
-    default = values[:, subjects.columns.get_loc(DEFAULT)] if DEFAULT in subjects else None
 
     estimates: dict[int, tuple[Estimate, int]] = {}
     for rows, columns in _measured_alike(values):
@@ -203,8 +221,12 @@ def _score_measure(cohort: CohortResults, table: pd.DataFrame, seed: int) -> dic
             estimates[column] = estimate_of(resampled), number
 
     ratios: dict[int, Estimate] = {}
-    if default is not None:
-        both = np.where(np.isnan(default)[:, None], np.nan, values)
+    for stage in Stage:
+        if DEFAULT.at(stage) not in subjects:
+            continue
+        default = values[:, subjects.columns.get_loc(DEFAULT.at(stage))]
+        alike = np.array([variant.stage == stage for variant in subjects.columns])
+        both = np.where(np.isnan(default)[:, None] | ~alike, np.nan, values)
         for rows, columns in _measured_alike(both):
             pairs = np.column_stack([default[rows], values[np.ix_(rows, columns)]])
             means = resampled_means(pairs, groups[rows], seed)

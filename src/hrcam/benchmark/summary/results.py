@@ -21,7 +21,7 @@ from hrcam.benchmark.layout import (
 )
 from hrcam.benchmark.measurement import COLUMNS, as_table
 from hrcam.benchmark.measures.repeatability import repeatability_over_seeds
-from hrcam.benchmark.variant import Variant
+from hrcam.benchmark.variant import Stage, Variant
 from hrcam.errors import InputError, NewerFormatError
 
 BETWEEN_SEEDS = -1
@@ -185,7 +185,7 @@ def write_between_seeds(cohort: CohortResults, stream: TextIO) -> None:
         between = table[table.index.get_level_values("seed") == BETWEEN_SEEDS]
         for (_, subject), values in between.iterrows():
             for variant, value in values.dropna().items():
-                key = (variant.method, variant.level, variant.fusion)
+                key = (variant.method, variant.level, variant.fusion, variant.stage)
                 rows.writerow((cohort.name, "", subject, *key, measure, value))
 
 
@@ -214,6 +214,11 @@ def _read_measurements(folder: Path) -> pd.DataFrame:
         raise InputError(
             f"{folder / MEASUREMENTS}: {infinite} values are infinite: delete {FINISHED} there "
             "and run the benchmark again"
+        )
+    if not table["stage"].isin(list(Stage)).all():
+        raise InputError(
+            f"{folder / MEASUREMENTS}: stage is neither {' nor '.join(map(repr, map(str, Stage)))} "
+            "in some rows"
         )
     return table
 
@@ -257,14 +262,14 @@ def _read_table(
 
 def _by_measure(table: pd.DataFrame, seed: int) -> dict[str, pd.DataFrame]:
     """Pivot the rows of each measure to subjects by variants, in the order of the file."""
-    keys = ["subject", "method", "level", "fusion"]
+    keys = ["subject", "method", "level", "fusion", "stage"]
     found = {}
     for measure, rows in table.groupby("measure", observed=True, sort=False):
         # Average repeated measurements of a subject.
         values = rows.groupby(keys, observed=True, sort=False)["value"].mean()
         order = values.index.droplevel("subject").unique()
         wide = values.unstack(keys[1:]).reindex(columns=order)
-        wide.columns = pd.Index([Variant(*map(str, key)) for key in order], dtype=object)
+        wide.columns = pd.Index([Variant.from_row(*map(str, key)) for key in order], dtype=object)
         wide.index = pd.MultiIndex.from_product(
             [[seed], wide.index.astype(object)], names=["seed", "subject"]
         )

@@ -42,6 +42,7 @@ from hrcam.benchmark.summary.results import (
     read_cohort,
     write_between_seeds,
 )
+from hrcam.benchmark.variant import Stage
 from hrcam.report.figures.style import png
 from hrcam.report.page.content import Section
 from hrcam.report.page.interpretation import INTERPRETATION
@@ -185,7 +186,7 @@ def _pictures(summaries: Sequence[CohortSummary]) -> dict[str, bytes]:
         if figure is not None:
             found[name] = png(figure, _DPI)
 
-    if any(one.rival or one.fused_rival for one in summaries):
+    if any(one.rival(stage) for one in summaries for stage in Stage):
         keep("ratios", ratio_figure(summaries))
     keep("randomisation", randomisation_figure(summaries))
     of_masks: Mapping[str, Callable[[CohortSummary], Figure | None]] = {

@@ -23,18 +23,21 @@ _LONGEST_NAME = 3.0
 _EDGE = 0.2
 _PLOT = 3.2
 _VALUES = 1.45
-_ROW = 0.27
+_ROW = 0.38
 _TOP = 0.12
 _AXIS = 0.48
+# Rows: how far the dots of the two stages are from that of their method.
+_BESIDE = 0.2
 
 
 def score_figure(table: pd.DataFrame) -> Figure:
-    """Plot each method's AUPRC as a dot with its interval, the best on top.
+    """Plot each method's AUPRC as read and refined with their intervals, the best on top.
 
     Parameters
     ----------
     table
-        As `hrcam.evaluation.table.localisation_table` makes it.
+        Columns ``method`` and ``stage`` ("as read" or "refined"), and those of
+        `hrcam.evaluation.table.scores_table`.
 
     Returns
     -------
@@ -47,19 +50,22 @@ def score_figure(table: pd.DataFrame) -> Figure:
     """
     if table.empty:
         raise InputError("A score figure needs at least one method.")
+    best = table.groupby("method", sort=False)["auprc"].max()
     # Stable sort: methods with equal scores keep the table's order.
-    ranked = table.sort_values("auprc", ascending=False, kind="stable").iloc[::-1]
-    names = [wrapped(name, _LONGEST_NAME, TEXT_SIZE, lines=1) for name in ranked["method"]]
+    methods = best.sort_values(ascending=False, kind="stable").index[::-1].tolist()
+    names = [wrapped(name, _LONGEST_NAME, TEXT_SIZE, lines=1) for name in methods]
     left = _EDGE + max(text_width(name, TEXT_SIZE) for name in names)
-    width, plot = left + _PLOT + _VALUES, _ROW * len(ranked)
+    width, plot = left + _PLOT + _VALUES, _ROW * len(methods)
     height = _TOP + plot + _AXIS
     figure = new_figure(width, height)
     axes = figure.add_axes((left / width, _AXIS / height, _PLOT / width, plot / height))
 
-    positions = range(len(ranked))
-    axes.hlines(positions, ranked["auprc_low"], ranked["auprc_high"], color=ACCENT, lw=1.6)
-    axes.plot(ranked["auprc"], positions, "o", color=ACCENT, ms=5.5, mec="white", mew=0.9)
-    for position, row in zip(positions, ranked.to_dict("records"), strict=True):
+    for row in table.to_dict("records"):
+        hollow = row["stage"] == "as read"
+        position = methods.index(row["method"]) + (_BESIDE if hollow else -_BESIDE)
+        axes.hlines(position, row["auprc_low"], row["auprc_high"], color=ACCENT, lw=1.6)
+        face, edge = ("white", ACCENT) if hollow else (ACCENT, "white")
+        axes.plot(row["auprc"], position, "o", mfc=face, mec=edge, ms=5.5, mew=0.9)
         interval = with_interval(row["auprc"], row["auprc_low"], row["auprc_high"])
         axes.annotate(
             interval,
@@ -72,11 +78,16 @@ def score_figure(table: pd.DataFrame) -> Figure:
             color=MUTED,
         )
     axes.set_xlim(0, 1)
-    axes.set_ylim(-0.6, len(ranked) - 0.4)
-    axes.set_yticks(positions, names, parse_math=False)
+    axes.set_ylim(-0.6, len(methods) - 0.4)
+    axes.set_yticks(range(len(methods)), names, parse_math=False)
     axes.tick_params(axis="y", length=0, pad=8, labelsize=TEXT_SIZE, labelcolor=INK)
     axes.tick_params(axis="x", length=0, pad=5, labelsize=TICK_SIZE, labelcolor=MUTED)
-    axes.set_xlabel("AUPRC, with 95 % interval", fontsize=TEXT_SIZE, color=INK, labelpad=5)
+    axes.set_xlabel(
+        "AUPRC, with 95 % interval (hollow: as read, filled: refined)",
+        fontsize=TEXT_SIZE,
+        color=INK,
+        labelpad=5,
+    )
     axes.grid(axis="x", color=RULE, lw=0.7)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
@@ -84,31 +95,38 @@ def score_figure(table: pd.DataFrame) -> Figure:
 
 
 def score_table(table: pd.DataFrame) -> Table:
-    """Format a localisation table for the page, each score with its interval.
+    """Format scores for the page: one row for each method, as read and refined side by side.
 
     Parameters
     ----------
     table
-        As `hrcam.evaluation.table.localisation_table` makes it.
+        As for `score_figure`.
 
     Returns
     -------
     hrcam.report.page.content.Table
     """
-    rows = [
-        (
-            str(row["method"]),
-            *(
-                with_interval(row[score], row[f"{score}_low"], row[f"{score}_high"])
-                for score in ("auprc", "pointing", "dice")
-            ),
-            str(row["images"]),
-        )
-        for row in table.to_dict("records")
-    ]
+    scores = {"auprc": "AUPRC", "pointing": "Pointing game", "dice": "Dice"}
+    stages = list(dict.fromkeys(table["stage"]))
+    by_method: dict[str, dict[str, str]] = {}
+    for row in table.to_dict("records"):
+        cells = by_method.setdefault(str(row["method"]), {})
+        for score in scores:
+            cells[f"{score}, {row['stage']}"] = with_interval(
+                row[score], row[f"{score}_low"], row[f"{score}_high"]
+            )
+        cells["images"] = str(row["images"])
+    columns = {
+        f"{score}, {stage}": f"{title}, {stage}"
+        for score, title in scores.items()
+        for stage in stages
+    } | {"images": "Images"}
     return Table(
-        headers=("Method", "AUPRC", "Pointing game", "Dice", "Images"),
-        rows=tuple(rows),
-        numeric=(1, 2, 3, 4),
+        headers=("Method", *columns.values()),
+        rows=tuple(
+            (method, *(cells.get(column, "–") for column in columns))
+            for method, cells in by_method.items()
+        ),
+        numeric=tuple(range(1, 1 + len(columns))),
         caption="Mean over images, with 95 % bootstrap interval over subjects.",
     )
