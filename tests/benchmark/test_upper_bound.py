@@ -9,10 +9,12 @@ from hrcam.benchmark.images.fold_images import FoldImages, seen_images, unseen_i
 from hrcam.benchmark.measures import upper_bound
 from hrcam.benchmark.measures.segmentation import train_unet
 from hrcam.benchmark.measures.upper_bound import unet_maps
+from hrcam.benchmark.variant import Stage
 from hrcam.cohort.image import Image
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
 from hrcam.evaluation.localisation import auprc
+from hrcam.maps.refine import refine
 from hrcam.preparation import Preparation
 
 BRIEF = TINY.model_copy(update={"epochs": 1})
@@ -114,7 +116,8 @@ def test_each_fold_learns_from_what_its_network_has_seen(crossed, learnt):
     folds = unseen_images(run, cohort.scans)
     maps = unet_maps(run, folds, cohort.scans, epochs=1)
     assert set(maps) == {scan.name for scan in cohort.scans}
-    assert {one.shape for one in maps.values()} == {SIZE}
+    assert {one.shape for stages in maps.values() for one in stages.values()} == {SIZE}
+    assert {tuple(stages) for stages in maps.values()} == {tuple(Stage)}
     every = images_of(folds)
     assert len(learnt) == run.folds
     for fold, (images, masks) in zip(folds, learnt, strict=True):
@@ -174,7 +177,8 @@ def test_too_few_masks_are_said_to_be_too_few(tested):
 def test_an_easy_lesion_is_found_in_images_that_were_not_learnt_from(tested):
     cohort, run = tested
     folds = unseen_images(run, cohort.scans)
-    maps = unet_maps(run, folds, cohort.scans, epochs=25)
+    stages = unet_maps(run, folds, cohort.scans, epochs=25)
+    maps = {name: both[Stage.AS_READ] for name, both in stages.items()}
     found = [auprc(maps[name], mask) for name, (_, mask) in images_of(folds).items() if mask.any()]
     assert np.mean(found) > 0.8
     highest = {name: maps[name].max() for name in maps}
@@ -216,7 +220,12 @@ def test_voxels_outside_the_grid_are_the_least_likely():
     (mapped,) = upper_bound.segment(Copy(), [(scan, prepared, None)]).values()
     expected = np.where(lesion, 4.0, -4.0)
     expected[:4, :4] = -4  # beyond the grid's 24 × 24 voxels in the middle
-    np.testing.assert_allclose(mapped, expected, atol=1e-5)
+    np.testing.assert_allclose(mapped[Stage.AS_READ], expected, atol=1e-5)
+    refined = refine(8 * (on_grid[None] - 0.5), torch.from_numpy(prepared.voxels)[None])[0].numpy()
+    np.testing.assert_allclose(mapped[Stage.REFINED][8:32, 8:32], refined, atol=1e-5)
+    outside = np.ones((40, 40), bool)
+    outside[8:32, 8:32] = False
+    np.testing.assert_allclose(mapped[Stage.REFINED][outside], refined.min(), atol=1e-5)
 
 
 def test_without_any_mask_there_is_nothing_to_learn():

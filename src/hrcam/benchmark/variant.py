@@ -85,5 +85,13 @@ def best_variants(means: Mapping[Variant, float]) -> list[Variant]:
 
 
 def best_settings(means: Mapping[Variant, float]) -> list[Variant]:
-    """Return the method, level and fusion of each of `best_variants`, once, as read."""
-    return list(dict.fromkeys(one.at(Stage.AS_READ) for one in best_variants(means)))
+    """Return the method, level and fusion of each of `best_variants`, once, as read.
+
+    They are in descending order of the mean at the better stage.
+    """
+    settings = dict.fromkeys(one.at(Stage.AS_READ) for one in best_variants(means))
+
+    def better(setting: Variant) -> float:
+        return max(means[one] for one in map(setting.at, Stage) if one in means)
+
+    return sorted(settings, key=better, reverse=True)
