@@ -74,6 +74,8 @@ def test_every_method_is_measured_on_every_unseen_lesion(squares, table):
     methods = {one.method for one in (*HRCAM_VARIANTS, *ATTRIBUTIONS, UPPER_BOUND)}
     methods |= set(MODEL_FREE_MAPS)
     rivals = {"CAM", "Grad-CAM", "Grad-CAM++", "LayerCAM", "HiResCAM", "XGrad-CAM", "Eigen-CAM"}
+    rivals |= {"Finer-CAM", "RefineCAM", "FullGrad"}
+    rivals |= {"Grad-CAM++ (pytorch-grad-cam)", "Eigen-CAM (pytorch-grad-cam)"}
     assert set(scored["method"]) == methods | rivals
     counts = scored.groupby(["method", "level", "fusion", "stage"])["subject"].agg(
         ["nunique", "count"]
