@@ -12,6 +12,7 @@ import hrcam.artifacts
 from hrcam import storage
 from hrcam.artifacts.manifest import MANIFEST_FORMAT
 from hrcam.artifacts.maps_folder import MAPS_FORMAT
+from hrcam.artifacts.overlay_scale import OVERLAYS_FORMAT
 from hrcam.artifacts.run_folder import CHECKPOINTS, EXPLAINER, RUN_FORMAT, WORK
 from hrcam.artifacts.sanity_record import SANITY_FORMAT
 from hrcam.artifacts.scan_record import KINDS, MAPS, RECORD_FORMAT
@@ -59,6 +60,7 @@ def test_every_key_and_column_is_on_the_page(run, maps):
         ("manifest of a run | `format`", MANIFEST_FORMAT),
         ("maps folder | `Format`", MAPS_FORMAT),
         ("record of a scan | `Format`", RECORD_FORMAT),
+        ("scale of overlays | `Format`", OVERLAYS_FORMAT),
         ("checks of maps | `Format`", SANITY_FORMAT),
         ("benchmark folder | `format`", layout.BENCHMARK_FORMAT),
         ("explainer | `format`", storage.FORMAT),

@@ -113,7 +113,12 @@ def test_a_scan_that_kills_its_process_is_listed_and_all_others_are_mapped(
     again = map_scans(picture_run, scans, tmp_path / "maps", batch_size=1, hardware=ONE)
     assert (again.done, again.skipped, again.failed) == (3, 6, ())
     map_scans(picture_run, scans, tmp_path / "undisturbed", batch_size=1, hardware=ONE)
-    assert files_of(tmp_path / "maps") == files_of(tmp_path / "undisturbed")
+    # But for the colours of overlays, whose scale was chosen by the scans that could be read.
+    found, undisturbed = (
+        {name: data for name, data in files_of(tmp_path / folder).items() if "overlay" not in name}
+        for folder in ("maps", "undisturbed")
+    )
+    assert found == undisturbed
 
 
 def test_processes_that_die_at_their_start_end_the_job_and_blame_no_scan(

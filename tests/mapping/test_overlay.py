@@ -5,12 +5,19 @@ import io
 import numpy as np
 from PIL import Image
 
-from hrcam.mapping.overlay import LIMIT, encode_overlay
+from hrcam.mapping.overlay import encode_overlay
+
+LIMIT = 0.8
+
+
+def whole(picture, pattern, limit=LIMIT):
+    with Image.open(io.BytesIO(encode_overlay(picture, pattern, limit))) as image:
+        return np.asarray(image).astype(int)
 
 
 def drawn(picture, pattern):
-    with Image.open(io.BytesIO(encode_overlay(picture, pattern))) as image:
-        return np.asarray(image).astype(int)
+    """The picture without the scale below it."""
+    return whole(picture, pattern)[: picture.shape[0], : picture.shape[1]]
 
 
 def ramp(size=(20, 30)):
@@ -48,3 +55,28 @@ def test_a_picture_with_one_bright_dot_can_be_drawn():
     shown = drawn(picture, np.zeros_like(picture))
     assert shown[3, 3].tolist() == [255, 255, 255]
     assert shown[10, 10].tolist() == [0, 0, 0]
+
+
+def test_the_scale_is_below_the_picture_with_its_limit():
+    picture = ramp((60, 120))
+    nothing = np.zeros_like(picture)
+    shown = whole(picture, nothing)
+    assert shown.shape == (80, 120, 3)
+    strip = shown[60:]
+    bar = strip[2:7]
+    assert (bar == bar[:1]).all()
+    warmth = bar[0, :, 0] - bar[0, :, 2]
+    assert warmth[0] < -50 < 50 < warmth[-1]
+    assert abs(warmth[60]) < 20
+    # The colour at an end of the scale is that of a place of this value.
+    strongest = drawn(ramp((9, 9)), np.full((9, 9), LIMIT, np.float32))
+    np.testing.assert_allclose(bar[0, -1], strongest[3, 1], atol=15)
+    words = strip[7:]
+    assert words.max() > 150
+    assert (words != whole(picture, nothing, 0.9)[67:]).any()  # another limit, other words
+
+
+def test_a_picture_that_is_narrower_than_the_words_keeps_its_size_beside_black():
+    shown = whole(ramp((20, 10)), np.zeros((20, 10), np.float32))
+    assert shown.shape[1] > 30
+    assert not shown[:20, 10:].any()

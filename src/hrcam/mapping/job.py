@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from hrcam.errors import InputError, MachineError
 from hrcam.explainer import HRCAM
 from hrcam.mapping.mapper import Mapper, Prepared, Task
 from hrcam.mapping.names import bids_labels, bids_scan_names, name_beside
+from hrcam.mapping.overlay_scale import overlay_limit
 from hrcam.mapping.pool import BoundedPool
 from hrcam.mapping.reading import read_ahead
 from hrcam.progress import Progress
@@ -76,7 +78,7 @@ def map_scans(
     A scan of the training cohort is mapped by the fold that was not trained on it, a new scan by
     all folds together. A scan whose name other images have in the folder gets a name of its own.
     The folder is a BIDS derivative: for each scan its maps as NIfTI (of a picture PNG or ``.npy``,
-    and one in colour) and a JSON record, written last;
+    and one in colour) and a JSON record, written last; ``overlays.json`` has the one colour scale;
     ``maps.tsv`` and ``failures.tsv`` list all scans, and ``sanity.json`` has the sanity checks of
     the maps (`hrcam.sanity.check_folder`). All files are written atomically. Repeat the call to map
     only what is missing or out of date. Several calls at once, also on other machines, share the
@@ -169,7 +171,13 @@ def map_scans(
                 while left:
                     before, others = tally.ended, list[Scan]()
                     tasks = _tasks(left, folder, names, identity, is_done, claims, tally, others)
-                    _map_all(tasks, run, mapper, folder, claims, tally, workers, size)
+                    first = next(tasks, None)
+                    if first is not None:
+                        mapper.overlay_limit = overlay_limit(
+                            folder.out, ordered, run.preparation, mapper, workers
+                        )
+                        tasks = chain([first], tasks)
+                        _map_all(tasks, run, mapper, folder, claims, tally, workers, size)
                     left = others
                     if left and tally.ended == before:
                         time.sleep(_PATIENCE)

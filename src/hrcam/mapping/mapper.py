@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hrcam.artifacts.manifest import fit_warnings
 from hrcam.artifacts.maps_folder import ScanPlace
@@ -94,6 +95,8 @@ class Mapper:
         self._run, self._wanted, self._form, self._labels = run, wanted, form, labels
         self._reference = None if run.reference is None else run.classes.index(run.reference)
         self._device, self._turns = device, turns
+        self.overlay_limit: float | None = None
+        """Value of the pattern with the strongest colour in overlays; None to draw none."""
         self.explainer: Callable[[int], HRCAM] = cache(self._load)
         """Gives the explainer of a fold, loaded once; to be called from one thread."""
 
@@ -101,6 +104,25 @@ class Mapper:
         """Find the networks that are to map a scan."""
         folds, seen = self._run.folds_for(task.scan, reading.voxel_hash)
         return Prepared(task, reading, folds, seen)
+
+    def pattern_of(self, scan: Scan, reading: Reading) -> NDArray[np.float32] | None:
+        """Return the pattern of one scan on the network's grid; None if it cannot be explained.
+
+        Raises
+        ------
+        MachineError
+            If memory or the device fails.
+        """
+        folds, _ = self._run.folds_for(scan, reading.voxel_hash)
+        explainers = [self.explainer(fold) for fold in folds]
+        voxels = reading.prepared.voxels[None]
+        try:
+            with self._turns:
+                maps = explain_batch(explainers, voxels, self._wanted, self._reference)
+        except Exception as error:
+            _problem_of(scan, error)
+            return None
+        return maps[0].maps["pattern"]
 
     def files_of(
         self, batch: Sequence[Prepared], explainers: Sequence[HRCAM]
@@ -149,9 +171,11 @@ class Mapper:
             for kind, values in native.items()
         }
         content = {files[kind]: each.content for kind, each in encoded.items()}
-        if reading.picture is not None:
+        if reading.picture is not None and self.overlay_limit is not None:
             files["overlay"] = place.map(label, "overlay", ".png")
-            content[files["overlay"]] = encode_overlay(reading.picture, native["pattern"])
+            content[files["overlay"]] = encode_overlay(
+                reading.picture, native["pattern"], self.overlay_limit
+            )
         record = ScanRecord(
             **vars(one.task.source),
             voxel_hash=reading.voxel_hash,

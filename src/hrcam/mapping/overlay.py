@@ -2,19 +2,27 @@
 
 import io
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.artifacts.map_colours import COLD, OPACITY, WARM, channels_of
+from hrcam.artifacts.overlay_scale import UNIT
 
-# In standard deviations of the reference images. Fixed for all pictures: a map scaled to its own
-# maximum would show a lesion in a normal image.
-LIMIT = 4.0
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Below the picture, in pixels: the colour scale, and the line that says where it ends.
+_SCALE, _LINE = 5, 13
+_GAP = 2
+_MID_GREY = 90
 _STRONGEST = 256
 
 
-def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -> bytes:
+def encode_overlay(
+    picture: NDArray[np.float32], pattern: NDArray[np.float32], limit: float
+) -> bytes:
     """Draw a pattern map over its picture: warm colours for the class, cold against it.
 
     Parameters
@@ -22,26 +30,52 @@ def encode_overlay(picture: NDArray[np.float32], pattern: NDArray[np.float32]) -
     picture
         Grey values on any scale, shape (rows, columns).
     pattern
-        Map of the same shape. Zero is transparent; `LIMIT` and more have the strongest colour.
+        Map of the same shape, in standard deviations of the reference images. Zero is transparent.
+    limit
+        Value with the strongest colour, the same for all pictures of a cohort, above 0.
 
     Returns
     -------
-    Content of a PNG file of the same size.
+    Content of a PNG file: the picture in its own size, and below it the colour scale with its
+    limit. A picture that is narrower than the words has black pixels on its right.
     """
     from PIL import Image
 
     low, high = np.percentile(picture, (0.5, 99.5))
     if low == high:
         low, high = picture.min(), picture.max()
-    grey = np.clip((picture - low) / (high - low), 0, 1).astype(np.float32)[..., None] * 255
-    strength = np.clip(pattern / LIMIT, -1, 1)
-    colour, opacity = _table()
-    place = np.rint(strength * _STRONGEST).astype(np.int16) + _STRONGEST
-    mixed = grey + opacity[place] * (colour[place] - grey)
+    grey = np.clip((picture - low) / (high - low), 0, 1).astype(np.float32) * 255
+    overlaid = Image.fromarray(_coloured(grey, pattern / limit))
     buffer = io.BytesIO()
     # More effort makes larger files of noise.
-    Image.fromarray(np.round(mixed).astype(np.uint8)).save(buffer, format="PNG", compress_level=1)
+    _with_scale(overlaid, limit).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def _with_scale(overlaid: "Image.Image", limit: float) -> "Image.Image":
+    """Add a strip with the colours from -limit to limit, over mid-grey, and the limit."""
+    from PIL import Image, ImageDraw
+
+    words = f"±{limit:.3g} {UNIT}"
+    needed = int(np.ceil(ImageDraw.Draw(overlaid).textlength(words))) + 2 * _GAP
+    columns, rows = max(overlaid.width, needed), overlaid.height
+    drawn = Image.new("RGB", (columns, rows + _GAP + _SCALE + _LINE))
+    drawn.paste(overlaid, (0, 0))
+    strength = np.broadcast_to(np.linspace(-1, 1, columns), (_SCALE, columns))
+    scale = _coloured(np.full(strength.shape, _MID_GREY, np.float32), strength)
+    drawn.paste(Image.fromarray(scale), (0, rows + _GAP))
+    place = (columns / 2, rows + _GAP + _SCALE + _LINE / 2)
+    ImageDraw.Draw(drawn).text(place, words, fill="white", anchor="mm")
+    return drawn
+
+
+def _coloured(grey: NDArray[np.float32], strength: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+    """Return red, green and blue of grey values from 0 to 255 with a map from -1 to 1 over them."""
+    colour, opacity = _table()
+    place = np.rint(np.clip(strength, -1, 1) * _STRONGEST).astype(np.int16) + _STRONGEST
+    mixed = grey[..., None] + opacity[place] * (colour[place] - grey[..., None])
+    rounded: NDArray[np.uint8] = np.round(mixed).astype(np.uint8)
+    return rounded
 
 
 @cache
