@@ -145,16 +145,27 @@ def _guided(
     """
     count = maps.shape[1]
     products = torch.cat([low, guide, low * guide, guide.square()], 1)
-    products = _averaged(products, tuple(low.shape[2:]), 1)
+    products = _blurred(products)
     mean, of_guide = products[:, :count], products[:, count : count + 1]
     covariance = products[:, count + 1 : -1] - mean * of_guide
     slope = covariance / (products[:, -1:] - of_guide.square() + _REGULARISATION)
     lines = torch.cat([slope, mean - slope * of_guide], 1)
-    lines = upsample(_averaged(lines, tuple(low.shape[2:]), 1), tuple(maps.shape[2:]))
+    lines = upsample(_blurred(lines), tuple(maps.shape[2:]))
     refined = torch.addcmul(lines[:, count:], lines[:, :count], intensity)
     values, shape = maps.flatten(2), (*maps.shape[:2], *[1] * (maps.ndim - 2))
     least, largest = torch.aminmax(values, dim=2)
     return refined.clamp_(least.reshape(shape), largest.reshape(shape))
+
+
+def _blurred(maps: torch.Tensor) -> torch.Tensor:
+    """Blur by (1, 2, 1) / 4 along each spatial axis, repeating the border."""
+    for axis in range(2, maps.ndim):
+        size = maps.shape[axis]
+        first, last = maps.narrow(axis, 0, 1), maps.narrow(axis, size - 1, 1)
+        padded = torch.cat([first, maps, last], axis)
+        maps = padded.narrow(axis, 0, size).add(padded.narrow(axis, 2, size)).add_(maps, alpha=2)
+        maps.mul_(0.25)
+    return maps
 
 
 def _cells(grid: tuple[int, ...], width: float) -> tuple[int, ...]:
