@@ -31,6 +31,8 @@ _SETS = ("full", "quick", "real", "aside")
 _EXPERIMENTS = ("lesions", "lesions-3d", "tumours", "neuromelanin", "neuromelanin-large")
 # Names in files without a column "stage": there HR-CAM's pattern is refined, all else as read.
 _EARLIER_NAMES = {"HR-CAM evidence": EVIDENCE, "HR-CAM evidence, labels": PAPER}
+_OURS = (PATTERN, PAPER, EVIDENCE)
+_STAGE_NAMES = (PAPER, PATTERN, "best rival", "HR-CAM pattern / it")
 _HRCAM_COST = "hrcam, evidence and pattern, all levels"
 
 
@@ -102,7 +104,8 @@ def tables() -> dict[str, str]:
     full = Measurements("full")
     return {
         "localisation": localisation_table(),
-        "smoothing": smoothing_table(),
+        "stages": stages_table(),
+        "settings": settings_table(),
         "cost": cost_table(),
         "goals": goals_table(),
         "sources": sources_list(),
@@ -179,25 +182,59 @@ def maps_table(measured: Measurements, cohort: str) -> str:
     return _markdown(("map of the true class", *columns), rows)
 
 
-def smoothing_table() -> str:
-    """Write who is ahead as read, and with the same smoothing for every map at its best reach."""
-    table = _table("smoothing")
-    table[["reach", "auprc"]] = table[["reach", "auprc"]].astype(float)
-
-    def best(rows: pd.DataFrame) -> str:
-        row = rows.loc[rows["auprc"].idxmax()]
-        reach = f", ×{row['reach']:g}" if row["reach"] else ""
-        name = "" if row["map"] == "HR-CAM" else f" {row['map']}"
-        return f"{row['auprc']:.2f}{name}{reach}"
-
+def stages_table() -> str:
+    """Write HR-CAM's pattern and its best rival, as read and refined alike, on each network."""
+    table = _table("stages")
     rows = []
-    for cohort, of_cohort in table.groupby("cohort", sort=False):
-        ours, read = of_cohort["map"] == "HR-CAM", of_cohort["reach"] == 0
-        parts = (ours & read, ~ours & read, ours & ~read, ~ours & ~read)
-        rows.append((str(cohort), *(best(of_cohort[part]) for part in parts)))
-    stages = ("as read", "smoothed alike")
-    names = [f"{name} {stage}" for stage in stages for name in ("HR-CAM", "best rival")]
-    return _markdown(("cohort", *names), rows)
+    for network, of_network in table.groupby("network", sort=False):
+        cells = []
+        for stage in Stage:
+            of_stage = of_network[of_network["stage"] == stage].set_index("method")
+            best = of_stage.drop(index=list(_OURS)).astype({"auprc": float})
+            best = best.iloc[best["auprc"].argmax()]
+            rival = Variant(best.name, best["level"], best["fusion"])
+            cells += [
+                f"{float(of_stage.loc[PAPER, 'auprc']):.2f}",
+                f"{float(of_stage.loc[PATTERN, 'auprc']):.2f}",
+                f"{best['auprc']:.2f} {rival.setting}",
+                str(Number(*(float(best[name]) for name in ("ratio", "low", "high")))),
+            ]
+        rows.append((str(network), *cells))
+    return _markdown(
+        ("network", *(f"{name}, {one}" for one in Stage for name in _STAGE_NAMES)), rows
+    )
+
+
+def settings_table() -> str:
+    """Write the mean ratio of HR-CAM's pattern to its rivals over all networks."""
+    table = _table("stages").astype({"ratio": float})
+    networks = table["network"].nunique()
+    rows = []
+    for stage in Stage:
+        rivals = table[(table["stage"] == stage) & ~table["method"].isin(_OURS)]
+        closest = rivals.groupby("network")["ratio"].min()
+        same = rivals[(rivals["fusion"] != "") | (rivals["level"] == "all levels")]
+        by_setting = same.groupby(["method", "level", "fusion"])["ratio"]
+        means = by_setting.apply(_geometric_mean)[by_setting.count() == networks]
+        strongest = means.idxmin()
+        for name, ratios in (
+            ("the best rival of each network", closest),
+            (Variant(*strongest).setting, by_setting.get_group(strongest)),
+        ):
+            ahead = f"{(ratios >= 1).sum()} of {networks}"
+            rows.append(
+                (
+                    f"{name}, {stage}",
+                    f"{_geometric_mean(ratios):.2f}",
+                    f"{ratios.min():.2f}",
+                    ahead,
+                )
+            )
+    return _markdown(("HR-CAM's pattern / it", "geometric mean", "lowest", "at least 1"), rows)
+
+
+def _geometric_mean(values: "pd.Series[float]") -> float:
+    return float(np.exp(np.log(values).mean()))
 
 
 def cost_table() -> str:
@@ -309,7 +346,7 @@ def goals_table() -> str:
 def sources_list() -> str:
     """Write which command each set of measurements came from."""
     lines = []
-    for name in (*_SETS, "smoothing", "cost"):
+    for name in (*_SETS, "stages", "cost"):
         about = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
         commands = "; ".join(f"`{each}`" for each in about["commands"])
         links = f"[{name}](results/{name}.csv), [how](results/{name}.json)"

@@ -24,7 +24,7 @@ def test_the_limit_is_a_percentile_of_the_maxima_of_the_maps(tmp_path, picture_r
     scans = write_pictures(tmp_path / "images", 9)
     map_scans(picture_run, scans, tmp_path / "maps", form=Form(data_type="float32"))
     found = content(tmp_path / "maps")
-    assert (found["Format"], found["Unit"], found["Scans"]) == (1, "SD", 9)
+    assert (found["Format"], found["Unit"], found["Scans"]) == (1, "root SD", 9)
     tops = [
         np.percentile(np.abs(np.load(path)), 99.9)
         for path in (tmp_path / "maps").glob("*/*desc-pattern*.npy")

@@ -9,8 +9,8 @@ from hrcam.errors import InputError
 
 OVERLAYS = "overlays.json"
 OVERLAYS_FORMAT = 1
-UNIT = "SD"
-"""Unit of the pattern: standard deviations of the reference images."""
+UNIT = "root SD"
+"""Unit of the pattern: the root of standard deviations of the reference images."""
 
 
 def read_overlay_limit(folder: Path) -> float | None:

@@ -38,14 +38,14 @@ MAPS = {
     "pattern": {
         "Description": "Where the image is unlike images of the class that Class is compared with, "
         "and the decision depends on it: the map to look at; its size says where. " + _OUTSIDE,
-        "Units": "standard deviations of those images, at the same place and anywhere, where the "
-        "decision depends most on the image",
+        "Units": "root of standard deviations of those images, where the decision depends most on "
+        "the image",
         "Polarity": "positive speaks for Class, negative against it",
     },
     "std": {
         "Description": "Standard deviation of the pattern over heads refitted on resampled "
         "subjects. " + _OUTSIDE,
-        "Units": "standard deviations of the images that Class is compared with",
+        "Units": "as the pattern",
         "Polarity": "positive",
     },
 }

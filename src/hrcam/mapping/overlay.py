@@ -30,7 +30,8 @@ def encode_overlay(
     picture
         Grey values on any scale, shape (rows, columns).
     pattern
-        Map of the same shape, in standard deviations of the reference images. Zero is transparent.
+        Map of the same shape, in the root of standard deviations of the reference images. Zero is
+        transparent.
     limit
         Value with the strongest colour, the same for all pictures of a cohort, above 0.
 

@@ -16,7 +16,7 @@ from hrcam.report.viewer.packing import pack, quantise, script_json
 from hrcam.report.viewer.page_grid import PageGrid
 from hrcam.report.viewer.scan_view import ScanView
 
-UNITS = {"pattern": "SD", "evidence": "logit"}
+UNITS = {"pattern": "root SD", "evidence": "logit"}
 # The colour scale of a t-like map ends at this percentile of its absolute values.
 _T_PERCENTILE = 99.9
 # Grey values below count as background, where the crosshair does not start.
