@@ -22,8 +22,8 @@ from hrcam.levels.operators import multiply_axis, upsample
 
 # Widths of the cells, as shares of the image's width (the geometric mean of its sides).
 _WIDE, _NARROW = 1 / 16, 1 / 32
-# Wide cells are for maps that exceed half their maximum in a region wider than this share.
-_REGION = 1 / 8
+# Wide cells are for maps that exceed the middle of their range in a region wider than this share.
+_REGION = 1 / 6
 # Intensities at which the grid is kept, in standard deviations about the image's mean.
 _INTENSITIES = tuple(np.linspace(-3, 3, 13))
 # Blurs of the grid by (1, 2, 1) / 4 along each axis.
@@ -40,7 +40,7 @@ def refine(maps: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """Smooth maps within the edges of their images.
 
     No value exceeds the range of its map, and a constant map does not change. Maps that exceed
-    half their maximum in a wide region are smoothed further than others.
+    the middle of their range in a wide region are smoothed further than others.
 
     Parameters
     ----------
@@ -105,9 +105,10 @@ def _scale_and_mean(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _is_wide(maps: torch.Tensor) -> torch.Tensor:
-    """Tell which maps exceed half their maximum in a wide region, (B, J, 1, ...)."""
+    """Tell which maps exceed the middle of their range in a wide region, (B, J, 1, ...)."""
     size = maps.flatten(2).abs()
-    share = (size > size.amax(2, keepdim=True) / 2).to(maps).mean(2)
+    least, largest = torch.aminmax(size, dim=2, keepdim=True)
+    share = (size > (least + largest) / 2).to(maps).mean(2)
     axes = maps.ndim - 2
     return (share > _REGION**axes).reshape(*share.shape, *[1] * axes)
 
