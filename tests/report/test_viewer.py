@@ -205,7 +205,7 @@ def test_a_click_reads_the_map_of_a_picture(visit, picture_page, pictures):
     )
     said = readout(page, 2)
     assert said.startswith("column 30, row 10: pattern ")
-    value = float(said.split()[-2].replace("−", "-"))
+    value = float(re.search(r"pattern (−?[\d.]+) root SD", said)[1].replace("−", "-"))
     step = np.abs(pictures[1].maps["pattern"]).max() / 127
     assert value == pytest.approx(pictures[1].maps["pattern"][row, column], abs=step / 2 + 0.01)
     page.keyboard.press("ArrowRight")

@@ -9,7 +9,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.errors import InputError
+from hrcam.errors import InputError, require
+
+require(__name__, "report", "nibabel", "PIL")
 
 DataType = Literal["int16", "float32"]
 """Of the values in a file: whole numbers of 16 bits with a scale, or single precision."""

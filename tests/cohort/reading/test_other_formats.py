@@ -16,7 +16,7 @@ from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading import is_image, read_image, read_mask
 from hrcam.cohort.voxel_hash import voxel_hash
-from hrcam.mapping.encoding import encode_map
+from hrcam.mapping.encoding import Title, encode_map
 
 GREY = np.random.default_rng(3).integers(0, 256, (6, 5)).astype(np.uint8)
 
@@ -35,7 +35,8 @@ def write_mgh(path: Path, voxels: np.ndarray, affine: np.ndarray) -> Path:
 def map_affine(path: Path) -> np.ndarray:
     """The affine of a map of an image."""
     image = read_image(path)
-    content = encode_map(np.ones(image.shape, np.float32), image, path)
+    title = Title("pattern", "patient")
+    content = encode_map(np.ones(image.shape, np.float32), image, path, title).content
     written = nibabel.Nifti1Image.from_bytes(gzip.decompress(content))
     assert written.shape == image.stored_shape
     return written.affine
