@@ -277,14 +277,7 @@ class HRCAM:
         learnt = self._state
         fitted, levels = learnt.fitted, learnt.fitted.levels
         head = fitted.head
-        check_images(images, self.model)
-        image, grid = levels.image_of(images), levels.grid_of(images)
-        if image.ndim - 2 != len(levels[0].size):
-            raise InputError(
-                f"the images have the shape {tuple(image.shape)}, and the explainer was fitted on "
-                f"(B, C, *spatial) with {len(levels[0].size)} spatial axes: pass images[None] "
-                "for a single image, torch.stack(images) for a list"
-            )
+        image, grid = self._image_in(images, levels), levels.grid_of(images)
         if classes is not None:
             chosen: torch.Tensor | None = check_classes(classes, len(image), len(head.bias))
         elif len(head.bias) > CLASSES_AT_ONCE:
@@ -327,7 +320,7 @@ class HRCAM:
             As ``explain``.
         """
         learnt = self._state
-        check_images(images, self.model)
+        self._image_in(images, learnt.fitted.levels)
         found = self._read(learnt, images, None, mapped=False)
         return Logits(found.logits, found.model_logits)
 
@@ -369,6 +362,18 @@ class HRCAM:
                 "the explainer is not fitted yet: call fit, or load one with HRCAM.load"
             )
         return self._learnt
+
+    def _image_in(self, images: Images, levels: Levels) -> torch.Tensor:
+        """Return the image of a batch, checked to have the axes of those of ``fit``."""
+        check_images(images, self.model)
+        image, axes = levels.image_of(images), len(levels[0].size)
+        if image.ndim - 2 != axes:
+            raise InputError(
+                f"the images have the shape {tuple(image.shape)}, and the explainer was fitted on "
+                f"(B, C, *spatial) with {axes} spatial axes: pass images[None] for a single "
+                "image, torch.stack(images) for a list"
+            )
+        return image
 
     def _adopt(self, fitted: Fitted, settings: dict[str, Any]) -> None:
         weights = MapWeights(

@@ -50,8 +50,8 @@ class Explanation:
         ``pattern`` as read from the network, before refinement, (B, *spatial).
     std
         Upper bound of the standard deviation of ``pattern`` over resampled images or groups,
-        (B, *spatial), if ``fit`` had a bootstrap; else None. The fusion of the levels and the
-        reference classes are held fixed.
+        (B, *spatial), if ``fit`` had a bootstrap; else None. The moments on reference
+        images and the sensitivity are held fixed.
     level_evidence
         Each level's share of the evidence at its own resolution, (B, *S_l).
     """

@@ -105,6 +105,8 @@ def test_two_dimensional_images_for_a_fitted_three_dimensional_model():
     hr = HRCAM(simple(dims=3).eval()).fit([torch.rand(6, 1, 9, 9, 9)], target="logits")
     with pytest.raises(InputError, match=r"shape \(6, 1, 33, 41\).*3 spatial axes"):
         hr.explain(IMAGES)
+    with pytest.raises(InputError, match=r"shape \(6, 1, 33, 41\).*3 spatial axes"):
+        hr.logits(IMAGES)
 
 
 def test_model_without_weights(model):

@@ -149,6 +149,13 @@ def test_moments_are_over_all_positions_of_the_other_images():
     np.testing.assert_allclose(moments.std, [[np.std([1, 3, 2, 6])]])
 
 
+def test_a_constant_map_has_no_deviation():
+    moments = moments_of([torch.full((7, 33), 1234.567)], [-1] * 7)
+    assert moments.mean[0, 0] == pytest.approx(1234.567, rel=1e-6)
+    assert moments.std[0, 0] < 1e-4
+    assert moments_of([torch.full((7, 33), 3.0)], [-1] * 7).blank.all()
+
+
 def test_without_others_the_images_of_the_class_itself_count():
     maps = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
     moments = moments_of([maps], [0, 0])

@@ -128,10 +128,18 @@ def _interpolate(
 def _matrix_on(
     device: torch.device, dtype: torch.dtype, size: int, grid: int, *place: float
 ) -> torch.Tensor:
-    # Cached on the device, since a GPU waits for each copy; usable outside of inference mode.
+    return constant_on(device, dtype, interpolation_matrix(size, grid, *place))
+
+
+def constant_on(
+    device: torch.device, dtype: torch.dtype, values: npt.NDArray[np.float64]
+) -> torch.Tensor:
+    """Copy values to a device, also in inference mode as a tensor that is usable outside of it.
+
+    Callers cache the result, since a GPU waits for each copy.
+    """
     with torch.inference_mode(False):
-        matrix = interpolation_matrix(size, grid, *place)
-        return torch.tensor(matrix, dtype=dtype, device=device)
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def multiply_axis(maps: torch.Tensor, axis: int, matrix: torch.Tensor) -> torch.Tensor:

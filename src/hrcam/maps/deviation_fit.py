@@ -1,6 +1,6 @@
 """Learn what the level pattern maps are on reference images, without masks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -120,11 +120,10 @@ def reference_moments(batches: Iterable[MappedBatch], references: References) ->
         membership = memberships(batch.classes, batch.image_classes, references)
         slot = (batch.classes * 3 + membership).flatten().numpy()
         np.add.at(count, slot, 1)
-        first, second = (
-            np.stack([_mean(level**power) for level in batch.maps]) for power in (1, 2)
-        )
-        sums = sums + _by_slot(first, slot, slots)
-        squares = squares + _by_slot(second, slot, slots)
+        # In double precision, which not every device has: squares of a constant must cancel.
+        values = [level.flatten(2).cpu().double() for level in batch.maps]
+        sums = sums + _by_slot([one.mean(2) for one in values], slot, slots)
+        squares = squares + _by_slot([one.square().mean(2) for one in values], slot, slots)
     chosen = np.where(count.reshape(-1, 3)[:, IN_REFERENCE] > 0, IN_REFERENCE, IN_CLASS)
     rows = 3 * np.arange(len(references)) + chosen
     number = np.maximum(count[rows], 1)[:, None]
@@ -132,12 +131,6 @@ def reference_moments(batches: Iterable[MappedBatch], references: References) ->
     return ReferenceMoments(references, mean, np.sqrt(np.maximum(square - mean**2, 0)))
 
 
-def _mean(maps: torch.Tensor) -> Array:
-    """Average each map over its positions, (B · M,), on the CPU, which has double precision."""
-    mean: Array = maps.flatten(2).mean(2).flatten().cpu().double().numpy()
-    return mean
-
-
-def _by_slot(values: Array, slot: npt.NDArray[np.int64], slots: int) -> Array:
-    """Sum the values (L, N) of each slot, (L, slots)."""
-    return np.stack([np.bincount(slot, level, minlength=slots) for level in values])
+def _by_slot(values: Sequence[torch.Tensor], slot: npt.NDArray[np.int64], slots: int) -> Array:
+    """Sum each level's values (B, M) by their slot, shape (L, slots)."""
+    return np.stack([np.bincount(slot, one.flatten().numpy(), slots) for one in values])

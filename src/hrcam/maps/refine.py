@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from hrcam.errors import InputError
-from hrcam.levels.operators import multiply_axis, upsample
+from hrcam.levels.operators import constant_on, multiply_axis, upsample
 
 # Widths of the cells, as shares of the image's width (the geometric mean of its sides).
 _WIDE, _NARROW = 1 / 16, 1 / 32
@@ -118,7 +118,7 @@ def _bins(guide: torch.Tensor) -> torch.Tensor:
 
     Linear interpolation between two intensities: the shares sum to 1.
     """
-    at = _constant_on(guide.device, guide.dtype).reshape(-1, *[1] * (guide.ndim - 2))
+    at = _intensities_on(guide.device, guide.dtype).reshape(-1, *[1] * (guide.ndim - 2))
     step = _INTENSITIES[1] - _INTENSITIES[0]
     return (guide[:, :, None] - at).abs_().mul_(-1 / step).add_(1).clamp_min_(0)
 
@@ -129,8 +129,8 @@ def _bilateral(maps: torch.Tensor, bins: torch.Tensor, cells: tuple[int, ...]) -
     weighted = torch.cat([maps[:, :, None] * bins, bins], 1)
     grid = _averaged(weighted.flatten(1, 2), cells, _BLURS)
     grid = grid.reshape(images, number + 1, -1, *cells)
-    levels = grid.shape[2]
-    grid = multiply_axis(grid, 2, _matrix_on(grid.device, grid.dtype, levels, levels, _BLURS))
+    blur = _matrix_on(grid.device, grid.dtype, grid.shape[2], grid.shape[2], _BLURS)
+    grid = multiply_axis(grid, 2, blur)
     at_voxels = upsample(grid.flatten(1, 2), tuple(size)).view_as(weighted)
     sums = at_voxels.mul_(bins).sum(2)
     mean: torch.Tensor = sums[:, :-1] / sums[:, -1:].clamp_min(_EMPTY)
@@ -189,15 +189,12 @@ def _averaged(maps: torch.Tensor, cells: Sequence[int], blurs: int = 0) -> torch
 def _matrix_on(
     device: torch.device, dtype: torch.dtype, size: int, cells: int, blurs: int
 ) -> torch.Tensor:
-    # Cached on the device, since a GPU waits for each copy; usable outside of inference mode.
-    with torch.inference_mode(False):
-        return torch.tensor(averaging_matrix(size, cells, blurs), dtype=dtype, device=device)
+    return constant_on(device, dtype, averaging_matrix(size, cells, blurs))
 
 
 @lru_cache(maxsize=16)
-def _constant_on(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(_INTENSITIES, dtype=dtype, device=device)
+def _intensities_on(device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    return constant_on(device, dtype, np.array(_INTENSITIES))
 
 
 def averaging_matrix(size: int, cells: int, blurs: int) -> npt.NDArray[np.float64]:

@@ -65,8 +65,6 @@ class MapWeights:
 
     def to(self, device: torch.device) -> None:
         """Move everything to a device."""
-        if self._bias.device == device:
-            return
         # Not every device has double precision.
         kind = torch.float32 if device.type == "mps" else torch.float64
         self._head = [one.to(device, kind) for one in self._head]

@@ -13,7 +13,9 @@ def patterns_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -
     return in_batches(lambda *batch: explainer.explain(*batch).pattern, explainer, images, classes)
 
 
-def fused_of(explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+def patterns_as_read_of(
+    explainer: HRCAM, images: torch.Tensor, classes: torch.Tensor
+) -> torch.Tensor:
     """Return the pattern maps before they are refined along the edges of the images."""
     return in_batches(
         lambda *batch: explainer.explain(*batch).pattern_as_read, explainer, images, classes

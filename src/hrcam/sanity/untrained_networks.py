@@ -20,7 +20,7 @@ from hrcam.errors import HRCAMError, HRCAMWarning
 from hrcam.evaluation.similarity import spearman, ssim
 from hrcam.explainer import HRCAM
 from hrcam.model.hooks import evaluation_mode
-from hrcam.sanity.batched_maps import batch_size, device_of, fused_of
+from hrcam.sanity.batched_maps import batch_size, device_of, patterns_as_read_of
 from hrcam.sanity.limits import LIMITS, SAME_NETWORK, as_floats, unmeasured
 from hrcam.sanity.random_weights import modules_from_output, randomised_stages
 
@@ -94,7 +94,7 @@ def check_randomisation(
     ends: list[tuple[NDArray[np.float64], torch.Tensor]] = []
     cascade: list[tuple[float, float]] = []
     try:
-        patterns = fused_of(explainer, images, classes)
+        patterns = patterns_as_read_of(explainer, images, classes)
         between = float(ssim(patterns, patterns.roll(1, 0), region).mean())
         for draw in range(DRAWS):
             for share, untrained in untrained_explainers(
@@ -105,7 +105,7 @@ def check_randomisation(
             ):
                 if draw and share == 0:
                     continue
-                maps = fused_of(untrained, images, classes)
+                maps = patterns_as_read_of(untrained, images, classes)
                 alike, turned = _alike(patterns, maps, region, either=share > 0)
                 if draw == 0:
                     cascade.append((share, float(alike.mean())))

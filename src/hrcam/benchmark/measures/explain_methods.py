@@ -15,7 +15,7 @@ from hrcam.errors import HRCAMWarning
 from hrcam.evaluation.checked_inputs import Explain, maps_of
 from hrcam.explainer import HRCAM
 from hrcam.maps.refine import refine
-from hrcam.sanity.batched_maps import batch_size, fused_of, in_batches, patterns_of
+from hrcam.sanity.batched_maps import batch_size, in_batches, patterns_as_read_of, patterns_of
 
 Methods = dict[Variant, Explain]
 """By method and stage, without levels, whose names depend on the network."""
@@ -33,7 +33,7 @@ def hrcam_methods(explainer: HRCAM) -> Methods:
         return explainer.explain(images, classes).evidence
 
     return {
-        Variant(PATTERN): partial(fused_of, explainer),
+        Variant(PATTERN): partial(patterns_as_read_of, explainer),
         Variant(EVIDENCE): partial(in_batches, evidence, explainer),
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from hrcam.artifacts.overlay_scale import UNIT
 from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.page.cohort_page import Bar, Card
 from hrcam.report.page.text import count
@@ -16,7 +17,7 @@ from hrcam.report.viewer.packing import pack, quantise, script_json
 from hrcam.report.viewer.page_grid import PageGrid
 from hrcam.report.viewer.scan_view import ScanView
 
-UNITS = {"pattern": "root SD", "evidence": "logit"}
+UNITS = {"pattern": UNIT, "evidence": "logit"}
 # The colour scale of a t-like map ends at this percentile of its absolute values.
 _T_PERCENTILE = 99.9
 # Grey values below count as background, where the crosshair does not start.
