@@ -52,6 +52,15 @@ def test_all_that_is_drawn_lies_inside_the_figure(table):
     assert box.y1 <= figure.get_figheight()
 
 
+def test_long_names_of_methods_stay_distinct(table):
+    names = [
+        f"Grad-CAM++ (pytorch-grad-cam), all levels, {fusion}" for fusion in ("mean", "product")
+    ]
+    table["method"] = names * 2
+    labels = [label.get_text() for label in score_figure(table).axes[0].get_yticklabels()]
+    assert [label.replace("\n", " ") for label in labels] == names
+
+
 def test_a_table_for_the_page(table):
     shown = score_table(table)
     assert shown.headers == (

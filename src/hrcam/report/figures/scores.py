@@ -53,8 +53,8 @@ def score_figure(table: pd.DataFrame) -> Figure:
     best = table.groupby("method", sort=False)["auprc"].max()
     # Stable sort: methods with equal scores keep the table's order.
     methods = best.sort_values(ascending=False, kind="stable").index[::-1].tolist()
-    names = [wrapped(name, _LONGEST_NAME, TEXT_SIZE, lines=1) for name in methods]
-    left = _EDGE + max(text_width(name, TEXT_SIZE) for name in names)
+    names = [wrapped(name, _LONGEST_NAME, TEXT_SIZE, lines=2) for name in methods]
+    left = _EDGE + max(text_width(line, TEXT_SIZE) for name in names for line in name.split("\n"))
     width, plot = left + _PLOT + _VALUES, _ROW * len(methods)
     height = _TOP + plot + _AXIS
     figure = new_figure(width, height)
