@@ -1,9 +1,11 @@
 import csv
+import pickle
 
 import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 
 from hrcam.errors import TrainingError
 from hrcam.networks import SmallCNN
@@ -85,6 +87,49 @@ def test_a_network_in_evaluation_mode_is_trained_as_in_training_mode():
     means = [value for name, value in network.state_dict().items() if "running_mean" in name]
     assert means
     assert all(mean.abs().max() > 0 for mean in means)
+
+
+def test_two_processes_train_what_one_trains(tmp_path):
+    """Without batch normalisation, which sees the part of a batch that a process has."""
+    images, labels = squares(46, 1)
+    np.save(tmp_path / "images.npy", images)
+    found = []
+    for devices in (1, 2):
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        )
+        data = ImageDataset(np.load(tmp_path / "images.npy", mmap_mode="r"), labels, noisy)
+        train_classifier(
+            network,
+            data.subset(np.arange(40)),
+            epochs=3,
+            batch_size=8,
+            learning_rate=5e-2,
+            validation=data.subset(np.arange(40, 46)),
+            patience=3,
+            checkpoints=tmp_path / str(devices) / "checkpoints",
+            hardware=Hardware(accelerator="cpu", devices=devices),
+        )
+        found.append(network.state_dict())
+    for name, values in found[0].items():
+        torch.testing.assert_close(found[1][name], values, rtol=1e-4, atol=1e-5)
+    one, two = (history(tmp_path / str(devices)) for devices in (1, 2))
+    assert len(one) == len(two) == 3
+    for first, second in zip(one, two, strict=True):
+        assert float(second["loss"]) == pytest.approx(float(first["loss"]), abs=1e-4)
+        expected = pytest.approx(float(first["validation_loss"]), abs=1e-4)
+        assert float(second["validation_loss"]) == expected
+
+
+def test_images_that_are_mapped_from_a_file_are_not_copied_to_another_process(tmp_path):
+    np.save(tmp_path / "images.npy", squares(200, 1)[0])
+    data = ImageDataset(np.load(tmp_path / "images.npy", mmap_mode="r"), np.arange(200) % 2)
+    sent = pickle.dumps(data.subset(np.arange(150, 200)))
+    assert len(sent) < 5000
+    found, label = pickle.loads(sent)[7]
+    assert torch.equal(found, data[157][0])
+    assert label == 1
 
 
 @pytest.mark.parametrize("epoch", [1, 3, 5])

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,14 +13,16 @@ import pytest
 import torch
 from picture_cohorts import write_picture, write_table
 
+from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
-from hrcam.training import cohort_training
-from hrcam.training.cohort_training import epochs_for, train_cohort
+from hrcam.training import fold_jobs
+from hrcam.training.cohort_training import train_cohort, train_one_fold
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.default_classes import positive_class
+from hrcam.training.fold_jobs import epochs_for
 from hrcam.training.run import Run
 
 CPU = Hardware(accelerator="cpu", workers=1)
@@ -119,8 +122,33 @@ def test_a_finished_run_prepares_no_image_again(bright_run, monkeypatch):
     def prepare(*arguments, **options):
         raise AssertionError("images were prepared for nothing")
 
-    monkeypatch.setattr(cohort_training, "prepare_samples", prepare)
+    monkeypatch.setattr(fold_jobs, "prepare_samples", prepare)
     assert trained(folder, folder / "run").run.folds == 2
+
+
+def test_folds_of_several_jobs_are_put_together_as_if_they_were_of_one(bright_run, tmp_path):
+    folder, _ = bright_run
+    cohort, options = open_cohort(folder), {"hardware": CPU, "progress": False}
+    assert train_one_fold(cohort, tmp_path / "run", 2, SMALL, **options) == 2
+    assert [path.name for path in sorted((tmp_path / "run").glob("fold-*"))] == ["fold-2"]
+    with pytest.raises(LoadError, match="not complete"):
+        Run.open(tmp_path / "run")
+    with pytest.raises(InputError, match="there is no fold 3: the run has folds 1 to 2"):
+        train_one_fold(cohort, tmp_path / "run", 3, SMALL, **options)
+    begun = (tmp_path / "run/fold-2/network.safetensors").stat().st_mtime_ns
+    job = threading.Thread(
+        target=train_one_fold, args=(cohort, tmp_path / "run", 1, SMALL), kwargs=options
+    )
+    with ScanClaims(tmp_path / "run") as another_job:
+        assert another_job.take("fold-1")
+        job.start()
+        job.join(1.5)
+        assert job.is_alive()
+        assert not (tmp_path / "run/fold-1").exists()
+    job.join()
+    trained(folder, tmp_path / "run")
+    assert (tmp_path / "run/fold-2/network.safetensors").stat().st_mtime_ns == begun
+    assert files(tmp_path / "run") == files(folder / "run")
 
 
 def test_other_options_or_another_cohort_are_refused(bright_run):

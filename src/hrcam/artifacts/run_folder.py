@@ -124,6 +124,20 @@ def read_run(folder: Path) -> RunFolder:
     )
 
 
+def seed_of(folder: Path) -> int | None:
+    """Return the seed that a run was begun with; None if there is no run.
+
+    Raises
+    ------
+    InputError
+        If its options cannot be read.
+    """
+    if not (folder / CONFIG).exists():
+        return None
+    seed = read_versioned(folder / CONFIG, RUN_FORMAT).get("seed")
+    return seed if isinstance(seed, int) else None
+
+
 def begin_run(folder: Path, config: Mapping[str, Any], splits: Iterable[SplitRow]) -> None:
     """Make the folder of a run, or see that it was begun with this configuration and cohort.
 

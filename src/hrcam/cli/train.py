@@ -2,13 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hrcam.cli.application import app, explained_errors
 from hrcam.cli.cohort_options import ColourChoice, Colours, Desc, GroupBy, Space, Suffix
 from hrcam.cli.terminal import aligned, print_problems, printable
+
+if TYPE_CHECKING:
+    from hrcam.cohort.check import CheckReport
 
 
 class HeadChoice(StrEnum):
@@ -39,6 +42,14 @@ def train(
         ),
     ] = HeadChoice.LOGITS,
     folds: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 5,
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train only this fold, as one of several jobs; the same command without it then "
+            "puts them together.",
+        ),
+    ] = None,
     validation: Annotated[
         float, typer.Option(min=0, max=0.49, help="Fraction of subjects for early stopping.")
     ] = 0.15,
@@ -94,7 +105,9 @@ def train(
         bool, typer.Option("--skip-bad", help="Leave out refused scans, and list them.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...")] = "auto",
-    devices: Annotated[int, typer.Option(min=1, help="Number of GPUs.")] = 1,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Number of GPUs, which divide each batch.")
+    ] = 1,
     precision: Annotated[
         str, typer.Option(help="auto (mixed on a GPU), or a value of Lightning, e.g. bf16-mixed.")
     ] = "auto",
@@ -102,17 +115,23 @@ def train(
         int | None,
         typer.Option(min=1, help="Processes that read images.", show_default="one per core"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Random seed.", show_default="0; of a run that was begun, its own"
+        ),
+    ] = None,
 ) -> None:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
     Repeat the command to resume an interrupted training.
     """
     with explained_errors(context):
+        from hrcam.artifacts.run_folder import seed_of
         from hrcam.cohort import open_cohort
         from hrcam.cohort.problems import RefusedScansError
         from hrcam.report.cohort_report import write_cohort_report
-        from hrcam.training import Hardware, TrainingConfig, train_cohort
+        from hrcam.training import Hardware, TrainingConfig, train_cohort, train_one_fold
 
         config = TrainingConfig(
             network=network,
@@ -133,26 +152,46 @@ def train(
             desc=desc,
             group_by=group_by,
             bootstrap=bootstrap,
-            seed=seed,
+            seed=(seed_of(out) or 0) if seed is None else seed,
         )
         hardware = Hardware(
             accelerator=accelerator, devices=devices, precision=precision, workers=workers
         )
+        opened = open_cohort(
+            cohort,
+            suffix=suffix,
+            space=space,
+            desc=desc,
+            group_by=group_by,
+            colour=colour.value,
+        )
+
+        def on_checked(checked: "CheckReport") -> None:
+            print_problems(checked.problems, err=True)
+
         try:
+            if fold is not None:
+                number = train_one_fold(
+                    opened,
+                    out,
+                    fold,
+                    config,
+                    hardware=hardware,
+                    skip_bad=skip_bad,
+                    on_checked=on_checked,
+                )
+                typer.echo(
+                    f"fold {fold} of {number} is trained: {out}\n"
+                    "after all folds, the same command without --fold puts them together"
+                )
+                return
             report = train_cohort(
-                open_cohort(
-                    cohort,
-                    suffix=suffix,
-                    space=space,
-                    desc=desc,
-                    group_by=group_by,
-                    colour=colour.value,
-                ),
+                opened,
                 out,
                 config,
                 hardware=hardware,
                 skip_bad=skip_bad,
-                on_checked=lambda checked: print_problems(checked.problems, err=True),
+                on_checked=on_checked,
             )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)

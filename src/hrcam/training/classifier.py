@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from hrcam.artifacts.run_tables import HISTORY
 from hrcam.errors import InputError
 from hrcam.training.callbacks import History, StopAtDivergence, check_losses
 from hrcam.training.config import Hardware
-from hrcam.training.images import Draws, ImageDataset
+from hrcam.training.images import Draws, ImageDataset, InOrder
 from hrcam.training.joint import JointNetwork
 
 # For small cohorts, with noisy labels and gradients: label smoothing and weight averaging.
@@ -130,7 +131,8 @@ def train_classifier(
         Images of one shape with class indices. All classes have the same weight in the loss,
         independent of their numbers of images.
     epochs, batch_size, learning_rate
-        Epochs, batch size and peak learning rate of AdamW with a one-cycle schedule.
+        Epochs, batch size and peak learning rate of AdamW with a one-cycle schedule. Several
+        devices divide each batch.
     validation, patience
         Images for early stopping: training stops after ``patience`` epochs without a lower loss,
         and the network gets its best weights. Needs ``checkpoints``.
@@ -184,16 +186,21 @@ def train_classifier(
     if validation is not None and patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=patience))
     loaders = _loaders(hardware)
+    batch = ceil(batch_size / hardware.devices)
     loader = DataLoader(
         data,
-        batch_size,
+        batch,
         sampler=Draws(len(data), seed),
         # A last batch of one image has no variance, which batch normalisation needs.
         drop_last=len(data) > batch_size,
         num_workers=loaders,
         persistent_workers=loaders > 0,
     )
-    validation_loader = None if validation is None else DataLoader(validation, batch_size)
+    validation_loader = (
+        None
+        if validation is None
+        else DataLoader(validation, batch, sampler=InOrder(len(validation)))
+    )
     with _quiet():
         trainer = _trainer(
             hardware,
@@ -239,7 +246,9 @@ def _trainer(hardware: Hardware, **options: Any) -> lightning.Trainer:
         return lightning.Trainer(
             accelerator=hardware.accelerator,
             devices=hardware.devices,
-            strategy="auto" if hardware.devices == 1 else "ddp_spawn",
+            # Of a jointly trained network the last layer is not used.
+            strategy="auto" if hardware.devices == 1 else "ddp_spawn_find_unused_parameters_true",
+            use_distributed_sampler=False,  # ours know the processes
             precision=_precision(hardware),
             logger=False,
             enable_model_summary=False,

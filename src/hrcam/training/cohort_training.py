@@ -1,35 +1,27 @@
 """Train on a cohort of files: check, prepare, split, train each fold, and score."""
 
-import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from hrcam.artifacts.atomic import check_writable
-from hrcam.artifacts.run_folder import WORK, begin_run, fold_folder, is_done, write_inputs
+from hrcam.artifacts.run_folder import WORK, begin_run, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
-from hrcam.preparation import augmentation, choose_preparation
+from hrcam.preparation import choose_preparation
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.default_classes import positive_class, reference_class
-from hrcam.training.fold import check_network, train_fold
+from hrcam.training.fold import check_network
+from hrcam.training.fold_jobs import TrainingPlan, train_folds
 from hrcam.training.run import Run
 from hrcam.training.run_summary import write_summary
-from hrcam.training.samples import prepare_samples
-
-logger = logging.getLogger(__name__)
-
-STEPS = 2400
-"""Approximate number of optimiser steps if the number of epochs is not given."""
-_FEWEST, _MOST = 10, 100
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,8 @@ def train_cohort(
 
     If the table has its own split, there is one fold: trained on "train", with early stopping on
     "validation" (a part of "train" if there is none), and scored on "test". If interrupted or
-    killed, repeat the call to resume; the result is the same.
+    killed, repeat the call to resume; the result is the same. Several calls at once, also on other
+    machines, share the folds, and each returns when all are done.
 
     Parameters
     ----------
@@ -102,7 +95,73 @@ def train_cohort(
     TrainingError
         If a loss is infinite or NaN.
     """
-    folder, config, hardware = Path(out), config or TrainingConfig(), hardware or Hardware()
+    hardware = hardware or Hardware()
+    plan, checked = _begin(cohort, out, config, hardware, skip_bad, on_checked, progress)
+    train_folds(plan, plan.numbers, hardware=hardware, progress=progress)
+    metrics = write_summary(
+        plan.folder,
+        plan.cohort,
+        checked.voxel_hashes,
+        plan.config,
+        hardware,
+        folds=len(plan.folds),
+        own_split=plan.cohort.scans[0].split is not None,
+        positive=plan.positive,
+    )
+    # Another job may do the same at this moment.
+    shutil.rmtree(plan.folder / WORK, ignore_errors=True)
+    return TrainingReport(Run.open(plan.folder), metrics, checked.problems)
+
+
+def train_one_fold(
+    cohort: Cohort,
+    out: str | Path,
+    fold: int,
+    config: TrainingConfig | None = None,
+    *,
+    hardware: Hardware | None = None,
+    skip_bad: bool = False,
+    on_checked: Callable[[CheckReport], None] | None = None,
+    progress: bool = True,
+) -> int:
+    """Train one fold of a run, as one of several jobs; `train_cohort` puts them together.
+
+    Parameters
+    ----------
+    fold
+        Counted from 1.
+    cohort, out, config, hardware, skip_bad, on_checked, progress
+        As for `train_cohort`, the same in all jobs but for the hardware.
+
+    Returns
+    -------
+    Number of folds of the run.
+
+    Raises
+    ------
+    InputError
+        If there is no such fold, or as `train_cohort`.
+    RefusedScansError, MachineError, TrainingError
+        As `train_cohort`.
+    """
+    hardware = hardware or Hardware()
+    plan, _ = _begin(cohort, out, config, hardware, skip_bad, on_checked, progress, fold)
+    train_folds(plan, [fold], hardware=hardware, progress=progress)
+    return len(plan.folds)
+
+
+def _begin(
+    cohort: Cohort,
+    out: str | Path,
+    config: TrainingConfig | None,
+    hardware: Hardware,
+    skip_bad: bool,
+    on_checked: Callable[[CheckReport], None] | None,
+    progress: bool,
+    fold: int | None = None,
+) -> tuple[TrainingPlan, CheckReport]:
+    """Check the cohort and the options, divide the scans, and begin the run's folder."""
+    folder, config = Path(out), config or TrainingConfig()
     check_hardware(hardware)
     check_writable(folder)
     checked = check_cohort(cohort, workers=hardware.workers, progress=progress)
@@ -112,8 +171,6 @@ def train_cohort(
         on_checked(checked)
     accepted, hashes = checked.accepted, checked.voxel_hashes
     _check_classes(accepted)
-    positive = positive_class(accepted.classes, config.positive)
-    reference = reference_class(accepted.classes, config.reference)
     preparation = choose_preparation(
         checked.facts.values(),
         accepted.channels,
@@ -128,6 +185,17 @@ def train_cohort(
         validation=config.validation,
         seed=config.seed,
     )
+    plan = TrainingPlan(
+        folder,
+        accepted,
+        tuple(folds),
+        preparation,
+        config,
+        positive_class(accepted.classes, config.positive),
+        reference_class(accepted.classes, config.reference),
+    )
+    if fold is not None and fold not in plan.numbers:
+        raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
     check_network(config, preparation, len(accepted.classes))
     begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
     write_inputs(
@@ -136,54 +204,7 @@ def train_cohort(
         asdict(checked.fingerprint),
         checked.refused,
     )
-    work = folder / WORK
-    done = [is_done(fold_folder(folder, number)) for number in range(1, len(folds) + 1)]
-    if not all(done):
-        samples = prepare_samples(
-            accepted.scans,
-            accepted.classes,
-            preparation,
-            work / "images.npy",
-            workers=hardware.workers,
-            progress=progress,
-        )
-        transform = augmentation(preparation)
-    for number, fold in enumerate(folds, 1):
-        if done[number - 1]:
-            logger.info("fold %d of %d is done", number, len(folds))
-            continue
-        logger.info("fold %d of %d: %d training scans", number, len(folds), len(fold.train))
-        train_fold(
-            fold_folder(folder, number),
-            fold,
-            samples,
-            accepted.classes,
-            config,
-            transform,
-            reference=reference,
-            epochs=config.epochs or epochs_for(len(fold.train), config.batch_size),
-            hardware=hardware,
-            progress=progress,
-        )
-    own_split = accepted.scans[0].split is not None
-    metrics = write_summary(
-        folder,
-        accepted,
-        hashes,
-        config,
-        hardware,
-        folds=len(folds),
-        own_split=own_split,
-        positive=positive,
-    )
-    if work.exists():
-        shutil.rmtree(work)
-    return TrainingReport(Run.open(folder), metrics, checked.problems)
-
-
-def epochs_for(images: int, batch_size: int) -> int:
-    """Return the number of epochs for about `STEPS` steps, from 10 to 100."""
-    return min(_MOST, max(_FEWEST, ceil(STEPS / max(1, images // batch_size))))
+    return plan, checked
 
 
 def _check_classes(cohort: Cohort) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from typing import Self
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -49,6 +50,19 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         """The class of each image, shape (N,)."""
         return torch.as_tensor(self._labels[self._indices])
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave images that are mapped from a file there: another process maps them again."""
+        state = self.__dict__.copy()
+        if isinstance(self._images, np.memmap):
+            state["_images"] = Path(str(self._images.filename))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what `__getstate__` returned."""
+        self.__dict__.update(state)
+        if isinstance(self._images, Path):
+            self._images = np.load(self._images, mmap_mode="r")
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self._indices)
@@ -64,11 +78,42 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         return image, int(self._labels[place])
 
 
+Item = TypeVar("Item")
+
+
+def share_of_process(items: list[Item]) -> list[Item]:
+    """Return what this process takes of a pass that several GPUs share; all if it is alone.
+
+    The first batch of each process together are the first batch that one process would take, and
+    so on. Each gets as many, as processes wait for each other after every batch.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return items
+    rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return items[rank::processes][: len(items) // processes]
+
+
+class InOrder(Sampler[int]):
+    """Samples every image once, in order; of several processes each its share."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        """Return the number of images of this process."""
+        return len(list(iter(self)))
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield indices; of fewer images than processes each takes all."""
+        everything = list(range(self._count))
+        return iter(share_of_process(everything) or everything)
+
+
 class Draws(Sampler[tuple[int, int]]):
     """Samples every image once, shuffled, with a seed for its transform.
 
     Order and seeds depend only on the seed and the epoch, so that an interrupted training can
-    resume exactly.
+    resume exactly. Of several processes each samples its share.
     """
 
     def __init__(self, count: int, seed: int) -> None:
@@ -79,12 +124,12 @@ class Draws(Sampler[tuple[int, int]]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Return the number of images."""
-        return self._count
+        """Return the number of images of this process."""
+        return len(share_of_process(list(range(self._count))))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield pairs of an index and a seed."""
         generator = np.random.default_rng([self._seed, self._epoch])
         order = generator.permutation(self._count)
         draws = generator.integers(_DRAWS, size=self._count)
-        return iter(list(zip(order.tolist(), draws.tolist(), strict=True)))
+        return iter(share_of_process(list(zip(order.tolist(), draws.tolist(), strict=True))))

@@ -1,6 +1,7 @@
 """The prepared images of a cohort, memory-mapped from disk, with their labels."""
 
 import math
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,10 @@ def prepare_samples(
         If the disk has no room for them.
     """
     if not path.is_file():
+        for left in path.parent.glob(f".{path.name}.*.partial"):  # of a job that was killed
+            left.unlink(missing_ok=True)
         shape = (len(scans), preparation.in_channels, *preparation.shape)
-        partial = path.with_name(f"{path.name}.partial")
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         check_writable(path.parent, needed=4 * math.prod(shape))
         path.parent.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)

@@ -1,0 +1,146 @@
+"""Train the folds of a run; jobs that share its folder share the folds."""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from hrcam.artifacts.run_folder import WORK, fold_folder, is_done
+from hrcam.artifacts.scan_claims import ScanClaims
+from hrcam.cohort.scan import Cohort
+from hrcam.cohort.splits import Fold
+from hrcam.preparation import Preparation, augmentation
+from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.fold import train_fold
+from hrcam.training.samples import Samples, prepare_samples
+
+logger = logging.getLogger(__name__)
+
+STEPS = 2400
+"""Approximate number of optimiser steps if the number of epochs is not given."""
+_FEWEST, _MOST = 10, 100
+
+_IMAGES = "images.npy"
+_PATIENCE = 0.5  # seconds between looks at the folds of another job
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that is decided before the first fold is trained.
+
+    Attributes
+    ----------
+    folder
+        Of the run, which has begun.
+    cohort
+        The scans that the checks accepted.
+    folds
+        Which scans train, stop and test each network.
+    preparation
+        From an image to the network's grid.
+    config
+        Options of the run.
+    positive, reference
+        Names of the positive and of the reference class; None if there is none.
+    """
+
+    folder: Path
+    cohort: Cohort
+    folds: tuple[Fold, ...]
+    preparation: Preparation
+    config: TrainingConfig
+    positive: str | None
+    reference: str | None
+
+    @property
+    def numbers(self) -> range:
+        """The folds, counted from 1."""
+        return range(1, len(self.folds) + 1)
+
+    def is_done(self, number: int) -> bool:
+        """Tell whether a fold is trained."""
+        return is_done(fold_folder(self.folder, number))
+
+
+def train_folds(
+    plan: TrainingPlan, numbers: Iterable[int], *, hardware: Hardware, progress: bool
+) -> None:
+    """Train some folds of a run, and return when all of them are done, whoever did them.
+
+    Parameters
+    ----------
+    plan
+        The run.
+    numbers
+        Folds, counted from 1; those that are done are left alone.
+    hardware
+        Devices and precision.
+    progress
+        Show progress bars on a terminal.
+    """
+    left = []
+    for number in numbers:
+        if plan.is_done(number):
+            logger.info("fold %d of %d is done", number, len(plan.folds))
+        else:
+            left.append(number)
+    with ScanClaims(plan.folder) as claims:
+        while left:
+            taken = next((one for one in left if claims.take(f"fold-{one}")), None)
+            if taken is None:
+                time.sleep(_PATIENCE)
+            else:
+                if not plan.is_done(taken):
+                    _prepare(plan, claims, hardware, progress)
+                    _train(plan, taken, hardware, progress)
+                claims.release(f"fold-{taken}")
+            left = [one for one in left if not plan.is_done(one)]
+
+
+def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: bool) -> None:
+    fold = plan.folds[number - 1]
+    logger.info("fold %d of %d: %d training scans", number, len(plan.folds), len(fold.train))
+    train_fold(
+        fold_folder(plan.folder, number),
+        fold,
+        _samples(plan, hardware, progress),
+        plan.cohort.classes,
+        plan.config,
+        augmentation(plan.preparation),
+        reference=plan.reference,
+        epochs=plan.config.epochs or epochs_for(len(fold.train), plan.config.batch_size),
+        hardware=hardware,
+        progress=progress,
+    )
+
+
+def _prepare(plan: TrainingPlan, claims: ScanClaims, hardware: Hardware, progress: bool) -> None:
+    """Prepare the images of the run, or wait for the job that does."""
+    while not _images(plan).is_file():
+        if claims.take(_IMAGES):
+            _samples(plan, hardware, progress)
+            claims.release(_IMAGES)
+        else:
+            time.sleep(_PATIENCE)
+
+
+def _samples(plan: TrainingPlan, hardware: Hardware, progress: bool) -> Samples:
+    return prepare_samples(
+        plan.cohort.scans,
+        plan.cohort.classes,
+        plan.preparation,
+        _images(plan),
+        workers=hardware.workers,
+        progress=progress,
+    )
+
+
+def _images(plan: TrainingPlan) -> Path:
+    return plan.folder / WORK / _IMAGES
+
+
+def epochs_for(images: int, batch_size: int) -> int:
+    """Return the number of epochs for about `STEPS` steps, from 10 to 100."""
+    return min(_MOST, max(_FEWEST, ceil(STEPS / max(1, images // batch_size))))
