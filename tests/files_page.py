@@ -12,7 +12,7 @@ DESCRIBED = {part for code in re.findall(r"`([^`\n]+)`", PAGE) for part in (code
 _NAMED_BY_DATA = {
     *("versions", "Versions", "references", "per_class", "undefined", "seconds_by_part"),
     *("classes", "sites", "splits", "formats", "orientations", "classes_by_site", "intensities"),
-    *("Probabilities", "LevelContributions", "Details"),
+    *("Probabilities", "LevelContributions", "Details", "DatasetLinks"),
 }
 # Of one's own: an explainer is read by HRCAM.load, parts and work are of a job that goes on.
 _LEFT_OUT = {"explainer", "parts", "work", "cohorts", ".failures", "figures"}
@@ -24,10 +24,12 @@ def undescribed(folder: Path, classes: tuple[str, ...]) -> list[str]:
     for path in folder.rglob("*"):
         if path.is_dir() or _LEFT_OUT & set(path.relative_to(folder).parts):
             continue
-        name = re.sub(r"^sub-[^_]+_label-[A-Za-z0-9]+", "sub-X_label-CLASS", path.name)
         name = re.sub(
-            r"_desc-(evidence|pattern|std)_hrcam\.(npy|png|nii\.gz)$",
-            "_desc-KIND_hrcam.nii.gz",
+            r"^sub-[^_]+(?:_ses-[^_]+)?_label-[A-Za-z0-9]+", "sub-X_label-CLASS", path.name
+        )
+        name = re.sub(
+            r"_desc-(evidence|pattern|std)_statmap\.(npy|png|nii\.gz)$",
+            "_desc-KIND_statmap.nii.gz",
             name,
         )
         words = {name, *_words(path)}

@@ -16,6 +16,10 @@ class NewerFormatError(InputError):
     """A file that a newer version of hrcam has written."""
 
 
+class OlderFormatError(InputError):
+    """A file of a format that is no longer read."""
+
+
 class LevelError(HRCAMError, ValueError):
     """A model without usable feature maps, or a level that does not exist in it."""
 

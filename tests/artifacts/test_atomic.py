@@ -67,7 +67,7 @@ def test_two_writers_with_one_process_id_have_two_partial_files(tmp_path):
 
 def test_the_longest_name_of_a_map_has_room_for_that_of_its_partial_file(tmp_path):
     scan, label = "sub-" + "a" * 96, "b" * 100  # as long as hrcam.mapping.names makes them
-    write_atomically(tmp_path / f"{scan}_label-{label}_desc-evidence_hrcam.nii.gz", b"")
+    write_atomically(tmp_path / f"{scan}_label-{label}_desc-evidence_statmap.nii.gz", b"")
 
 
 def test_a_file_is_created_once(tmp_path):

@@ -4,13 +4,14 @@ import json
 import os
 
 import pytest
+from small_runs import files_of
 from written_folders import CLASSES, REFUSED, SCANS, record, source, write_scan
 
 from hrcam.artifacts.formats import read_object
 from hrcam.artifacts.maps_folder import MapsWriter, is_maps, read_maps, software
 from hrcam.artifacts.run_folder import is_run
 from hrcam.artifacts.scan_record import encode_record, read_record
-from hrcam.errors import InputError, NewerFormatError
+from hrcam.errors import InputError, NewerFormatError, OlderFormatError
 
 
 def edit(path, **changes):
@@ -49,7 +50,7 @@ def test_tables_list_every_scan_and_failure(maps):
     ]
     assert first == (
         "sub-01\tp0\tcontrol\tcontrol\tcontrol\t0.8\t0.2\tFalse\t"
-        "sub-01/sub-01_label-control_hrcam.json"
+        "sub-01/anat/sub-01_label-control_statmap.json"
     )
     assert (maps / "failures.tsv").read_text() == (
         "scan\tfile\treason\tmessage\tadvice\n"
@@ -74,7 +75,7 @@ def test_tables_list_every_scan_and_failure(maps):
     ],
 )
 def test_a_damaged_record_is_a_failure_and_makes_its_maps_out_of_date(maps, run, changes, message):
-    path = next(maps.glob("sub-01/*.json"))
+    path = next(maps.glob("sub-01/anat/*.json"))
     edit(path, **changes)
     content = read_maps(maps)
     assert [each.scan for each in content.records] == list(SCANS[1:])
@@ -93,7 +94,7 @@ def test_a_folder_without_maps_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "newest"),
-    [("dataset_description.json", 1), ("sub-01/sub-01_label-control_hrcam.json", 2)],
+    [("dataset_description.json", 2), ("sub-01/anat/sub-01_label-control_statmap.json", 3)],
 )
 def test_every_json_file_has_a_version_and_a_newer_one_is_refused(maps, run, name, newest):
     assert read_object(maps / name)["Format"] == newest
@@ -111,14 +112,16 @@ def test_every_json_file_has_a_version_and_a_newer_one_is_refused(maps, run, nam
     assert len(read_maps(maps).records) == len(SCANS)
 
 
-def test_maps_without_a_version_are_read_as_the_first_format(maps, run):
-    expected = read_maps(maps)
-    for path in (maps / "dataset_description.json", *maps.glob("sub-*/*.json")):
-        content = read_object(path)
-        del content["Format"]
-        path.write_text(json.dumps(content))
-    assert read_maps(maps) == expected
-    assert writer(maps).is_done(writer(maps).place("sub-01"), source(run, 0), None)
+@pytest.mark.parametrize("changes", [{"Format": 1}, {}])
+def test_maps_of_an_older_format_are_refused_and_kept(maps, run, changes):
+    path = maps / "dataset_description.json"
+    content = {key: value for key, value in read_object(path).items() if key != "Format"}
+    path.write_text(json.dumps(content | changes))
+    before = files_of(maps)
+    for use in (read_maps, lambda folder: MapsWriter(folder, content["Run"])):
+        with pytest.raises(OlderFormatError, match=r"format 1, .* make it again in a new folder"):
+            use(maps)
+    assert files_of(maps) == before
 
 
 def test_maps_are_up_to_date_until_an_image_changes(maps, run, tmp_path):
@@ -174,7 +177,7 @@ def test_a_record_holds_what_it_was_given(tmp_path, run):
         place, source(run, 0), 0, grid=(4, 5, 6), grid_spacing=(1.0, 1.5, 2.0), label=None,
         folds=(1, 3), warnings=(), seen_in_training=True,
     )  # fmt: skip
-    place.folder.mkdir()
+    place.folder.mkdir(parents=True)
     place.record("control").write_bytes(encode_record(written))
     assert read_record(place.record("control")) == written
     assert written.outcome == "unlabelled"

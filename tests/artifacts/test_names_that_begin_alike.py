@@ -13,20 +13,22 @@ from hrcam.mapping.names import bids_scan_names
 
 LABELS = ("control", "lesion")
 KINDS = {"evidence": ".nii.gz", "pattern": ".nii.gz", "overlay": ".png"}
+FINDINGS = (".nii.gz", ".tsv", ".json")
+KEYS = ("ses", "acq", "run")
 
-entities = st.tuples(
-    st.sampled_from(["label", "desc", "ses"]),
-    st.sampled_from([*LABELS, "pattern", "1", "12"]),
-)
-names = st.lists(entities, max_size=3).map(
-    lambda found: "sub-01" + "".join(f"_{key}-{value}" for key, value in found)
-)
+values = st.sampled_from([None, "1", "12", "2"])
+names = st.tuples(*[values] * len(KEYS)).map(
+    lambda found: "sub-01" + "".join(
+        f"_{key}-{value}" for key, value in zip(KEYS, found, strict=True) if value
+    )
+)  # fmt: skip
 
 
 def files_of(place):
     """The name of every file that a scan can have, mapped for each class."""
     maps = [place.map(label, kind, suffix) for label in LABELS for kind, suffix in KINDS.items()]
-    whole = [*maps, *map(place.record, LABELS)]
+    regions = [place.findings(label, suffix) for label in LABELS for suffix in FINDINGS]
+    whole = [*maps, *regions, *map(place.record, LABELS)]
     return {*whole, *(path.with_name(f".{path.name}.0a1b2c3d.partial") for path in whole)}
 
 
@@ -37,9 +39,14 @@ def made_from(scan, size):
     )  # fmt: skip
 
 
+def _files(writer):
+    """The files of all scans."""
+    return {path for path in writer.out.glob("sub-*/**/*") if path.is_file()}
+
+
 @given(st.lists(names, min_size=2, max_size=4, unique=True))
-@example(["sub-01", "sub-01_label-lesion"])
-@example(["sub-01", "sub-01_label-lesion_desc-pattern"])
+@example(["sub-01", "sub-01_acq-1"])
+@example(["sub-01", "sub-01_acq-1_run-1"])
 @example(["sub-01_ses-1", "sub-01_ses-12"])
 def test_clearing_a_scan_removes_all_of_its_files_and_none_of_another(scans):
     assert bids_scan_names(scans) == {name: name for name in scans}  # names that maps can have
@@ -48,7 +55,7 @@ def test_clearing_a_scan_removes_all_of_its_files_and_none_of_another(scans):
         places = {name: writer.place(name) for name in scans}
         every = set()
         for name, place in places.items():
-            place.folder.mkdir(exist_ok=True)
+            place.folder.mkdir(parents=True, exist_ok=True)
             for path in files_of(place):
                 path.touch()
             for label in LABELS:
@@ -59,8 +66,8 @@ def test_clearing_a_scan_removes_all_of_its_files_and_none_of_another(scans):
             every |= files_of(place)
         cleared = places[scans[0]]
         writer.clear(cleared, made_from(scans[0], 1))  # up to date: partial files go
-        assert set(cleared.folder.iterdir()) == {
+        assert _files(writer) == {
             path for path in every if path not in files_of(cleared) or path.suffix != ".partial"
         }
         writer.clear(cleared, made_from(scans[0], 2))
-        assert set(cleared.folder.iterdir()) == every - files_of(cleared)
+        assert _files(writer) == every - files_of(cleared)

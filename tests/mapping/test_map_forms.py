@@ -26,18 +26,18 @@ def maps_in(folder):
 
 
 def names(folder):
-    return sorted(path.name.partition("desc-")[2] for path in folder.glob("sub-*/*_desc-*"))
+    return sorted(path.name.partition("desc-")[2] for path in folder.glob("sub-*/anat/*_desc-*"))
 
 
 def test_only_the_maps_that_are_asked_for_are_written(tmp_path):
     run = SmallRun(preparation((24, 32)), bootstrap=2)
     scans = write_pictures(tmp_path / "images", 1)
     map_scans(run, scans, tmp_path / "maps", form=Form(("pattern",)))
-    assert names(tmp_path / "maps") == ["overlay_hrcam.png", "pattern_hrcam.png"]
+    assert names(tmp_path / "maps") == ["overlay_statmap.png", "pattern_statmap.png"]
     assert set(records(tmp_path / "maps")["sub-01"].maps) == {"pattern"}
     map_scans(run, scans, tmp_path / "all")
     assert names(tmp_path / "all") == [
-        "evidence_hrcam.png", "overlay_hrcam.png", "pattern_hrcam.png", "std_hrcam.png",
+        "evidence_statmap.png", "overlay_statmap.png", "pattern_statmap.png", "std_statmap.png",
     ]  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_a_record_says_how_its_numbers_become_values(tmp_path, picture_run):
     scans = write_pictures(tmp_path / "images", 1)
     map_scans(picture_run, scans, tmp_path / "maps")
     map_scans(picture_run, scans, tmp_path / "exact", form=EXACT)
-    (path,) = (tmp_path / "maps").glob("sub-*/*.json")
+    (path,) = (tmp_path / "maps").glob("sub-*/anat/*.json")
     record = json.loads(path.read_text())
     exact = np.load(records(tmp_path / "exact")["sub-01"].files["pattern"])
     about = record["Maps"]["pattern"]

@@ -29,7 +29,7 @@ from hrcam.mapping import Form, map_scans
 
 
 def record_of(out, name):
-    (path,) = out.glob(f"*/{name}_label-*_hrcam.json")
+    (path,) = out.glob(f"*/anat/{name}_label-*_statmap.json")
     return json.loads(path.read_bytes()), path.parent
 
 
@@ -54,7 +54,7 @@ def test_maps_of_pictures_are_what_the_network_says_brought_to_the_picture(tmp_p
             found = map_of(folder, record, kind)
             assert (found.shape, found.dtype) == ((20, 28), np.float32)
             np.testing.assert_allclose(found, values, atol=1.001e-3 * np.abs(values).max())
-            exact = np.load(next(exact_folder.glob(f"{scan.name}/*{kind}*.npy")))
+            exact = np.load(next(exact_folder.glob(f"{scan.name}/anat/*{kind}*.npy")))
             assert exact.dtype == np.float32
             np.testing.assert_allclose(exact, values, atol=1e-6)
         assert Pillow.open(folder / record["Files"]["overlay"]).height == 20 + 20  # with the scale
@@ -63,7 +63,8 @@ def test_maps_of_pictures_are_what_the_network_says_brought_to_the_picture(tmp_p
         assert record["ClassIndex"] == chosen
         assert record["Label"] == scan.label
         assert record["Participant"] == scan.participant
-        assert record["Sources"] == [str(scan.images["image"])]
+        assert record["SourceFiles"] == [str(scan.images["image"])]
+        assert record["Sources"] == []  # of no BIDS data set
         assert sum(record["Probabilities"].values()) == pytest.approx(1)
         total = sum(record["LevelContributions"].values()) + record["Bias"]
         assert record["Logit"] == pytest.approx(total, abs=1e-4)
@@ -149,7 +150,7 @@ def test_a_class_can_be_asked_for_and_is_added_to_the_others(tmp_path, picture_r
     maps = [
         map_of(path.parent, json.loads(path.read_bytes()), "evidence")
         for name in picture_run.classes
-        for path in (tmp_path / "maps").glob(f"*/*label-{name}_hrcam.json")
+        for path in (tmp_path / "maps").glob(f"*/anat/*label-{name}_statmap.json")
     ]
     np.testing.assert_allclose(maps[0], -maps[1], atol=1e-5)  # two classes are opposite
     assert map_scans(picture_run, [scan], tmp_path / "maps").skipped == 1
@@ -235,7 +236,7 @@ def test_channels_are_taken_by_name_in_the_network_s_order(tmp_path):
     run = SmallRun(preparation((12, 12, 12), (1.0,) * 3, ("t1", "flair")))
     map_scans(run, [Scan("sub-01", "p", paths)], tmp_path / "maps")
     record, _ = record_of(tmp_path / "maps", "sub-01")
-    assert record["Sources"] == [str(paths["t1"]), str(paths["flair"])]
+    assert record["SourceFiles"] == [str(paths["t1"]), str(paths["flair"])]
     with pytest.raises(InputError, match="has no flair"):
         map_scans(run, [Scan("sub-01", "p", {"t1": paths["t1"]})], tmp_path / "maps")
 
@@ -287,7 +288,7 @@ def test_hostile_classes_are_kept_in_the_record_only(tmp_path):
     map_scans(run, [scan], tmp_path / "maps", classes="../grade II")
     record, folder = record_of(tmp_path / "maps", scan.name)
     assert record["Class"] == "../grade II"
-    assert folder == tmp_path / "maps" / "sub-01"
+    assert folder == tmp_path / "maps" / "sub-01" / "anat"
 
 
 def test_a_link_that_leads_outside_is_refused(tmp_path, picture_run):

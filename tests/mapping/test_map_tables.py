@@ -15,7 +15,7 @@ def test_a_scan_that_another_job_ends_with_meanwhile_is_in_the_table(
     scans = write_pictures(tmp_path / "images", 2)
     map_scans(picture_run, scans, tmp_path / "maps")
     expected = (tmp_path / "maps" / "maps.tsv").read_bytes()
-    (late,) = (tmp_path / "maps" / "sub-02").glob("*.json")
+    (late,) = (tmp_path / "maps" / "sub-02/anat").glob("*.json")
     content = late.read_bytes()
     late.unlink()
     written = []
@@ -35,14 +35,14 @@ def test_a_scan_that_another_job_ends_with_meanwhile_is_in_the_table(
 def test_a_job_that_ends_does_not_wait_for_those_that_are_busy(tmp_path, picture_run, monkeypatch):
     (scan,) = write_pictures(tmp_path / "images", 1)
     map_scans(picture_run, [scan], tmp_path / "maps")
-    (record,) = (tmp_path / "maps" / "sub-01").glob("*.json")
+    (record,) = (tmp_path / "maps" / "sub-01/anat").glob("*.json")
     busy = []
 
     def write(path, table):
         busy.append(path)  # each time, another record has come
         other = json.loads(record.read_bytes()) | {"Scan": f"sub-99_run-{len(busy)}"}
-        name = f"sub-99_run-{len(busy)}_label-patient_hrcam.json"
-        write_atomically(tmp_path / "maps" / "sub-99" / name, json.dumps(other).encode())
+        name = f"sub-99_run-{len(busy)}_label-patient_statmap.json"
+        write_atomically(tmp_path / "maps" / "sub-99/anat" / name, json.dumps(other).encode())
         return write_atomically(path, table)
 
     monkeypatch.setattr(tables, "write_atomically", write)

@@ -17,7 +17,7 @@ def content(folder):
 
 
 def overlays(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*/*overlay*")}
+    return {path.name: path.read_bytes() for path in folder.glob("*/anat/*overlay*")}
 
 
 def test_the_limit_is_a_percentile_of_the_maxima_of_the_maps(tmp_path, picture_run):
@@ -27,7 +27,7 @@ def test_the_limit_is_a_percentile_of_the_maxima_of_the_maps(tmp_path, picture_r
     assert (found["Format"], found["Unit"], found["Scans"]) == (1, "root SD", 9)
     tops = [
         np.percentile(np.abs(np.load(path)), 99.9)
-        for path in (tmp_path / "maps").glob("*/*desc-pattern*.npy")
+        for path in (tmp_path / "maps").glob("*/anat/*desc-pattern*.npy")
     ]
     # Maps in the files are on the grid of the picture, which is coarser than the network's.
     assert found["Limit"] == pytest.approx(np.percentile(tops, 95), rel=0.2)

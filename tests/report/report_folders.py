@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from hrcam.artifacts.manifest import run_identity
+from hrcam.artifacts.scan_record import RECORD_FORMAT
 from hrcam.evaluation.prediction import score_predictions
 
 CLASSES = ("control", "lesion")
@@ -110,7 +111,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
     images = folder.with_name(folder.name + "-images")
     images.mkdir(parents=True)
     for index, scan in enumerate(scans):
-        home = folder / f"sub-{index:03d}"
+        home = folder / f"sub-{index:03d}/anat"
         home.mkdir(parents=True)
         predicted = scan.predicted(classes)
         of_class = scan.of_class or predicted
@@ -124,7 +125,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
         files = {}
         for kind, values in scan.maps.items():
             suffix = ".npy" if scan.affine is None else ".nii.gz"
-            files[kind] = f"{stem}_desc-{kind}_hrcam{suffix}"
+            files[kind] = f"{stem}_desc-{kind}_statmap{suffix}"
             values = values.astype(np.float32)
             if scan.affine is None:
                 np.save(home / files[kind], values)
@@ -132,6 +133,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
                 nibabel.save(nibabel.Nifti1Image(values, scan.affine), home / files[kind])
         means = {"block1": 0.25, "block2": -0.5, "block3": 1.75}
         content = {
+            "Format": RECORD_FORMAT,
             "Scan": scan.name,
             "Participant": scan.participant or scan.name,
             "Label": scan.label,
@@ -143,7 +145,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
             "Logit": 1.6,
             "Bias": 0.1,
             "LevelContributions": means,
-            "Sources": [str(source)],
+            "SourceFiles": [str(source)],
             "SourceBytes": source.stat().st_size,
             "SourceModified": source.stat().st_mtime,
             "VoxelHash": "0",
@@ -156,7 +158,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
             "Files": files,
             "Versions": VERSIONS,
         }
-        write_json(home / f"{stem}_hrcam.json", content | scan.changes)
+        write_json(home / f"{stem}_statmap.json", content | scan.changes)
     write_table(folder / "maps.tsv", [{"scan": scan.name} for scan in scans])
     write_table(folder / "failures.tsv", list(failures))
     return folder

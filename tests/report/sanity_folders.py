@@ -54,7 +54,7 @@ def _details(name, value):
 
 def write_sanity(maps, checks=None, **changes):
     """Write the checks of a folder of maps that `report_folders.write_maps` has made."""
-    record = json.loads(next(maps.glob("*/*_hrcam.json")).read_text())
+    record = json.loads(next(maps.glob("*/anat/*_statmap.json")).read_text())
     pictures = np.random.default_rng(0).normal(size=(2, len(COLUMNS), 20, 24)).astype(np.float32)
     np.save(maps / "sanity.npy", pictures)
     content = {

@@ -87,13 +87,13 @@ def test_refusals_and_failures_are_listed(pictures, tmp_path):
     run = write_run(tmp_path / "run", pictures, refused=[REFUSED])
     gone = REFUSED | {"scan": "sub-098", "file": "/home/someone/t1.nii.gz, /home/t2.nii.gz"}
     maps = write_maps(tmp_path / "maps", pictures, failures=[gone], run=run)
-    next(maps.glob("sub-005/*.json")).write_text("{")
-    broken = next(maps.glob("sub-003/*pattern*"))
+    next(maps.glob("sub-005/anat/*.json")).write_text("{")
+    broken = next(maps.glob("sub-003/anat/*pattern*"))
     broken.write_bytes(broken.read_bytes()[:200])
     text = text_of(write_cohort_report(run, maps, tmp_path / "report.html"))
     assert "sub-099 t1.nii.gz truncated ends after 3 of 9 kB Copy it again." in text
     assert "sub-098 t1.nii.gz, t2.nii.gz" in text
-    assert "sub-005_label-lesion_hrcam.json is not valid JSON" in text
+    assert "sub-005_label-lesion_statmap.json is not valid JSON" in text
     assert re.search(r"sub-004 unreadable-map sub-003_label-control_desc-pattern", text)
     assert "10 of 11 maps are shown" in text
     assert str(tmp_path) not in text
@@ -251,7 +251,7 @@ def test_maps_of_another_run_are_refused(pictures, picture_folders, tmp_path):
         with pytest.raises(InputError, match=r"another run.*12 of 12.*map again with `hrcam map"):
             write_cohort_report(again, other, tmp_path / "report.html")
     mixed = shutil.copytree(maps, tmp_path / "mixed")
-    shutil.copy(next((tmp_path / "maps").glob("sub-003/*.json")), mixed / "sub-003")
+    shutil.copy(next((tmp_path / "maps").glob("sub-003/anat/*.json")), mixed / "sub-003/anat")
     with pytest.raises(InputError, match="1 of 12 do not fit"):
         write_cohort_report(run, mixed, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
@@ -314,7 +314,7 @@ def test_with_a_head_that_learnt_labels_its_predictions_are_judged(pictures, tmp
 
 def test_records_that_do_not_say_who_predicted_are_shown(pictures, tmp_path):
     maps = write_maps(tmp_path / "maps", pictures)
-    for path in maps.glob("*/*.json"):
+    for path in maps.glob("*/anat/*.json"):
         content = json.loads(path.read_text())
         path.write_text(json.dumps({k: v for k, v in content.items() if k != "Predictor"}))
     text = text_of(write_cohort_report(None, maps, tmp_path / "r.html"))
@@ -350,7 +350,7 @@ def test_refuses_what_is_no_report(picture_folders, tmp_path):
     with pytest.raises(InputError, match="at least 1"):
         write_cohort_report(*picture_folders, tmp_path / "report.html", subjects=0)
     maps = shutil.copytree(picture_folders[1], tmp_path / "maps")
-    for path in maps.glob("*/*_desc-*.*"):
+    for path in maps.glob("*/anat/*_desc-*.*"):
         path.write_bytes(b"")
     with pytest.raises(InputError, match="none of the maps can be read"):
         write_cohort_report(None, maps, tmp_path / "report.html")

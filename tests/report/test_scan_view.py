@@ -48,8 +48,10 @@ def test_the_grid_of_a_scan_is_known_before_its_values(volume_maps, picture_fold
 
 def test_without_the_image_the_maps_are_shown_alone(volume_maps, tmp_path):
     shutil.copytree(volume_maps, tmp_path / "maps")
-    edit(next((tmp_path / "maps").glob("*000/*.json")), Sources=["/secret/place/t1.nii.gz"])
-    edit(next((tmp_path / "maps").glob("*001/*.json")), Sources=[])
+    edit(
+        next((tmp_path / "maps").glob("*000/anat/*.json")), SourceFiles=["/secret/place/t1.nii.gz"]
+    )
+    edit(next((tmp_path / "maps").glob("*001/anat/*.json")), SourceFiles=[])
     gone, unknown = (read_view(record) for record in read_maps(tmp_path / "maps").records[:2])
     assert gone.image is None
     assert "t1.nii.gz" in gone.note
@@ -59,7 +61,7 @@ def test_without_the_image_the_maps_are_shown_alone(volume_maps, tmp_path):
 
 def test_a_picture_in_colour_next_to_the_maps_is_no_map(pictures, tmp_path):
     folder = write_maps(tmp_path / "maps", pictures[:1])
-    path = next(folder.glob("*/*.json"))
+    path = next(folder.glob("*/anat/*.json"))
     files = {"overlay": "a.png", **json.loads(path.read_text())["Files"], "std": "a.npy"}
     (path.parent / "a.png").touch()
     edit(path, Files=files)
@@ -80,7 +82,7 @@ def test_of_several_channels_the_first_is_shown(pictures, tmp_path):
     folder = write_maps(tmp_path / "maps", pictures[:1])
     source = folder.with_name("maps-images") / "0.png"
     size = 2 * source.stat().st_size
-    edit(next(folder.glob("*/*.json")), Sources=[str(source)] * 2, SourceBytes=size)
+    edit(next(folder.glob("*/anat/*.json")), SourceFiles=[str(source)] * 2, SourceBytes=size)
     assert "first of 2 channels" in read_view(read_maps(folder).records[0]).note
 
 
@@ -94,7 +96,7 @@ def test_a_file_that_was_not_mapped_is_not_shown(pictures, tmp_path, kind):
     content = second.read_bytes()
     secret.write_bytes(content)
     size = {} if kind == "other" else {"SourceBytes": len(content)}
-    edit(next(folder.glob("*000/*.json")), Sources=[str(secret)], **size)
+    edit(next(folder.glob("*000/anat/*.json")), SourceFiles=[str(secret)], **size)
     view = read_view(read_maps(folder).records[0])
     assert view.image is None
     assert view.note == (
@@ -107,9 +109,9 @@ def test_a_copy_with_a_new_time_is_known_by_its_voxels(pictures, tmp_path):
     folder = write_maps(tmp_path / "maps", pictures[:1])
     (source,) = folder.with_name("maps-images").glob("*.png")
     voxels = voxel_hash(read_image(source))
-    edit(next(folder.glob("*/*.json")), VoxelHash=voxels, SourceModified=1.0)
+    edit(next(folder.glob("*/anat/*.json")), VoxelHash=voxels, SourceModified=1.0)
     assert read_view(read_maps(folder).records[0]).note == ""
-    edit(next(folder.glob("*/*.json")), VoxelHash="0" * 64)
+    edit(next(folder.glob("*/anat/*.json")), VoxelHash="0" * 64)
     assert read_view(read_maps(folder).records[0]).image is None
 
 

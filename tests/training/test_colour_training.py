@@ -56,7 +56,7 @@ def test_maps_read_colours_as_the_training_did(coloured):
     cohort = open_input(folder / "3.png")  # opened without a word of colours
     mapped = map_scans(report.run, cohort.scans, folder / "maps", progress=False)
     assert (mapped.done, mapped.failed) == (1, ())
-    (record,) = folder.glob("maps/*/*_hrcam.json")
+    (record,) = folder.glob("maps/*/anat/*_statmap.json")
     assert json.loads(record.read_text())["PredictedClass"] == "red"
 
 

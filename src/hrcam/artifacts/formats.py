@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrcam.errors import InputError, NewerFormatError
+from hrcam.errors import InputError, NewerFormatError, OlderFormatError
 
 FORMAT, BIDS_FORMAT = "format", "Format"
 """Key of the format version in a JSON file of ours, and in one with the key style of BIDS."""
@@ -31,7 +31,7 @@ def read_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_versioned(path: Path, newest: int) -> dict[str, Any]:
+def read_versioned(path: Path, newest: int, oldest: int = 1) -> dict[str, Any]:
     """Read a JSON object and take the format version out of it; without one it has format 1.
 
     Parameters
@@ -40,18 +40,24 @@ def read_versioned(path: Path, newest: int) -> dict[str, Any]:
         The file.
     newest
         The newest format that this version of hrcam reads.
+    oldest
+        The oldest one.
 
     Raises
     ------
     NewerFormatError
         If the file has a newer one.
+    OlderFormatError
+        If the file has an older one.
     InputError
         If the file is missing, damaged, or holds something else.
     """
-    return take_version(read_object(path), path, newest)
+    return take_version(read_object(path), path, newest, oldest)
 
 
-def take_version(content: Mapping[str, Any], path: Path, newest: int) -> dict[str, Any]:
+def take_version(
+    content: Mapping[str, Any], path: Path, newest: int, oldest: int = 1
+) -> dict[str, Any]:
     """Return the content of a JSON file without its format version; raises as `read_versioned`."""
     found = content.get(FORMAT, content.get(BIDS_FORMAT, 1))
     if type(found) is not int or found < 1:
@@ -60,6 +66,11 @@ def take_version(content: Mapping[str, Any], path: Path, newest: int) -> dict[st
         raise NewerFormatError(
             f"{path} has the format {found}, and this version of hrcam reads formats up to "
             f"{newest}: update hrcam, or make the file again in a new folder"
+        )
+    if found < oldest:
+        raise OlderFormatError(
+            f"{path} has the format {found}, which this version of hrcam no longer reads: make it "
+            "again in a new folder, or use the version that made it"
         )
     return {key: value for key, value in content.items() if key not in (FORMAT, BIDS_FORMAT)}
 

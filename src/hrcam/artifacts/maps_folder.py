@@ -1,7 +1,6 @@
 """A folder of maps: whose it is, which scans are done, and what was read from all of them."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,12 +8,24 @@ from typing import Any
 
 from hrcam.artifacts.atomic import PARTIALS, write_atomically
 from hrcam.artifacts.claim import claim_folder
-from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
-from hrcam.artifacts.manifest import versions_of
-from hrcam.artifacts.maps_tables import FAILURES, MAPS, PROBLEMS, record_paths, write_tables
+from hrcam.artifacts.formats import encode_json, read_versioned
+from hrcam.artifacts.map_names import (
+    DESCRIPTION,
+    FAILURES,
+    MAPS,
+    ScanPlace,
+    files_beside,
+    record_paths,
+)
+from hrcam.artifacts.maps_dataset import (
+    MAPS_FORMAT,
+    add_to_description,
+    describe,
+    write_dataset_files,
+)
+from hrcam.artifacts.maps_tables import PROBLEMS, write_tables
 from hrcam.artifacts.refusals import Refusal, Refused, read_refusals, refusal_fields
 from hrcam.artifacts.scan_record import (
-    RECORD_END,
     Form,
     MapInput,
     ScanRecord,
@@ -22,64 +33,10 @@ from hrcam.artifacts.scan_record import (
     read_record,
     usable_record,
 )
-from hrcam.errors import InputError, NewerFormatError
+from hrcam.artifacts.source_dataset import SourceDataset
+from hrcam.errors import InputError, NewerFormatError, OlderFormatError
 
-MAPS_FORMAT = 1
-DESCRIPTION = "dataset_description.json"
 _OF_INPUT = "table.json"
-
-
-@dataclass(frozen=True)
-class ScanPlace:
-    """Where the files of one scan go.
-
-    Attributes
-    ----------
-    folder
-        Of the subject.
-    name
-        What all its files start with; other scans of the subject may start with it as well.
-    """
-
-    folder: Path
-    name: str
-
-    def record(self, label: str) -> Path:
-        """Return where the record of the maps of a class is, by the class's BIDS label."""
-        return self.folder / f"{self.name}_label-{label}{RECORD_END}"
-
-    def map(self, label: str, kind: str, suffix: str) -> Path:
-        """Return where the map of a kind is, of a class."""
-        return self.folder / f"{self.name}_label-{label}_desc-{kind}_hrcam{suffix}"
-
-    def records(self) -> list[Path]:
-        """Return the records of this scan, one for each class that it was mapped for."""
-        return self._files(rf"{self._start}{re.escape(RECORD_END)}")
-
-    def partials(self) -> list[Path]:
-        """Return what killed jobs left half written of this scan."""
-        return self._files(rf"\.{self._start}(_desc-[^_]+)?_hrcam\.[^_]+\.partial")
-
-    @property
-    def _start(self) -> str:
-        # A label has no underscore, so that what follows one is an entity of another scan's name.
-        return rf"{re.escape(self.name)}_label-[^_]+"
-
-    def _files(self, pattern: str) -> list[Path]:
-        return _matching(self.folder, pattern)
-
-
-def maps_beside(record: Path) -> list[Path]:
-    """Return the maps that belong to a record, whether it names them or not."""
-    start = re.escape(record.name.removesuffix(RECORD_END))
-    return _matching(record.parent, rf"{start}_desc-[^_]+_hrcam\.[^_]+")
-
-
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    matches = re.compile(pattern).fullmatch
-    return sorted(path for path in folder.iterdir() if matches(path.name))
 
 
 class MapsWriter:
@@ -93,18 +50,29 @@ class MapsWriter:
         New, empty, or of an earlier job with the same run.
     run
         What tells the run from others.
+    sources
+        BIDS data sets that the images are from.
+    authors
+        Of the maps; if there are none, those of the sources.
 
     Raises
     ------
     InputError
         If the folder holds maps of another run, or something else.
-    NewerFormatError
-        If a newer version of hrcam has written it.
+    NewerFormatError, OlderFormatError
+        If another version of hrcam has written it, in another format.
     """
 
-    def __init__(self, out: Path, run: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        run: Mapping[str, Any],
+        sources: Sequence[SourceDataset] = (),
+        authors: Sequence[str] = (),
+    ) -> None:
         self.out = out
-        self._claim(run)
+        self._claim(run, describe(run, sources, authors))
+        write_dataset_files(out)
 
     def remove_partials(self) -> None:
         """Remove what a killed job left of tables; that of a scan goes when it is mapped."""
@@ -112,18 +80,9 @@ class MapsWriter:
             for partial in folder.glob(PARTIALS):
                 partial.unlink(missing_ok=True)
 
-    def place(self, name: str) -> ScanPlace:
-        """Return where a scan's files go, by its BIDS name.
-
-        Raises
-        ------
-        InputError
-            If that is outside this folder, as through a link.
-        """
-        folder = self.out / name.split("_")[0]
-        if folder.resolve().parent != self.out.resolve():
-            raise InputError(f"{folder} leads out of {self.out}: remove the link")
-        return ScanPlace(folder, name)
+    def place(self, name: str, datatype: str = "anat") -> ScanPlace:
+        """Return where a scan's files go, by its BIDS name; as `ScanPlace.of`."""
+        return ScanPlace.of(self.out, name, datatype)
 
     def is_of_another(self, place: ScanPlace, now: MapInput) -> bool:
         """Tell whether maps of other images are where those of a scan would go."""
@@ -182,7 +141,7 @@ class MapsWriter:
             record = usable_record(path)
             if record is None or not record.is_current(now):
                 path.unlink(missing_ok=True)
-                for file in maps_beside(path):
+                for file in files_beside(path):
                     file.unlink(missing_ok=True)
         for partial in place.partials():
             partial.unlink(missing_ok=True)
@@ -193,7 +152,7 @@ class MapsWriter:
         Maps that an earlier record of this name has, and these files have not, are removed.
         """
         record = list(files)[-1]
-        old = [path for path in maps_beside(record) if path not in files]
+        old = [path for path in files_beside(record) if path not in files]
         if old:
             record.unlink(missing_ok=True)
         for path in old:
@@ -226,13 +185,13 @@ class MapsWriter:
         rows = [asdict(Refusal(*refusal_fields(each))) for each in refused]
         write_atomically(path, encode_json(rows))
 
-    def _claim(self, run: Mapping[str, Any]) -> None:
+    def _claim(self, run: Mapping[str, Any], description: Mapping[str, Any]) -> None:
         """Make the folder, or see that it was begun with this run."""
-        if claim_folder(self.out, DESCRIPTION, _description(run)) is None:
+        if claim_folder(self.out, DESCRIPTION, encode_json(description)) is None:
             return
         try:
-            found = read_versioned(self.out / DESCRIPTION, MAPS_FORMAT).get("Run")
-        except NewerFormatError:
+            found = _read_description(self.out).get("Run")
+        except (NewerFormatError, OlderFormatError):
             raise
         except InputError:
             found = None
@@ -241,6 +200,7 @@ class MapsWriter:
                 f"{self.out} holds maps of another run, or something else: choose another "
                 "folder, or delete it"
             )
+        add_to_description(self.out, description)
 
 
 @dataclass(frozen=True)
@@ -286,11 +246,11 @@ def read_maps(folder: Path) -> MapsFolder:
     ------
     InputError
         If there is no record that can be used.
-    NewerFormatError
-        If a newer version of hrcam has written a file.
+    NewerFormatError, OlderFormatError
+        If another version of hrcam has written a file, in another format.
     """
     if (folder / DESCRIPTION).exists():
-        read_versioned(folder / DESCRIPTION, MAPS_FORMAT)
+        _read_description(folder)
     records, damaged = [], []
     for path in record_paths(folder):
         try:
@@ -326,13 +286,5 @@ def software(records: Sequence[ScanRecord]) -> dict[str, str]:
     return {name: " and ".join(sorted(versions)) for name, versions in sorted(found.items())}
 
 
-def _description(run: Mapping[str, Any]) -> bytes:
-    description = {
-        "Name": "HR-CAM maps",
-        "BIDSVersion": "1.10.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "hrcam", "Version": versions_of("hrcam")["hrcam"]}],
-        BIDS_FORMAT: MAPS_FORMAT,
-        "Run": dict(run),
-    }
-    return encode_json(description)
+def _read_description(folder: Path) -> dict[str, Any]:
+    return read_versioned(folder / DESCRIPTION, MAPS_FORMAT, oldest=MAPS_FORMAT)

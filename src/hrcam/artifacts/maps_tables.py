@@ -6,10 +6,10 @@ from pathlib import Path
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_tsv
+from hrcam.artifacts.map_names import FAILURES, MAPS, record_paths
 from hrcam.artifacts.refusals import Refusal, encode_refusals, refusal_fields
-from hrcam.artifacts.scan_record import RECORD_END, usable_record
+from hrcam.artifacts.scan_record import usable_record
 
-MAPS, FAILURES = "maps.tsv", "failures.tsv"
 PROBLEMS = ".failures"
 """Folder with a JSON list of refusals for each scan that failed, and for the input as a whole."""
 
@@ -20,11 +20,6 @@ MAPS_COLUMNS = ("scan", "participant", "label", "class", "predicted")
 MAPS_LAST_COLUMNS = ("seen_in_training", "json")
 
 _TIMES = 5
-
-
-def record_paths(out: Path) -> list[Path]:
-    """Return the records of a folder of maps, sorted."""
-    return sorted(out.glob(f"sub-*/*{RECORD_END}"))
 
 
 def write_tables(out: Path, classes: Sequence[str]) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from hrcam.artifacts.atomic import create_atomically
 from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
+from hrcam.artifacts.map_names import OVERLAYS
 from hrcam.errors import InputError
 
-OVERLAYS = "overlays.json"
 OVERLAYS_FORMAT = 1
 UNIT = "root SD"
 """Unit of the pattern: the root of standard deviations of the reference images."""

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.check_results import MapChecks
 from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
+from hrcam.artifacts.map_names import PICTURES, SANITY
 from hrcam.artifacts.maps_folder import MapsFolder
 from hrcam.artifacts.scan_record import map_versions
 from hrcam.errors import InputError, NewerFormatError
 
 SANITY_FORMAT = 2
-SANITY, PICTURES = "sanity.json", "sanity.npy"
 
 _NOT_KNOWN = "Nothing was checked, so this page cannot say whether the maps mean anything."
 _AGAIN = "Run the same `hrcam map` command again: it leaves the maps as they are and checks them"

@@ -12,11 +12,10 @@ from typing import Any, cast, get_args
 from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.map_file import DataType, Scaling
+from hrcam.artifacts.source_dataset import bids_uris
 from hrcam.errors import InputError, NewerFormatError
 
-RECORD_FORMAT = 2
-RECORD_END = "_hrcam.json"
-"""What the name of every record ends with."""
+RECORD_FORMAT = 3
 
 KINDS = ("pattern", "evidence")
 """The maps that are shown; the first is there of every scan."""
@@ -261,7 +260,8 @@ def encode_record(record: ScanRecord) -> bytes:
         "Scan": record.scan,
         "Participant": record.participant,
         "Label": record.label,
-        "Sources": [str(source) for source in record.sources],
+        "Sources": bids_uris(record.sources),
+        "SourceFiles": [str(source) for source in record.sources],
         "SourceBytes": record.source_bytes,
         "SourceModified": record.source_modified,
         "Run": dict(record.run),
@@ -282,7 +282,7 @@ def encode_record(record: ScanRecord) -> bytes:
         "Maps": {kind: _map_content(record, kind) for kind in record.files if kind in MAPS},
         "Asked": {"Maps": list(record.form.kinds), "DataType": record.form.data_type},
         "Shape": list(record.shape),
-        "Space": "orig",
+        "SpatialReference": "orig",
         "Files": {kind: path.name for kind, path in record.files.items()},
         "Versions": dict(record.versions),
     }
@@ -308,14 +308,14 @@ def read_record(path: Path) -> ScanRecord:
     InputError
         If it is missing or damaged.
     """
-    content = read_versioned(path, RECORD_FORMAT)
+    content = read_versioned(path, RECORD_FORMAT, oldest=RECORD_FORMAT)
     try:
         modified, spacing = content["SourceModified"], content["Grid"]["Spacing"]
         record = ScanRecord(
             scan=str(content["Scan"]),
             participant=str(content["Participant"]),
             label=_text(content.get("Label")),
-            sources=tuple(Path(source) for source in content["Sources"]),
+            sources=tuple(Path(source) for source in content["SourceFiles"]),
             source_bytes=int(content["SourceBytes"]),
             source_modified=None if modified is None else float(modified),
             run=dict(content.get("Run", {})),

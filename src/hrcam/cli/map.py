@@ -64,6 +64,12 @@ def map_(
     space: Space = None,
     desc: Desc = None,
     group_by: GroupBy = None,
+    author: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An author of the maps; give it several times.", show_default="those of the images"
+        ),
+    ] = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Exit with code 0 even if some scans failed.")
     ] = False,
@@ -98,6 +104,7 @@ def map_(
             only=select_scans(cohort.scans, split=split, subjects=subjects),
             shard=_shard(shard),
             refused=cohort.problems,
+            authors=author or (),
             batch_size=batch_size,
             hardware=Hardware(accelerator=accelerator, workers=workers),
         )

@@ -14,15 +14,17 @@ from typing import Any
 import joblib
 
 from hrcam.artifacts.manifest import run_identity, warning_lines
-from hrcam.artifacts.maps_folder import MapsWriter, ScanPlace
+from hrcam.artifacts.map_names import ScanPlace
+from hrcam.artifacts.maps_folder import MapsWriter
 from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.artifacts.scan_record import Form, MapInput
+from hrcam.artifacts.source_dataset import datasets_of
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError, MachineError
 from hrcam.explainer import HRCAM
 from hrcam.mapping.mapper import Mapper, Prepared, Task
-from hrcam.mapping.names import bids_labels, bids_scan_names, name_beside
+from hrcam.mapping.names import bids_datatype, bids_labels, bids_scan_names, name_beside
 from hrcam.mapping.overlay_scale import overlay_limit
 from hrcam.mapping.pool import BoundedPool
 from hrcam.mapping.reading import read_ahead
@@ -69,6 +71,7 @@ def map_scans(
     only: Collection[str] | None = None,
     shard: tuple[int, int] | None = None,
     refused: Sequence[Problem] = (),
+    authors: Sequence[str] = (),
     batch_size: int | None = None,
     hardware: Hardware | None = None,
     progress: bool = True,
@@ -104,6 +107,9 @@ def map_scans(
         of the first part checks the maps.
     refused
         Problems of the table, listed with the failures.
+    authors
+        Of the maps, for the description of the folder; if there are none, those of the BIDS data
+        sets that the images are from.
     batch_size
         Scans that the network explains at once; None for as many as are fast. A map may differ
         from that of a batch of one in the last digits of single precision.
@@ -139,7 +145,8 @@ def map_scans(
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: it must be 1 or more")
     identity = run_identity(run.manifest)
-    folder = MapsWriter(Path(out), identity)
+    images = (image for scan in scans for image in scan.images.values())
+    folder = MapsWriter(Path(out), identity, datasets_of(images), authors)
     ordered = [_beside_others(scan, names[scan.name], folder, identity) for scan in ordered]
     names = bids_scan_names([scan.name for scan in ordered])
     part = [
@@ -243,7 +250,7 @@ def _tasks(
     Scans that another job is at work on are added to ``others``.
     """
     for scan in scans:
-        place, source = folder.place(names[scan.name]), _input(scan, identity)
+        place, source = _place(folder, names[scan.name], scan), _input(scan, identity)
         if is_done(place, source):
             tally.skip()
             continue
@@ -345,10 +352,14 @@ def _mapped(
 ) -> Iterator[MappedScan]:
     """Yield the scans that are mapped, in a pseudo-random order."""
     for scan in by_chance(scans):
-        place, source = folder.place(names[scan.name]), _input(scan, identity)
+        place, source = _place(folder, names[scan.name], scan), _input(scan, identity)
         record = folder.record(place, source, wanted, reference)
         if record is not None:
             yield MappedScan(scan, record)
+
+
+def _place(folder: MapsWriter, name: str, scan: Scan) -> ScanPlace:
+    return folder.place(name, bids_datatype(next(iter(scan.images.values()))))
 
 
 def _input(scan: Scan, identity: Mapping[str, Any]) -> MapInput:
@@ -397,7 +408,7 @@ def _beside_others(scan: Scan, name: str, folder: MapsWriter, identity: Mapping[
     ``A/series-3`` and ``B/series-3`` are called alike when they are mapped one after the other.
     """
     source = _input(scan, identity)
-    if not folder.is_of_another(folder.place(name), source):
+    if not folder.is_of_another(_place(folder, name, scan), source):
         return scan
     renamed = replace(scan, name=name_beside(scan.name, source.sources))
     logger.warning(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hrcam.artifacts.manifest import fit_warnings
-from hrcam.artifacts.maps_folder import ScanPlace
+from hrcam.artifacts.map_names import ScanPlace
 from hrcam.artifacts.scan_record import Form, MapInput, ScanRecord, encode_record, map_versions
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan

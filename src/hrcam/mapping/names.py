@@ -6,13 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hrcam.artifacts.map_names import DATATYPES
+
 # Leaves space for a map's other entities within the 255 bytes of a file name.
 _LONGEST = 100
 _BIDS_NAME = re.compile(r"sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*")
+_ENTITIES = (
+    "sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "space", "chunk", "res",
+)  # fmt: skip
+"""Entities that maps take over from the name of their image, in the order of BIDS: those that it
+allows for a segmentation, without those that tell one from another."""
+_NUMBERED = {"run", "echo", "chunk"}
 
 
 def bids_scan_names(scans: Sequence[str]) -> dict[str, str]:
     """Return a BIDS name for each scan: ``sub-01_ses-02`` as it is, ``case7`` as ``sub-case7``.
+
+    Of a BIDS name the entities stay that maps may have: ``sub-01_desc-preproc`` becomes ``sub-01``.
 
     Parameters
     ----------
@@ -38,9 +48,21 @@ def bids_labels(classes: Sequence[str]) -> dict[str, str]:
     return _unique(classes, _as_label, "")
 
 
+def bids_datatype(image: Path) -> str:
+    """Return the folder of BIDS for the maps of an image: ``dwi`` for one in such a folder."""
+    kind = image.parent.name
+    return kind if kind in DATATYPES and image.name.startswith("sub-") else DATATYPES[0]
+
+
 def _as_scan_name(text: str) -> str | None:
     if _BIDS_NAME.fullmatch(text):
-        return text
+        pairs = [entity.split("-") for entity in text.split("_")]
+        found = {key: value for key, value in pairs if key in _ENTITIES}
+        if len(found) < sum(key in found for key, _ in pairs):
+            return None
+        if not all(value.isdecimal() for key, value in found.items() if key in _NUMBERED):
+            return None
+        return "_".join(f"{key}-{found[key]}" for key in _ENTITIES if key in found)
     return f"sub-{text}" if _as_label(text) else None
 
 
