@@ -1,6 +1,7 @@
 """A folder of maps is a BIDS derivative in which the public validator finds no error."""
 
 import json
+import shutil
 from fnmatch import fnmatch
 
 import nibabel
@@ -115,4 +116,20 @@ def test_further_images_and_authors_are_added_to_the_description(tmp_path, pictu
     assert {key: after[key] for key in before} == before
     (record,) = (tmp_path / "maps/sub-09/anat").glob("sub-09_label-*_statmap.json")
     assert json.loads(record.read_text())["Sources"][0].endswith(":1.png")
+    assert bids_issues(tmp_path / "maps") == []
+
+
+@pytest.mark.real_data
+def test_maps_of_real_volumes_are_a_valid_derivative(real_data, tmp_path):
+    images = sorted((real_data / "msd_hippocampus_3d/images").glob("*.nii.gz"))[:3]
+    for number, image in enumerate(images):
+        copy = tmp_path / f"study/sub-{number}/anat/sub-{number}_T1w.nii.gz"
+        copy.parent.mkdir(parents=True)
+        shutil.copy(image, copy)
+    about = {"Name": "Hippocampus", "BIDSVersion": "1.11.1", "Authors": AUTHORS}
+    (tmp_path / "study/dataset_description.json").write_text(json.dumps(about))
+    assert bids_issues(tmp_path / "study") == []
+    run = SmallRun(preparation((16, 24, 16), (2.0, 2.0, 2.0)))
+    report = map_scans(run, open_cohort(tmp_path / "study").scans, tmp_path / "maps")
+    assert (report.done, report.failed) == (3, ())
     assert bids_issues(tmp_path / "maps") == []

@@ -199,10 +199,12 @@ def test_fewer_subjects_are_refused_and_nothing_is_touched(tmp_path: Path) -> No
 TOO_LARGE = replace(VOLUMES, subjects=20, voxel_size=None, radius=(3.0, 8.0))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_parameters_without_room_leave_a_new_folder_for_others(workers, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("workers", "image_format"), [(1, "bids"), (2, None)])
+def test_parameters_without_room_leave_a_new_folder_for_others(
+    workers, image_format, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="no room for"):
-        write_cohort(TOO_LARGE, tmp_path / "new", workers=workers)
+        write_cohort(TOO_LARGE, tmp_path / "new", workers=workers, image_format=image_format)
     assert not list((tmp_path / "new").iterdir())
     write_cohort(VOLUMES, tmp_path / "new", workers=1)
     assert len(read_table(tmp_path / "new" / "participants.tsv")) == 4

@@ -39,6 +39,7 @@ class ImageFormat(StrEnum):
 
     PNG = "png"
     NIFTI = "nifti"
+    BIDS = "bids"
 
 
 Out = Annotated[Path, typer.Option(help="Folder for the cohort.")]

@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.formats import encode_json, encode_tsv
 from hrcam.artifacts.manifest import versions_of
 from hrcam.errors import InputError
+from hrcam.simulate.bids_layout import bids_files, bids_paths, bids_table
 from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.image_encoding import (
     SUFFIX,
@@ -44,11 +44,12 @@ def write_cohort(
     The folder gets ``manifest.json`` (parameters, seed, versions, and that the images are
     simulated), ``images/``, ``masks/`` (of subjects with the pathology only), a folder for each
     further region of the cohort, and last ``participants.tsv`` with the columns participant_id,
-    image, label, mask, group, split, then one for each region and each covariate. All
-    files are written atomically. A second call writes only missing or truncated files; with more
-    subjects it adds them, and updates the table at the end. If the parameters are impossible, a new
-    folder is left empty, and an existing one keeps its table and manifest. Do not write to one
-    folder from several processes.
+    image, label, mask, group, split, then one for each region and each covariate. As BIDS, images
+    are ``sub-X/anat/sub-X_T1w.nii.gz``, masks and regions lie in ``derivatives/masks``, and the
+    table does not name them. All files are written atomically. A second call writes only missing or
+    truncated files; with more subjects it adds them, and updates the table at the end. If the
+    parameters are impossible, a new folder is left empty, and an existing one keeps its table and
+    manifest. Do not write to one folder from several processes.
 
     Parameters
     ----------
@@ -59,8 +60,9 @@ def write_cohort(
         subjects or fewer.
     workers : int or None
         Number of processes; 1 stays in this one, None takes one for each core.
-    image_format : {"png", "nifti"} or None
-        8-bit PNG (2D only) or gzipped NIfTI in MNI space. None: PNG in 2D, NIfTI in 3D.
+    image_format : {"png", "nifti", "bids"} or None
+        8-bit PNG (2D only), gzipped NIfTI in MNI space, or a BIDS data set of the latter. None: PNG
+        in 2D, NIfTI in 3D.
     progress : bool
         Show a progress bar, if standard error is a terminal.
 
@@ -83,9 +85,9 @@ def write_cohort(
     # Absolute: worker processes are used again, and keep the directory that they started in.
     folder = Path(out).absolute()
     before = _claim(folder, _manifest(cohort, chosen))
-    folders = ("images", "masks", *cohort.regions)
-    for name in folders:
-        (folder / name).mkdir(exist_ok=True)
+    if chosen != "bids":
+        for name in ("images", "masks", *cohort.regions):
+            (folder / name).mkdir(exist_ok=True)
     missing = [i for i in range(cohort.subjects) if not _is_written(cohort, i, folder, chosen)]
     logger.info("%d of %d subjects to simulate", len(missing), cohort.subjects)
     write = partial(_write_subject, folder=folder, image_format=chosen)
@@ -93,8 +95,11 @@ def write_cohort(
         for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
             pass
     except InputError:
-        _give_back(folder, folders, before)
+        _give_back(folder, before)
         raise
+    if chosen == "bids":
+        for path, content in bids_files(cohort, MANIFEST):
+            write_atomically(folder / path, content)
     write_atomically(folder / TABLE, _table(cohort, chosen))
     return Path(out) / TABLE
 
@@ -126,14 +131,16 @@ def _claim(folder: Path, manifest: dict[str, Any]) -> bytes | None:
     return before
 
 
-def _give_back(folder: Path, folders: Sequence[str], before: bytes | None) -> None:
+def _give_back(folder: Path, before: bytes | None) -> None:
     """Undo the changes to the folder after impossible parameters."""
     if before is not None:  # keep the existing cohort
         write_atomically(folder / MANIFEST, before)
         return
-    for name in folders:
-        shutil.rmtree(folder / name)
-    (folder / MANIFEST).unlink()
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name == MANIFEST:
+            entry.unlink()
 
 
 def _continue(path: Path, content: bytes, wanted: dict[str, Any]) -> None:
@@ -188,6 +195,8 @@ def _participant(index: int) -> str:
 
 def _paths(cohort: SimulatedCohort, index: int, image_format: ImageFormat) -> dict[str, str]:
     """Return the paths of a subject's files within the folder, by column of the table."""
+    if image_format == "bids":
+        return bids_paths(cohort, index, _participant(index))
     name = _participant(index) + SUFFIX[image_format]
     paths = {"image": f"images/{name}"}
     if cohort.has_mask(index):
@@ -217,6 +226,8 @@ def _write_subject(
 
 
 def _table(cohort: SimulatedCohort, image_format: ImageFormat) -> bytes:
+    if image_format == "bids":
+        return bids_table(cohort, [_participant(i) for i in range(cohort.subjects)])
     fixed = ("participant_id", "image", "label", "mask", "group", "split")
     columns = [*fixed, *cohort.regions, *cohort.covariates]
     rows = []

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ImageFormat = Literal["png", "nifti"]
-"""How images are stored."""
+ImageFormat = Literal["png", "nifti", "bids"]
+"""How images are stored: BIDS is NIfTI in a BIDS data set."""
 
-SUFFIX: dict[ImageFormat, str] = {"png": ".png", "nifti": ".nii.gz"}
+SUFFIX: dict[ImageFormat, str] = {"png": ".png", "nifti": ".nii.gz", "bids": ".nii.gz"}
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
