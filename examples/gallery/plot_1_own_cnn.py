@@ -57,27 +57,33 @@ print(f"fidelity of the head that stands in for it: {hr.fidelity:.2f}")
 # --------
 #
 # Warm colours speak for the class "lesion", cold ones against it. Green outlines, which nobody
-# has trained on, show the true lesions.
+# has trained on, show the true lesions. All test images have one scale of colours, whose end only
+# one value of a hundred exceeds.
 
 
 def overlay(axes, image, values, limit, outline):
     """Draw a map over an image: the larger a value, the less transparent."""
     axes.imshow(image, cmap="gray")
     alpha = np.clip(np.abs(values) / limit, 0, 1)
-    axes.imshow(values, cmap="managua_r", vmin=-limit, vmax=limit, alpha=alpha)
+    colours = axes.imshow(values, cmap="managua_r", vmin=-limit, vmax=limit, alpha=alpha)
     axes.contour(outline, [0.5], colors="lime", linewidths=1)
     axes.axis("off")
+    return colours
 
 
+limits = [np.percentile(maps.abs().numpy(), 99) for maps in (pattern, evidence)]
 shown = [1, 3, 5, 2]  # three test images with lesions, one without
+colours = {}
 figure, rows = plt.subplots(3, len(shown), figsize=(8, 6.2), layout="constrained")
 for column, index in enumerate(shown):
     image, outline = test[index, 0].numpy(), masks[160 + index]
     rows[0, column].imshow(image, cmap="gray")
     rows[0, column].axis("off")
     rows[0, column].set_title("lesion" if labels[160 + index] else "no lesion")
-    overlay(rows[1, column], image, pattern[index].numpy(), 6, outline)
-    overlay(rows[2, column], image, evidence[index].numpy(), 12, outline)
+    for row, (maps, limit) in enumerate(zip((pattern, evidence), limits, strict=True), start=1):
+        colours[row] = overlay(rows[row, column], image, maps[index].numpy(), limit, outline)
+figure.colorbar(colours[1], ax=rows[1], label="root SD")
+figure.colorbar(colours[2], ax=rows[2], label="logit")
 figure.suptitle("The pattern finds the lesions (middle); the evidence need not (bottom)")
 plt.show()
 

@@ -56,6 +56,7 @@ index = masks[48:].sum((1, 2, 3)).argmax()  # the test volume with the most lesi
 volume, truth = images[48 + index, 0].numpy(), masks[48 + index]
 pattern = explanation.pattern[index].numpy()
 place = np.unravel_index(np.abs(pattern).argmax(), pattern.shape)
+limit = np.percentile(explanation.pattern.abs().numpy(), 99)  # of all test volumes
 
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
 planes = ("sagittal", "coronal", "axial")
@@ -63,12 +64,15 @@ for axis, (axes, name) in enumerate(zip(panels, planes, strict=True)):
     image, values, outline = (
         np.take(array, place[axis], axis).T for array in (volume, pattern, truth)
     )
-    alpha = np.clip(np.abs(values) / 8, 0, 1)
+    alpha = np.clip(np.abs(values) / limit, 0, 1)
     axes.imshow(image, cmap="gray", origin="lower")
-    axes.imshow(values, cmap="managua_r", vmin=-8, vmax=8, alpha=alpha, origin="lower")
+    colours = axes.imshow(
+        values, cmap="managua_r", vmin=-limit, vmax=limit, alpha=alpha, origin="lower"
+    )
     axes.contour(outline, [0.5], colors="lime", linewidths=1)
     axes.set_title(f"{name}, voxel {place[axis]}")
     axes.axis("off")
+figure.colorbar(colours, ax=panels, label="root SD")
 figure.suptitle("The pattern peaks in the lesion, in all three planes")
 plt.show()
 

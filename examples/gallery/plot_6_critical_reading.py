@@ -44,8 +44,12 @@ def fit(model, images):
     return found
 
 
-def draw(axes, images, found, index, title, limit=4):
-    """Draw a test image with its pattern for the class "lesion", and the true lesions."""
+def draw(axes, images, found, index, title):
+    """Draw a test image with its pattern for the class "lesion", and the true lesions.
+
+    The scale of colours is that of all test images; one value of a hundred exceeds it.
+    """
+    limit = np.percentile(found.pattern.abs().numpy(), 99)
     image, pattern, mask = (
         images[test][index, 0],
         found.pattern[index].numpy(),
@@ -56,7 +60,7 @@ def draw(axes, images, found, index, title, limit=4):
     axes.imshow(pattern, cmap="managua_r", vmin=-limit, vmax=limit, alpha=alpha)
     if mask.any():
         axes.contour(mask, [0.5], colors="lime", linewidths=1)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(f"{title}\ncolours end at ±{limit:.2g} root SD", fontsize=10)
     axes.axis("off")
 
 
@@ -136,7 +140,7 @@ likeness = np.corrcoef(*sizes)[0, 1]
 
 figure, panels = plt.subplots(1, 2, figsize=(6.5, 3.6), layout="constrained")
 draw(panels[0], images, found, patient, "trained")
-draw(panels[1], images, random, patient, "random weights, colours × 4", limit=1)
+draw(panels[1], images, random, patient, "random weights")
 figure.suptitle(f"Random weights find the bright lesion too (correlation {likeness:.2f})")
 plt.show()
 

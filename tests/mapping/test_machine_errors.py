@@ -131,6 +131,32 @@ def test_a_disk_without_room_is_found_before_the_work(tmp_path, monkeypatch):
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.parametrize("share", [0.4, 0.7, 1.0])
+def test_maps_that_will_not_fit_are_told_with_the_first(
+    tmp_path, picture_run, monkeypatch, caplog, share
+):
+    scans = write_pictures(tmp_path / "images", 8)
+    map_scans(picture_run, scans, tmp_path / "all")
+    sizes = [
+        sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+        for folder in sorted((tmp_path / "all").glob("sub-*"))
+    ]
+    assert len(sizes) == 8
+    usage = namedtuple("usage", "total used free")
+    # The estimate is by one scan, whichever is ready first.
+    free = int(share * 8 * (max(sizes) if share == 1 else min(sizes)))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, free))
+    caplog.clear()
+    if share < 0.5:
+        with pytest.raises(MachineError, match=r"the maps of 8 scans need about .* GB free"):
+            map_scans(picture_run, scans, tmp_path / "maps")
+        assert not list((tmp_path / "maps").rglob("*.png"))
+        return
+    assert map_scans(picture_run, scans, tmp_path / "maps").done == 8
+    told = [record for record in caplog.records if "need about" in record.message]
+    assert len(told) == (share < 1)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [(FULL, MachineError), (OSError(errno.EROFS, "Read-only file system"), MachineError),

@@ -23,6 +23,7 @@ from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError, MachineError
 from hrcam.explainer import HRCAM
+from hrcam.mapping.disk_space import DiskSpace
 from hrcam.mapping.mapper import Mapper, Prepared, Task
 from hrcam.mapping.names import bids_datatype, bids_labels, bids_scan_names, name_beside
 from hrcam.mapping.overlay_scale import overlay_limit
@@ -172,7 +173,7 @@ def map_scans(
         for line in warning_lines(run.manifest):
             logger.warning("warning of the training: %s", line)
         with Progress(len(part), "mapping", "scans", shown=progress) as shown:
-            tally = _Tally(shown)
+            tally = _Tally(len(part), shown)
             left = part
             try:
                 while left:
@@ -208,6 +209,7 @@ def map_scans(
 class _Tally:
     """What has become of the scans so far."""
 
+    total: int
     progress: Progress
     done: int = 0
     skipped: int = 0
@@ -216,6 +218,10 @@ class _Tally:
     @property
     def ended(self) -> int:
         return self.done + self.skipped + len(self.failed)
+
+    @property
+    def left(self) -> int:
+        return self.total - self.ended
 
     def skip(self) -> None:
         self.skipped += 1
@@ -276,6 +282,7 @@ def _map_all(
     size: int,
 ) -> None:
     """Read, explain, encode and write scans, each step ahead of the next by a few scans."""
+    space = DiskSpace(folder.out, tally.left)
 
     def map_batch(batch: Sequence[Prepared], explainers: Sequence[HRCAM]) -> list[Problem | None]:
         outcomes: list[Problem | None] = []
@@ -284,6 +291,7 @@ def _map_all(
                 folder.write_failure(files)
                 outcomes.append(files)
             else:
+                space.check(sum(map(len, files.values())))
                 folder.write(one.task.scan.name, files)
                 outcomes.append(None)
             claims.release(one.task.scan.name)
