@@ -44,6 +44,10 @@ class LoadError(HRCAMError, ValueError):
     """A saved explainer that is damaged, or that was fitted on another model."""
 
 
+class ArchiveError(HRCAMError, RuntimeError):
+    """An archive of images that cannot be reached, or that will not have an object."""
+
+
 class MachineError(HRCAMError, RuntimeError):
     """Memory, a device or a disk of this machine has failed or is full: the job cannot go on."""
 

@@ -14,6 +14,7 @@ _MADE = {
     "cohort": ("getting-started", "cohort"),
     "run": ("getting-started", "run"),
     "maps": ("getting-started", "maps"),
+    "dicom-maps": ("how-to/dicom", "pacs-maps"),
     "run3d": ("how-to/mixed-shapes", "run-mixed"),
 }
 

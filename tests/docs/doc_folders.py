@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from broken_files import dicom_slice, save
+from dicom_sources import with_study
 from PIL import Image as Pillow
 
 
@@ -94,7 +95,13 @@ def dicom(folder: Path) -> None:
         series.mkdir(parents=True)
         voxels = np.random.default_rng(number).integers(0, 1000, (8, 12, 13)).astype(np.uint16)
         for place, pixels in enumerate(voxels):
-            save(dicom_slice(pixels, (-20, 30, 2 * place)), series / f"IM{place}.dcm")
+            dataset = with_study(dicom_slice(pixels, (-20, 30, 2 * place)), number=place + 1)
+            dataset.PatientName, dataset.PatientID = f"Doe^{number}", f"MRN-{number}"
+            dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"1.2.{number}", f"1.3.{number}"
+            dataset.SOPInstanceUID = f"1.4.{number}.{place}"
+            dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+            dataset.FrameOfReferenceUID = f"1.5.{number}"
+            save(dataset, series / f"IM{place}.dcm")
         rows.append(
             (
                 f"p{number + 1:02d}",

@@ -1,22 +1,26 @@
 """Pages of the documentation as blocks, and running a page as a reader would.
 
-In front of a fence, ``{.no-run}`` keeps it from being run, ``{.exit-1}`` says with which code the
-command ends. ``{.output}`` marks what the block before prints last (``.about``: up to numbers),
-``{.file data-path="…"}`` how a file begins, ``{.tree}`` files that are there.
+In front of a fence, ``{.no-run}`` keeps it from being run, ``{.archive}`` gives it an archive on
+this machine, ``{.exit-1}`` says with which code the command ends. ``{.output}`` marks what the
+block before prints last (``.about``: up to numbers), ``{.file data-path="…"}`` how a file begins,
+``{.tree}`` files that are there.
 """
 
 import contextlib
 import io
 import re
 import shlex
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from archives import has_orthanc, orthanc
 from typer.testing import CliRunner
 
 from hrcam.cli import app
 
+_ARCHIVE = "http://localhost:8042/dicom-web"
 DOCS = Path(__file__).parents[2] / "docs"
 
 _BLOCK = re.compile(
@@ -97,9 +101,13 @@ def run_page(page: str, folder: Path) -> None:
                     code = compile("\n" * (block.line - 1) + block.text, where, "exec")
                     exec(code, names)
                 printed = out.getvalue()
+            elif block.has("archive"):
+                printed = _run_with_archive(block, where)
             elif block.language == "bash":
                 printed = "".join(_run(command, block, where) for command in block.commands)
             elif block.has("output"):
+                if not printed:
+                    continue
                 _check_output(block, printed, where)
             elif block.has("file"):
                 content = Path(block.path).read_text(encoding="utf-8")
@@ -107,6 +115,15 @@ def run_page(page: str, folder: Path) -> None:
             elif block.has("tree"):
                 missing = [name for name in _tree(block) if not list(Path().rglob(name))]
                 assert not missing, f"{where}: {missing}"
+
+
+def _run_with_archive(block: Block, where: str) -> str:
+    """Run commands with a real archive in place of that of the page; empty where there is none."""
+    if not has_orthanc():
+        return ""
+    with tempfile.TemporaryDirectory() as folder, orthanc(Path(folder)) as archive:
+        commands = [command.replace(_ARCHIVE, archive.web) for command in block.commands]
+        return "".join(_run(command, block, where) for command in commands)
 
 
 def _run(command: str, block: Block, where: str) -> str:

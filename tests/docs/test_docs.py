@@ -154,7 +154,7 @@ def test_blocks_that_do_not_run_are_few_and_marked():
 
 def test_only_known_languages_and_marks_are_used():
     def odd(block: Block) -> bool:
-        known = {".no-run", ".output", ".about", ".file", ".tree", ".exit-1"}
+        known = {".no-run", ".archive", ".output", ".about", ".file", ".tree", ".exit-1"}
         marks = {mark for mark in block.attributes if not mark.startswith("data-path=")}
         return block.language not in ("python", "bash", "text") or not marks <= known
 

@@ -10,10 +10,11 @@ DESCRIPTION, README, BIDSIGNORE = "dataset_description.json", "README.md", ".bid
 DESCRIPTIONS = "descriptions.tsv"
 MAPS, FAILURES, OVERLAYS = "maps.tsv", "failures.tsv", "overlays.json"
 SANITY, PICTURES = "sanity.json", "sanity.npy"
+STORED = "dicom_stored.tsv"
 
 IGNORED = (
-    "*_statmap.*", "*_dseg.png", "/dicom/", "/*.html",
-    *(f"/{name}" for name in (MAPS, FAILURES, OVERLAYS, SANITY, PICTURES)),
+    "*_statmap.*", "*_dseg.png", "/*.html",
+    *(f"/{name}" for name in (MAPS, FAILURES, OVERLAYS, SANITY, PICTURES, STORED)),
 )  # fmt: skip
 """What BIDS has no name for, for ``.bidsignore``: maps with a sign, which other software of the
 field calls ``statmap`` too, pictures, DICOM objects, pages, and tables of all scans."""

@@ -17,6 +17,7 @@ from hrcam.artifacts.map_names import (
     README,
 )
 from hrcam.artifacts.scan_record import MAPS as KINDS
+from hrcam.artifacts.scan_record import OBJECTS
 from hrcam.artifacts.source_dataset import SourceDataset
 
 MAPS_FORMAT = 2
@@ -93,7 +94,8 @@ def add_to_description(out: Path, description: Mapping[str, Any]) -> None:
 
 def write_dataset_files(out: Path) -> None:
     """Write the files that are the same of all maps, where they are missing."""
-    kinds = {kind: about["Description"] for kind, about in KINDS.items()} | {"overlay": _OVERLAY}
+    kinds = {kind: about["Description"] for kind, about in KINDS.items()}
+    kinds |= {"overlay": _OVERLAY, **OBJECTS}
     described = [(f"desc-{kind}", description) for kind, description in kinds.items()]
     contents = {
         README: _README.encode(),

@@ -23,6 +23,13 @@ KINDS = ("pattern", "evidence")
 ALL_KINDS = (*KINDS, "std")
 """The maps that can be written."""
 
+OBJECTS = {
+    "pm": "The pattern as a DICOM Parametric Map.",
+    "seg": "The findings as a DICOM Segmentation.",
+    "sr": "The prediction, and the findings with their sizes, as a DICOM structured report.",
+}
+"""DICOM objects that can be written beside: each refers to those before it."""
+
 NETWORK, HEAD = "network", "HR-CAM head"
 """Who can have predicted a class."""
 
@@ -111,10 +118,13 @@ class Form:
         Which of `ALL_KINDS` were asked for; a run may lack the last.
     data_type
         Of their values.
+    dicom
+        Whether images that are DICOM get DICOM objects of their maps as well.
     """
 
     kinds: tuple[str, ...] = ALL_KINDS
     data_type: DataType = "int16"
+    dicom: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written."""
@@ -132,7 +142,8 @@ class Form:
     def contains(self, other: "Form") -> bool:
         """Tell whether maps of this form have all that another asks for; floats have all digits."""
         digits = self.data_type == "float32" or other.data_type == self.data_type
-        return digits and set(other.kinds) <= set(self.kinds)
+        objects = self.dicom or not other.dicom
+        return digits and objects and set(other.kinds) <= set(self.kinds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +178,8 @@ class ScanRecord(MapInput):
     shape
         Spatial shape of the maps.
     files
-        Where the files next to the record are: "pattern", perhaps "evidence", "std" and "overlay".
+        Where the files next to the record are: "pattern", perhaps "evidence", "std" and "overlay",
+        and those of `OBJECTS`.
     form
         What was asked for.
     scaling
@@ -280,7 +292,11 @@ def encode_record(record: ScanRecord) -> bytes:
         "Bias": record.bias,
         "LevelContributions": dict(record.level_contributions),
         "Maps": {kind: _map_content(record, kind) for kind in record.files if kind in MAPS},
-        "Asked": {"Maps": list(record.form.kinds), "DataType": record.form.data_type},
+        "Asked": {
+            "Maps": list(record.form.kinds),
+            "DataType": record.form.data_type,
+            "DICOM": record.form.dicom,
+        },
         "Shape": list(record.shape),
         "SpatialReference": "orig",
         "Files": {kind: path.name for kind, path in record.files.items()},
@@ -388,7 +404,11 @@ def _form(content: Mapping[str, Any] | None) -> Form:
     """Without an entry, all maps were written, in single precision."""
     if content is None:
         return Form(data_type="float32")
-    return Form(tuple(map(str, content["Maps"])), cast(DataType, content["DataType"]))
+    return Form(
+        tuple(map(str, content["Maps"])),
+        cast(DataType, content["DataType"]),
+        bool(content.get("DICOM", False)),
+    )
 
 
 def _text(value: object) -> str | None:

@@ -36,6 +36,9 @@ def map_(
     dtype: Annotated[
         DtypeChoice, typer.Option(help="Rounded to 1/1000 of the largest value, or all digits.")
     ] = DtypeChoice.INT16,
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="Also write DICOM objects, of images that are DICOM.")
+    ] = False,
     split: Annotated[
         str | None,
         typer.Option(help="Only scans that the table has in this split, e.g. test."),
@@ -100,6 +103,7 @@ def map_(
             form=Form(
                 tuple(name.strip() for name in maps.split(",")),
                 dtype.value,
+                dicom,
             ),
             only=select_scans(cohort.scans, split=split, subjects=subjects),
             shard=_shard(shard),

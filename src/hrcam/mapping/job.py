@@ -132,10 +132,14 @@ def map_scans(
         If the run is damaged.
     MachineError
         If memory, a device or a disk fails; what is mapped stays.
+    MissingExtraError
+        If DICOM objects are asked for, and the extra ``dicom`` is not installed.
     OSError
         If a map cannot be written.
     """
     form, hardware = form or Form(), hardware or Hardware()
+    if form.dicom:
+        import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
     wanted = _class_index(run, classes)
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):

@@ -1,5 +1,6 @@
 """From scans that were read to the files of their maps."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hrcam.artifacts.manifest import fit_warnings
+from hrcam.artifacts.manifest import fit_warnings, run_identity
 from hrcam.artifacts.map_names import ScanPlace
 from hrcam.artifacts.scan_record import Form, MapInput, ScanRecord, encode_record, map_versions
 from hrcam.cohort.problems import Problem
@@ -22,6 +23,8 @@ from hrcam.mapping.ensemble import GridMaps, explain_batch
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import Reading, failure_of
 from hrcam.training.run import Run
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +179,10 @@ class Mapper:
             content[files["overlay"]] = encode_overlay(
                 reading.picture, native["pattern"], self.overlay_limit
             )
+        if self._form.dicom:
+            for kind, encoded_object in self._objects(one, maps, native["pattern"]).items():
+                files[kind] = place.map(label, kind, ".dcm")
+                content[files[kind]] = encoded_object
         record = ScanRecord(
             **vars(one.task.source),
             voxel_hash=reading.voxel_hash,
@@ -202,6 +209,27 @@ class Mapper:
             reference=run.reference,
         )
         return {**content, place.record(label): encode_record(record)}
+
+    def _objects(
+        self, one: Prepared, maps: GridMaps, pattern: NDArray[np.float32]
+    ) -> dict[str, bytes]:
+        """Encode the DICOM objects of a map, if its image is DICOM."""
+        from hrcam.clinical import About, encode_objects
+
+        if one.reading.space.format != "dicom":
+            logger.warning("%s is not DICOM: it has no DICOM objects", one.task.scan.name)
+            return {}
+        classes = self._run.classes
+        about = About(
+            map_class=classes[maps.explained],
+            predicted=classes[maps.predicted],
+            probabilities=dict(zip(classes, maps.probabilities.tolist(), strict=True)),
+            training=run_identity(self._run.manifest)["Manifest"],
+            version=map_versions()["hrcam"],
+            folds=one.folds,
+            seen_in_training=one.seen,
+        )
+        return encode_objects(next(iter(one.task.scan.images.values())), pattern, about)
 
     def _load(self, fold: int) -> HRCAM:
         explainer = self._run.explainer(fold)

@@ -84,6 +84,35 @@ def frames_of(dataset: Any, name: str, colour: Colour) -> list[Frame]:
         If it cannot be decoded, has no usable geometry, or has frames without positions.
     """
     where = f"file {name}: " if name else ""
+    groups = _checked_groups(dataset, where)
+    pixels = stored_pixels(dataset, len(groups), where)
+    frames = []
+    for group, stored in zip(groups, pixels, strict=True):
+        with decoding(f"{where}DICOM header"):
+            placement, spacing = _placement(group), _spacing(group)
+            thickness = _number(group.get("SliceThickness"), 1.0) or 1.0
+        with decoding(f"{where}rescaling"):
+            values, cautions = _values(stored, group, colour)
+        frames.append(Frame(values.swapaxes(1, 2), placement, spacing, thickness, cautions))
+    return frames
+
+
+def placements_of(dataset: Any, name: str) -> list[Placement | None]:
+    """Say where each frame of a DICOM object is, whose pixels are not needed.
+
+    Raises
+    ------
+    ImageError
+        As `frames_of` does over a header.
+    """
+    where = f"file {name}: " if name else ""
+    groups = _checked_groups(dataset, where)
+    with decoding(f"{where}DICOM header"):
+        return [_placement(group) for group in groups]
+
+
+def _checked_groups(dataset: Any, where: str) -> "list[_Groups]":
+    """Return the attributes of each frame, of which there is at least one."""
     with decoding(f"{where}DICOM header"):
         count = int(dataset.get("NumberOfFrames", 1) or 1)
         groups = list(_functional_groups(dataset, count))
@@ -99,16 +128,7 @@ def frames_of(dataset: Any, name: str, colour: Colour) -> list[Frame]:
             f"{where}{count} frames without a position of their own: a film, or views",
             "export the one frame that is meant",
         )
-    pixels = stored_pixels(dataset, count, where)
-    frames = []
-    for group, stored in zip(groups, pixels, strict=True):
-        with decoding(f"{where}DICOM header"):
-            placement, spacing = _placement(group), _spacing(group)
-            thickness = _number(group.get("SliceThickness"), 1.0) or 1.0
-        with decoding(f"{where}rescaling"):
-            values, cautions = _values(stored, group, colour)
-        frames.append(Frame(values.swapaxes(1, 2), placement, spacing, thickness, cautions))
-    return frames
+    return groups
 
 
 class _Groups:

@@ -144,11 +144,17 @@ def _placements(frames: list[Frame]) -> list[Placement]:
     return [frame.placement for frame in frames if frame.placement is not None]
 
 
+def along_normal(
+    placements: list[Placement],
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the positions of slices along the normal of the first, and their order along it."""
+    along = np.array([p.position @ placements[0].normal for p in placements])
+    return along, np.argsort(along, kind="stable")
+
+
 def _sorted(frames: list[Frame]) -> list[Frame]:
     """Sort slices along their normal, and refuse places that are taken twice."""
-    placements = _placements(frames)
-    along = np.array([p.position @ placements[0].normal for p in placements])
-    order = np.argsort(along, kind="stable")
+    along, order = along_normal(_placements(frames))
     apart = np.diff(along[order]) >= _SAME_POSITION * min(frames[0].spacing or (1.0,))
     repeated = int((~apart).sum())
     if repeated:
