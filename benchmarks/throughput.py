@@ -37,9 +37,10 @@ from hrcam.cohort.scan import Scan
 from hrcam.mapping import Form, job, map_scans
 from hrcam.mapping.encoding import Title, encode_map
 from hrcam.mapping.overlay import encode_overlay
-from hrcam.mapping.reading import Reading, read
+from hrcam.mapping.reading import read
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
+from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.training.config import Hardware
 
 CLASSES = ("control", "patient")
@@ -144,7 +145,7 @@ def measure(
     few = scans[: max(batch, min(len(scans), 64))]
     explainer = run.explainer(1)
     readings = [read(scan, run.preparation) for scan in few]
-    assert all(isinstance(reading, Reading) for reading in readings)
+    assert all(isinstance(reading, PreparedScan) for reading in readings)
     voxels = torch.from_numpy(np.stack([one.prepared.voxels for one in readings]))
 
     def explain() -> int:

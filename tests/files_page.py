@@ -15,7 +15,7 @@ _NAMED_BY_DATA = {
     *("Probabilities", "LevelContributions", "Details", "DatasetLinks"),
 }
 # Of one's own: an explainer is read by HRCAM.load, parts and work are of a job that goes on.
-_LEFT_OUT = {"explainer", "parts", "work", "cohorts", ".failures", "figures"}
+_LEFT_OUT = {"explainer", "parts", "work", "cohorts", ".cache", ".failures", "figures"}
 
 
 def undescribed(folder: Path, classes: tuple[str, ...]) -> list[str]:

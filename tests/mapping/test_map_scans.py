@@ -221,7 +221,7 @@ def test_an_unexpected_error_is_a_failure_of_that_scan(tmp_path, picture_run, mo
             raise RuntimeError("boom")
         return real(scan)
 
-    monkeypatch.setattr("hrcam.mapping.reading.read_scan", fails)
+    monkeypatch.setattr("hrcam.preparation.prepared_scan.read_scan", fails)
     report = map_scans(picture_run, scans, tmp_path / "maps")
     assert report.done == 1
     assert "RuntimeError: boom" in report.failed[0].message

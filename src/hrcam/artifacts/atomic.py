@@ -17,7 +17,7 @@ _PROBE = 1 << 16  # bytes: more than a disk that is full takes
 _NO_HARD_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
+def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> Path:
     """Write a file under a temporary name beside its destination, then move it there.
 
     The file and its folder are synchronised with the disk: a power cut leaves the old file or the
@@ -29,6 +29,9 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         Destination; missing parent folders are made, an existing file is replaced.
     content
         The whole file.
+    durable
+        Pass False not to wait for the disk: a power cut may then leave a torn file, which whoever
+        reads it has to notice.
 
     Returns
     -------
@@ -41,13 +44,13 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> Path:
         If the file cannot be written; the destination is then as it was.
     """
     path = Path(path)
-    with replacing(path) as partial:
+    with replacing(path, durable=durable) as partial:
         partial.write_bytes(content)
     return path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give the name of an empty file to fill; at the end it takes the place of ``path``.
 
     For what is too large to be put together in memory; otherwise as `write_atomically`.
@@ -59,9 +62,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with _partial_of(path) as partial:
         yield partial
-        _sync(partial)
+        if durable:
+            _sync(partial)
         partial.replace(path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
 
 
 def create_atomically(path: Path, content: bytes) -> bool:

@@ -36,18 +36,29 @@ def claim_folder(folder: Path, marker: str, content: bytes) -> bytes | None:
     OSError
         If the marker cannot be written or read.
     """
+    held = check_claimable(folder, marker)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / marker
+    return None if not held and create_atomically(path, content) else path.read_bytes()
+
+
+def check_claimable(folder: Path, marker: str) -> bool:
+    """See that a folder can be claimed, without making or claiming it; raises as `claim_folder`.
+
+    Returns
+    -------
+    Whether it holds anything; then it has the marker.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: choose a new or an empty folder")
     check_writable(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / marker
-    held = any(not entry.name.startswith(".") for entry in folder.iterdir())
+    held = folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir())
     # Asked after the files were listed: what another process wrote, it wrote after its marker.
-    if held and not path.exists():
+    if held and not (folder / marker).exists():
         raise InputError(
             f"{folder} is not empty and has no {marker}: choose a new or an empty folder"
         )
-    return None if not held and create_atomically(path, content) else path.read_bytes()
+    return held
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -1,9 +1,13 @@
 """Options of the commands that open a cohort."""
 
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from hrcam.artifacts.cache import Cache
 
 
 class ColourChoice(StrEnum):
@@ -34,3 +38,20 @@ Colours = Annotated[
     ColourChoice,
     typer.Option("--colour", help="Of pictures in colour: their luminance, or three channels."),
 ]
+CACHE_SIZE = 20.0
+CacheSize = Annotated[
+    float,
+    typer.Option(
+        min=0, metavar="GB", help="Room for prepared scans in the run, in 1,000,000,000 bytes."
+    ),
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Keep no prepared scans in the run, and use none.")
+]
+
+
+def cache_of(run: Path, size: float, no_cache: bool) -> "Cache | None":
+    """Return the cache in the folder of a run; None if there is to be none."""
+    from hrcam.artifacts.cache import CACHE, Cache
+
+    return None if no_cache else Cache(run / CACHE, round(size * 10**9))

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.cli.cohort_options import Desc, GroupBy, Space, Suffix
+from hrcam.cli.cohort_options import (
+    CACHE_SIZE,
+    CacheSize,
+    Desc,
+    GroupBy,
+    NoCache,
+    Space,
+    Suffix,
+    cache_of,
+)
 from hrcam.cli.terminal import print_problems
 
 
@@ -73,6 +82,8 @@ def map_(
             help="An author of the maps; give it several times.", show_default="those of the images"
         ),
     ] = None,
+    cache_size: CacheSize = CACHE_SIZE,
+    no_cache: NoCache = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Exit with code 0 even if some scans failed.")
     ] = False,
@@ -111,6 +122,7 @@ def map_(
             authors=author or (),
             batch_size=batch_size,
             hardware=Hardware(accelerator=accelerator, workers=workers),
+            cache=cache_of(run, cache_size, no_cache),
         )
     print_problems(report.failed)
     typer.echo(f"maps: {out}")

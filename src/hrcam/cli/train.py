@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.cli.cohort_options import ColourChoice, Colours, Desc, GroupBy, Space, Suffix
+from hrcam.cli.cohort_options import (
+    CACHE_SIZE,
+    CacheSize,
+    ColourChoice,
+    Colours,
+    Desc,
+    GroupBy,
+    NoCache,
+    Space,
+    Suffix,
+    cache_of,
+)
 from hrcam.cli.terminal import aligned, print_problems, printable
 
 if TYPE_CHECKING:
@@ -101,6 +112,8 @@ def train(
     desc: Desc = None,
     group_by: GroupBy = None,
     colour: Colours = ColourChoice.LUMINANCE,
+    cache_size: CacheSize = CACHE_SIZE,
+    no_cache: NoCache = False,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out refused scans, and list them.")
     ] = False,
@@ -166,6 +179,8 @@ def train(
             colour=colour.value,
         )
 
+        cache = cache_of(out, cache_size, no_cache)
+
         def on_checked(checked: "CheckReport") -> None:
             print_problems(checked.problems, err=True)
 
@@ -179,6 +194,7 @@ def train(
                     hardware=hardware,
                     skip_bad=skip_bad,
                     on_checked=on_checked,
+                    cache=cache,
                 )
                 typer.echo(
                     f"fold {fold} of {number} is trained: {out}\n"
@@ -192,6 +208,7 @@ def train(
                 hardware=hardware,
                 skip_bad=skip_bad,
                 on_checked=on_checked,
+                cache=cache,
             )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)

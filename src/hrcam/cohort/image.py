@@ -1,7 +1,7 @@
 """A decoded image: its voxels, and where they are in the patient."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,27 @@ Colour = Literal["luminance", "rgb"]
 
 PLACED: frozenset[Format] = frozenset(("nifti", "analyze", "mgh", "dicom"))
 """Formats that say in millimetres where their voxels are in the patient."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSpace:
+    """Where the voxels of an image are, without the voxels.
+
+    Attributes
+    ----------
+    format, shape, stored_shape, affine
+        As in `Image`.
+    """
+
+    format: Format
+    shape: tuple[int, ...]
+    stored_shape: tuple[int, ...]
+    affine: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, image: "Image") -> Self:
+        """Take it from an image, whose voxels are not kept."""
+        return cls(image.format, image.shape, image.stored_shape, image.affine)
 
 
 @dataclass(frozen=True)

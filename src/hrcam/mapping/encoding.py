@@ -4,13 +4,13 @@ import gzip
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.artifacts.map_file import DataType, Scaling, Steps
-from hrcam.cohort.image import PLACED, Format, Image
+from hrcam.cohort.image import PLACED, Image, ImageSpace
 from hrcam.cohort.reading.geometry import shear_cautions
 from hrcam.cohort.reading.pairs import header_file
 from hrcam.errors import InputError
@@ -23,27 +23,6 @@ _GEOMETRY = (
 _HEADER_BYTES = 540
 _SCANNER = 1
 _DESCRIP = 79
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSpace:
-    """Where the voxels of an image are: what its maps need to be written in its space.
-
-    Attributes
-    ----------
-    format, shape, stored_shape, affine
-        As in `hrcam.cohort.image.Image`.
-    """
-
-    format: Format
-    shape: tuple[int, ...]
-    stored_shape: tuple[int, ...]
-    affine: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, image: Image) -> Self:
-        """Take it from an image, whose voxels are not kept."""
-        return cls(image.format, image.shape, image.stored_shape, image.affine)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import joblib
 
+from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.manifest import run_identity, warning_lines
 from hrcam.artifacts.map_names import ScanPlace
 from hrcam.artifacts.maps_folder import MapsWriter
@@ -75,6 +76,7 @@ def map_scans(
     authors: Sequence[str] = (),
     batch_size: int | None = None,
     hardware: Hardware | None = None,
+    cache: Cache | None = None,
     progress: bool = True,
 ) -> MapReport:
     """Write the maps of scans, each in the space of its own image.
@@ -120,6 +122,8 @@ def map_scans(
         GPU), encode and write, and a file whose reading kills its process is listed as failed.
         Elsewhere than on Linux, a script that uses several must be guarded by ``if __name__ ==
         "__main__"``, as for every pool of processes.
+    cache
+        Of prepared scans, so that none is decoded twice; None to keep none.
     progress
         Show how far the job is: a bar on a terminal, else a line in the log every 30 seconds.
 
@@ -186,10 +190,10 @@ def map_scans(
                     first = next(tasks, None)
                     if first is not None:
                         mapper.overlay_limit = overlay_limit(
-                            folder.out, ordered, run.preparation, mapper, workers
+                            folder.out, ordered, run.preparation, mapper, workers, cache
                         )
                         tasks = chain([first], tasks)
-                        _map_all(tasks, run, mapper, folder, claims, tally, workers, size)
+                        _map_all(tasks, run, mapper, folder, claims, tally, workers, size, cache)
                     left = others
                     if left and tally.ended == before:
                         time.sleep(_PATIENCE)
@@ -201,7 +205,7 @@ def map_scans(
                 folder.write_tables(run.classes)
         if (shard is None or shard[0] == 1) and claims.take(_CHECKS):
             mapped = _mapped(folder, part, names, identity, classes, run.reference)
-            _check(folder.out, run, identity, mapped, mapper.explainer)
+            _check(folder.out, run, identity, mapped, mapper.explainer, cache)
     failed = (*refused, *tally.failed_in_order(part))
     logger.info(
         "mapped %d scans, %d were mapped already, %d failed", tally.done, tally.skipped, len(failed)
@@ -284,6 +288,7 @@ def _map_all(
     tally: _Tally,
     workers: int,
     size: int,
+    cache: Cache | None,
 ) -> None:
     """Read, explain, encode and write scans, each step ahead of the next by a few scans."""
     space = DiskSpace(folder.out, tally.left)
@@ -311,7 +316,7 @@ def _map_all(
             pool.submit(map_batch, waiting.pop(folds), explainers)
 
         reading = read_ahead(
-            tasks, lambda task: task.scan, run.preparation, workers, settle=pool.settle
+            tasks, lambda task: task.scan, run.preparation, workers, pool.settle, cache
         )
         with closing(reading):
             for task, found in reading:
@@ -336,10 +341,11 @@ def _check(
     identity: Mapping[str, Any],
     mapped: Iterable[MappedScan],
     explainer: Callable[[int], HRCAM],
+    cache: Cache | None,
 ) -> None:
     """Run the sanity checks; if they fail to run, the maps are still complete."""
     try:
-        check_folder(out, run, identity, mapped, explainer)
+        check_folder(out, run, identity, mapped, explainer, cache)
     except OSError:
         raise
     except Exception as error:

@@ -21,7 +21,8 @@ from hrcam.explainer import HRCAM
 from hrcam.mapping.encoding import Title, encode_map, suffix_of
 from hrcam.mapping.ensemble import GridMaps, explain_batch
 from hrcam.mapping.overlay import encode_overlay
-from hrcam.mapping.reading import Reading, failure_of
+from hrcam.mapping.reading import failure_of
+from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.training.run import Run
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Prepared:
     """
 
     task: Task
-    reading: Reading
+    reading: PreparedScan
     folds: tuple[int, ...]
     seen: bool
 
@@ -103,12 +104,12 @@ class Mapper:
         self.explainer: Callable[[int], HRCAM] = cache(self._load)
         """Gives the explainer of a fold, loaded once; to be called from one thread."""
 
-    def prepared(self, task: Task, reading: Reading) -> Prepared:
+    def prepared(self, task: Task, reading: PreparedScan) -> Prepared:
         """Find the networks that are to map a scan."""
         folds, seen = self._run.folds_for(task.scan, reading.voxel_hash)
         return Prepared(task, reading, folds, seen)
 
-    def pattern_of(self, scan: Scan, reading: Reading) -> NDArray[np.float32] | None:
+    def pattern_of(self, scan: Scan, reading: PreparedScan) -> NDArray[np.float32] | None:
         """Return the pattern of one scan on the network's grid; None if it cannot be explained.
 
         Raises

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.overlay_scale import keep_overlay_limit, read_overlay_limit
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
@@ -30,6 +31,7 @@ def overlay_limit(
     preparation: Preparation,
     mapper: Mapper,
     workers: int,
+    cache: Cache | None,
 ) -> float | None:
     """Return the value of the pattern that has the strongest colour in all overlays of a folder.
 
@@ -44,7 +46,7 @@ def overlay_limit(
         The folder of maps.
     scans
         The whole cohort, also of a job that maps a part of it.
-    preparation, mapper, workers
+    preparation, mapper, workers, cache
         Read and explain scans; see `hrcam.mapping.reading.read_ahead`.
 
     Returns
@@ -65,7 +67,7 @@ def overlay_limit(
         return kept
     tops: list[float] = []
     chosen = by_chance(scans)[: 2 * SAMPLE]
-    reading = read_ahead(iter(chosen), lambda scan: scan, preparation, workers, lambda: None)
+    reading = read_ahead(iter(chosen), lambda scan: scan, preparation, workers, lambda: None, cache)
     for scan, found in reading:
         if isinstance(found, MachineError):
             raise found

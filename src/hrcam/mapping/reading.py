@@ -16,21 +16,15 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hrcam.cohort.image import PLACED, Image
+from hrcam.artifacts.cache import Cache
 from hrcam.cohort.problems import ImageError, Problem, Reason
-from hrcam.cohort.reading import read_scan
 from hrcam.cohort.scan import Scan
-from hrcam.cohort.voxel_hash import voxel_hash
 from hrcam.errors import HRCAMError, MachineError, machine_error
-from hrcam.mapping.encoding import ImageSpace
-from hrcam.preparation import Preparation, PreparedImage
+from hrcam.preparation import Preparation
+from hrcam.preparation.prepared_scan import PreparedScan, prepare_scan
 
 logger = logging.getLogger(__name__)
 
@@ -40,38 +34,12 @@ _AHEAD = 2
 Task = TypeVar("Task")
 
 
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """A scan that was read and prepared: its maps need no more of its images.
-
-    Attributes
-    ----------
-    voxel_hash
-        Of the images.
-    space
-        Where the maps go.
-    prepared
-        The input of the network.
-    picture
-        Grey values of a picture, (rows, columns), to lay its map over; None for other images.
-    """
-
-    voxel_hash: str
-    space: ImageSpace
-    prepared: PreparedImage
-    picture: NDArray[np.float32] | None
-
-
-def read(scan: Scan, preparation: Preparation) -> Reading | Problem | MachineError:
+def read(
+    scan: Scan, preparation: Preparation, cache: Cache | None = None
+) -> PreparedScan | Problem | MachineError:
     """Read and prepare a scan; what goes wrong is returned, as it may have to cross processes."""
     try:
-        image = read_scan(scan)
-        return Reading(
-            voxel_hash(image),
-            ImageSpace.of(image),
-            preparation.apply(image),
-            _picture(image, scan),
-        )
+        return prepare_scan(scan, preparation, cache)
     except Exception as error:
         return failure_of(scan, error)
 
@@ -82,7 +50,8 @@ def read_ahead(
     preparation: Preparation,
     workers: int,
     settle: Callable[[], None],
-) -> Generator[tuple[Task, Reading | Problem | MachineError]]:
+    cache: Cache | None,
+) -> Generator[tuple[Task, PreparedScan | Problem | MachineError]]:
     """Yield tasks with what was read for them, in their order.
 
     Parameters
@@ -98,11 +67,13 @@ def read_ahead(
     settle
         Called before processes are started again; then no other thread of this process may be at
         work, as it would be copied in the middle of it.
+    cache
+        Of prepared scans.
 
     Yields
     ------
     tuple
-        A task, and the reading, the problem of the scan, or what is wrong with the machine.
+        A task, and the prepared scan, its problem, or what is wrong with the machine.
 
     Raises
     ------
@@ -111,14 +82,14 @@ def read_ahead(
     """
     if workers == 1:
         for task in tasks:
-            yield task, read(scan_of(task), preparation)
+            yield task, read(scan_of(task), preparation, cache)
         return
-    waiting: deque[tuple[Task, Future[Reading | Problem | MachineError]]] = deque()
+    waiting: deque[tuple[Task, Future[PreparedScan | Problem | MachineError]]] = deque()
     pool = _readers(workers)
     try:
         while True:
             for task in islice(tasks, _AHEAD * workers - len(waiting)):
-                waiting.append((task, _submitted(pool, scan_of(task), preparation)))
+                waiting.append((task, _submitted(pool, scan_of(task), preparation, cache)))
             if not waiting:
                 return
             task, future = waiting[0]
@@ -135,7 +106,7 @@ def read_ahead(
                         yield task, future.result()
                     else:
                         settle()
-                        yield task, _read_alone(scan_of(task), preparation)
+                        yield task, _read_alone(scan_of(task), preparation, cache)
                 waiting.clear()
                 settle()
                 pool = _readers(workers)
@@ -168,15 +139,6 @@ def _problem(scan: Scan, reason: Reason, message: str, advice: str) -> Problem:
     return Problem(scan.name, file, reason, message, advice)
 
 
-def _picture(image: Image, scan: Scan) -> NDArray[np.float32] | None:
-    """Return the first image of a scan as grey values, if it is a picture."""
-    if image.format in PLACED or len(image.shape) != 2:
-        return None
-    colours = 3 if scan.colour == "rgb" else 1
-    grey: NDArray[np.float32] = image.voxels[:colours].mean(0)
-    return grey
-
-
 def _readers(workers: int) -> ProcessPoolExecutor:
     # Elsewhere than on Linux a forked process may not use the system's libraries.
     method = "fork" if sys.platform == "linux" else None
@@ -197,17 +159,19 @@ def _begin() -> None:
 
 
 def _submitted(
-    pool: ProcessPoolExecutor, scan: Scan, preparation: Preparation
-) -> Future[Reading | Problem | MachineError]:
+    pool: ProcessPoolExecutor, scan: Scan, preparation: Preparation, cache: Cache | None
+) -> Future[PreparedScan | Problem | MachineError]:
     try:
-        return pool.submit(read, scan, preparation)
+        return pool.submit(read, scan, preparation, cache)
     except BrokenProcessPool as error:
-        failed: Future[Reading | Problem | MachineError] = Future()
+        failed: Future[PreparedScan | Problem | MachineError] = Future()
         failed.set_exception(error)
         return failed
 
 
-def _read_alone(scan: Scan, preparation: Preparation) -> Reading | Problem | MachineError:
+def _read_alone(
+    scan: Scan, preparation: Preparation, cache: Cache | None
+) -> PreparedScan | Problem | MachineError:
     """Read one scan in a new process; if that dies of it, say so of the scan."""
     with _readers(1) as pool:
         try:
@@ -218,7 +182,7 @@ def _read_alone(scan: Scan, preparation: Preparation) -> Reading | Problem | Mac
                 'script that maps begins with `if __name__ == "__main__":`'
             ) from error
         with suppress(BrokenProcessPool):
-            return pool.submit(read, scan, preparation).result()
+            return pool.submit(read, scan, preparation, cache).result()
     return _problem(
         scan,
         Reason.UNREADABLE,

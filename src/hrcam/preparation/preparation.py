@@ -24,15 +24,17 @@ class PreparedImage:
     voxels
         Shape (C, *shape): the foreground of each channel has about mean 0 and standard
         deviation 1.
+    grid
+        Where its positions lie in the image.
     """
 
     voxels: NDArray[np.float32]
-    _grid: Grid = field(repr=False)
+    grid: Grid = field(repr=False)
 
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Positions of the grid that lie in the image, shape (*shape); the rest is padding."""
-        return self._grid.inside
+        return self.grid.inside
 
     def from_native(self, values: NDArray[Any]) -> NDArray[Any]:
         """Resample values in the voxels of the image, such as a mask, to the grid.
@@ -46,7 +48,7 @@ class PreparedImage:
         -------
         Array of shape (..., *shape), of the same precision.
         """
-        return self._grid.from_native(values)
+        return self.grid.from_native(values)
 
     def to_native(self, values: NDArray[Any]) -> NDArray[Any]:
         """Resample a map from the grid to the voxels of the image.
@@ -66,12 +68,12 @@ class PreparedImage:
         InputError
             If the map is not on this grid.
         """
-        shape = self._grid.shape
+        shape = self.grid.shape
         if values.shape[-len(shape) :] != shape:
             raise InputError(
                 f"the map has the shape {values.shape}: it must end in that of the grid, {shape}"
             )
-        return self._grid.to_native(values)
+        return self.grid.to_native(values)
 
 
 class Preparation(BaseModel):

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.sanity_record import Examples, SanityInput, is_checked, write_sanity
 from hrcam.artifacts.scan_record import ScanRecord
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import ImageSpace
 from hrcam.cohort.problems import ImageError
-from hrcam.cohort.reading import read_mask, read_scan
+from hrcam.cohort.reading import read_mask
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
 from hrcam.preparation import PreparedImage
+from hrcam.preparation.prepared_scan import prepare_scan
 from hrcam.sanity.limits import LIMITS
 from hrcam.sanity.model_free_bounds import MaskedImages
 from hrcam.sanity.run_checks import CheckedMaps, CheckInputs, check_maps, foreground
@@ -72,6 +74,7 @@ def check_folder(
     identity: Mapping[str, Any],
     mapped: Iterable[MappedScan],
     explainer: Callable[[int], HRCAM],
+    cache: Cache | None = None,
 ) -> None:
     """Check the maps of a few scans of a folder, unless that was done already.
 
@@ -93,6 +96,8 @@ def check_folder(
         Scans with maps; read until there are enough.
     explainer
         Gives that of a fold.
+    cache
+        Of prepared scans.
     """
     number = number_of_images(run.preparation.shape)
     fold, chosen = choose_scans(mapped, max(_REFERENCES * number, FEWEST_IMAGES))
@@ -107,7 +112,7 @@ def check_folder(
     )
     if is_checked(out, checked):
         return
-    prepared = _prepared(run, chosen)
+    prepared = _prepared(run, chosen, cache)
     if not prepared:
         return
     logger.info("checking the maps on %d scans", min(number, len(prepared)))
@@ -168,20 +173,20 @@ def choose_scans(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[M
     return (chosen[0].record.folds[0] if chosen else 0), chosen
 
 
-def _prepared(run: Run, chosen: Sequence[MappedScan]) -> list[_Prepared]:
+def _prepared(run: Run, chosen: Sequence[MappedScan], cache: Cache | None) -> list[_Prepared]:
     """Read the scans again; one that has gone meanwhile is left out."""
     prepared = []
     for one in chosen:
         try:
-            image = read_scan(one.scan)
-            on_grid = run.preparation.apply(image)
+            found = prepare_scan(one.scan, run.preparation, cache)
         except ImageError:
             continue
-        prepared.append(_Prepared(one, on_grid, _mask(one.scan, image, on_grid)))
+        mask = _mask(one.scan, found.space, found.prepared)
+        prepared.append(_Prepared(one, found.prepared, mask))
     return prepared
 
 
-def _mask(scan: Scan, image: Image, on_grid: PreparedImage) -> NDArray[np.bool_] | None:
+def _mask(scan: Scan, image: ImageSpace, on_grid: PreparedImage) -> NDArray[np.bool_] | None:
     """Return the mask of a scan on the grid: positions of which at least half are marked."""
     if scan.mask is None:
         return None

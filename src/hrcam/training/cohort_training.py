@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.atomic import check_writable
-from hrcam.artifacts.run_folder import WORK, begin_run, write_inputs
+from hrcam.artifacts.cache import Cache
+from hrcam.artifacts.claim import check_claimable
+from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.problems import Problem, RefusedScansError
@@ -51,6 +52,7 @@ def train_cohort(
     hardware: Hardware | None = None,
     skip_bad: bool = False,
     on_checked: Callable[[CheckReport], None] | None = None,
+    cache: Cache | None = None,
     progress: bool = True,
 ) -> TrainingReport:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
@@ -74,6 +76,9 @@ def train_cohort(
         Leave out refused scans instead of raising an error.
     on_checked
         Called with the result of the checks, before training starts.
+    cache
+        Of what the checks find and of prepared scans, so that a repeated call and `map_scans` need
+        not decode them; None to keep none.
     progress
         Show progress bars on a terminal.
 
@@ -96,7 +101,7 @@ def train_cohort(
         If a loss is infinite or NaN.
     """
     hardware = hardware or Hardware()
-    plan, checked = _begin(cohort, out, config, hardware, skip_bad, on_checked, progress)
+    plan, checked = _begin(cohort, out, config, hardware, skip_bad, on_checked, cache, progress)
     train_folds(plan, plan.numbers, hardware=hardware, progress=progress)
     metrics = write_summary(
         plan.folder,
@@ -122,6 +127,7 @@ def train_one_fold(
     hardware: Hardware | None = None,
     skip_bad: bool = False,
     on_checked: Callable[[CheckReport], None] | None = None,
+    cache: Cache | None = None,
     progress: bool = True,
 ) -> int:
     """Train one fold of a run, as one of several jobs; `train_cohort` puts them together.
@@ -130,7 +136,7 @@ def train_one_fold(
     ----------
     fold
         Counted from 1.
-    cohort, out, config, hardware, skip_bad, on_checked, progress
+    cohort, out, config, hardware, skip_bad, on_checked, cache, progress
         As for `train_cohort`, the same in all jobs but for the hardware.
 
     Returns
@@ -145,7 +151,7 @@ def train_one_fold(
         As `train_cohort`.
     """
     hardware = hardware or Hardware()
-    plan, _ = _begin(cohort, out, config, hardware, skip_bad, on_checked, progress, fold)
+    plan, _ = _begin(cohort, out, config, hardware, skip_bad, on_checked, cache, progress, fold)
     train_folds(plan, [fold], hardware=hardware, progress=progress)
     return len(plan.folds)
 
@@ -157,14 +163,15 @@ def _begin(
     hardware: Hardware,
     skip_bad: bool,
     on_checked: Callable[[CheckReport], None] | None,
+    cache: Cache | None,
     progress: bool,
     fold: int | None = None,
 ) -> tuple[TrainingPlan, CheckReport]:
     """Check the cohort and the options, divide the scans, and begin the run's folder."""
     folder, config = Path(out), config or TrainingConfig()
     check_hardware(hardware)
-    check_writable(folder)
-    checked = check_cohort(cohort, workers=hardware.workers, progress=progress)
+    check_claimable(folder, CONFIG)
+    checked = check_cohort(cohort, workers=hardware.workers, cache=cache, progress=progress)
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)
     if on_checked is not None:
@@ -193,6 +200,7 @@ def _begin(
         config,
         positive_class(accepted.classes, config.positive),
         reference_class(accepted.classes, config.reference),
+        cache,
     )
     if fold is not None and fold not in plan.numbers:
         raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")

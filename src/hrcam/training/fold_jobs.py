@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.run_folder import WORK, fold_folder, is_done
 from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.cohort.scan import Cohort
@@ -44,6 +45,8 @@ class TrainingPlan:
         Options of the run.
     positive, reference
         Names of the positive and of the reference class; None if there is none.
+    cache
+        Of prepared scans; None to keep none.
     """
 
     folder: Path
@@ -53,6 +56,7 @@ class TrainingPlan:
     config: TrainingConfig
     positive: str | None
     reference: str | None
+    cache: Cache | None
 
     @property
     def numbers(self) -> range:
@@ -133,6 +137,7 @@ def _samples(plan: TrainingPlan, hardware: Hardware, progress: bool) -> Samples:
         plan.preparation,
         _images(plan),
         workers=hardware.workers,
+        cache=plan.cache,
         progress=progress,
     )
 

@@ -11,9 +11,10 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from hrcam.artifacts.atomic import check_writable
-from hrcam.cohort.reading import read_scan
+from hrcam.artifacts.cache import Cache
 from hrcam.cohort.scan import Scan
 from hrcam.preparation import Preparation
+from hrcam.preparation.prepared_scan import prepare_scan
 from hrcam.progress import Progress
 
 
@@ -48,6 +49,7 @@ def prepare_samples(
     path: Path,
     *,
     workers: int | None = None,
+    cache: Cache | None = None,
     progress: bool = False,
 ) -> Samples:
     """Decode and prepare every scan once, or load the array of an earlier call.
@@ -64,6 +66,8 @@ def prepare_samples(
         Path of the array, ``.npy``; written atomically.
     workers
         Number of threads; None for one per core.
+    cache
+        Of prepared scans.
     progress
         Show how far the work is: a bar on a terminal, else a line in the log every 30 seconds.
 
@@ -80,7 +84,7 @@ def prepare_samples(
         check_writable(path.parent, needed=4 * math.prod(shape))
         path.parent.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
-        prepared = _prepared(scans, preparation, workers)
+        prepared = _prepared(scans, preparation, workers, cache)
         with Progress(len(scans), "preparing", "scans", shown=progress) as shown:
             for index, voxels in enumerate(prepared):
                 images[index] = voxels
@@ -93,10 +97,10 @@ def prepare_samples(
 
 
 def _prepared(
-    scans: Sequence[Scan], preparation: Preparation, workers: int | None
+    scans: Sequence[Scan], preparation: Preparation, workers: int | None, cache: Cache | None
 ) -> Iterator[NDArray[np.float32]]:
     def prepare(scan: Scan) -> NDArray[np.float32]:
-        return preparation.apply(read_scan(scan)).voxels
+        return prepare_scan(scan, preparation, cache).prepared.voxels
 
     # Threads, because decoding and resampling release the GIL, and each process would import MONAI.
     parallel = Parallel(n_jobs=workers or -1, prefer="threads", return_as="generator")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from hrcam.artifacts.cache import Cache
 from hrcam.cohort.check.consistency import duplicate_problems, image_problems, split_problems
 from hrcam.cohort.check.examination import shown_files
 from hrcam.cohort.check.examiners import examine_all
@@ -56,7 +57,12 @@ class CheckReport:
 
 
 def check_cohort(
-    cohort: Cohort, *, labels: bool = True, workers: int | None = None, progress: bool = True
+    cohort: Cohort,
+    *,
+    labels: bool = True,
+    workers: int | None = None,
+    cache: Cache | None = None,
+    progress: bool = True,
 ) -> CheckReport:
     """Decode every image and mask completely, and compare the scans with each other.
 
@@ -69,6 +75,8 @@ def check_cohort(
     workers
         Number of processes, and of scans in memory at a time; 1 stays in this process, None
         takes one for each core.
+    cache
+        Of what was found of scans before, by the content of their files; None to decode all.
     progress
         Show a progress bar, if standard error is a terminal.
 
@@ -84,7 +92,7 @@ def check_cohort(
     """
     problems = list(cohort.problems)
     facts: dict[str, ScanFacts] = {}
-    for scan, examination in examine_all(cohort, workers=workers, progress=progress):
+    for scan, examination in examine_all(cohort, workers=workers, cache=cache, progress=progress):
         problems.extend(examination.problems)
         if examination.facts is not None:
             facts[scan.name] = examination.facts

@@ -1,15 +1,20 @@
 """Decode one scan completely: the facts that are kept of it, and what is wrong with it."""
 
+import json
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from hrcam.artifacts.cache import Cache
+from hrcam.artifacts.formats import encode_json
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.foreground import foreground_box
 from hrcam.cohort.image import PLACED, Image
-from hrcam.cohort.problems import ImageError, Problem, Reason
+from hrcam.cohort.problems import Caution, ImageError, Problem, Reason
 from hrcam.cohort.reading import read_mask, read_scan
+from hrcam.cohort.reading.content import content_hash
 from hrcam.cohort.reading.decoding import too_large
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.voxel_hash import voxel_hash
@@ -36,7 +41,7 @@ class Examination:
     problems: tuple[Problem, ...] = ()
 
 
-def examine(scan: Scan, files: dict[str, str]) -> Examination:
+def examine(scan: Scan, files: dict[str, str], cache: Cache | None = None) -> Examination:
     """Read a scan and its mask to the last voxel.
 
     Parameters
@@ -45,6 +50,8 @@ def examine(scan: Scan, files: dict[str, str]) -> Examination:
         The scan.
     files
         How to show its files: see `shown_files`.
+    cache
+        Of what was found of scans that were accepted.
 
     Returns
     -------
@@ -57,16 +64,32 @@ def examine(scan: Scan, files: dict[str, str]) -> Examination:
         If what goes wrong is none of the files' fault.
     """
     shown = files["image"]
-    try:
+
+    def read() -> _Found:
+        nonlocal shown
         image = read_scan(scan)
-        problems = [
-            Problem(scan.name, shown, found.reason, found.message, found.advice, refused=False)
-            for found in image.cautions
-        ]
         if scan.mask is not None:
             shown = files["mask"]
             read_mask(scan.mask, image)
-        return Examination(facts_of(scan.name, image), tuple(problems))
+        return facts_of(scan.name, image), image.cautions
+
+    try:
+        facts, cautions = (
+            read()
+            if cache is None
+            else cache.result(
+                lambda: content_hash(scan, mask=True),
+                ["facts"],
+                read,
+                _encode,
+                lambda kept: _decode(kept, scan.name),
+            )
+        )
+        problems = (
+            Problem(scan.name, files["image"], each.reason, each.message, each.advice, False)
+            for each in cautions
+        )
+        return Examination(facts, tuple(problems))
     except ImageError as error:
         return Examination(
             None, (Problem(scan.name, shown, error.reason, error.message, error.advice),)
@@ -84,6 +107,26 @@ def examine(scan: Scan, files: dict[str, str]) -> Examination:
         message = f"reading failed unexpectedly, {type(error).__name__}: {error}"
         advice = "see the traceback with logging at DEBUG, and report it with the file's header"
         return Examination(None, (Problem(scan.name, shown, Reason.UNREADABLE, message, advice),))
+
+
+_Found = tuple[ScanFacts, tuple[Caution, ...]]
+
+
+def _encode(found: _Found) -> bytes:
+    facts, cautions = found
+    return encode_json({"facts": asdict(facts), "cautions": [astuple(each) for each in cautions]})
+
+
+def _decode(content: bytes, name: str) -> _Found:
+    """Return what was found of the same files, which may have been called otherwise."""
+    kept = json.loads(content)
+    facts = {key: _tuples(value) for key, value in kept["facts"].items()}
+    cautions = tuple(Caution(Reason(reason), *words) for reason, *words in kept["cautions"])
+    return replace(ScanFacts(**facts), name=name), cautions
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def facts_of(name: str, image: Image) -> ScanFacts:

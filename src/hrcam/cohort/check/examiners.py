@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, Any, Self
 
+from hrcam.artifacts.cache import Cache
 from hrcam.cohort.check.examination import Examination, examine, shown_files
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.scan import Cohort, Scan
@@ -28,7 +29,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def examine_all(
-    cohort: Cohort, *, workers: int | None, progress: bool
+    cohort: Cohort, *, workers: int | None, cache: Cache | None = None, progress: bool
 ) -> Iterator[tuple[Scan, Examination]]:
     """Yield what was found of each scan, as it is found; no voxels are kept.
 
@@ -39,6 +40,8 @@ def examine_all(
     workers
         Number of processes, and of images in memory at a time; 1 stays in this process, None
         takes one for each core.
+    cache
+        Of what was found before.
     progress
         Show how far the check is: a bar on a terminal, else a line in the log every 30 seconds.
 
@@ -55,7 +58,7 @@ def examine_all(
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}: use 1 or more, or None for one for each core")
     processes = min(workers or _cores(), len(cohort.scans))
-    jobs = [(scan, shown_files(cohort, scan)) for scan in cohort.scans]
+    jobs = [(scan, shown_files(cohort, scan), cache) for scan in cohort.scans]
     found = _here(jobs) if processes <= 1 else _elsewhere(jobs, processes)
     with Progress(len(jobs), "checking", "scans", shown=progress) as shown:
         for result in found:
@@ -63,7 +66,7 @@ def examine_all(
             yield result
 
 
-_Job = tuple[Scan, dict[str, str]]
+_Job = tuple[Scan, dict[str, str], Cache | None]
 
 
 def _cores() -> int:
@@ -74,8 +77,8 @@ def _cores() -> int:
 
 
 def _here(jobs: Sequence[_Job]) -> Iterator[tuple[Scan, Examination]]:
-    for scan, files in jobs:
-        yield scan, examine(scan, files)
+    for scan, files, cache in jobs:
+        yield scan, examine(scan, files, cache)
 
 
 def _elsewhere(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Scan, Examination]]:
@@ -91,8 +94,8 @@ def _elsewhere(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Scan, Exa
             while not stop.is_set():
                 with _Examiner() as examiner:
                     while examiner.alive and not stop.is_set():
-                        scan, files = waiting.get_nowait()
-                        found.put((scan, examiner.examine(scan, files)))
+                        job = waiting.get_nowait()
+                        found.put((job[0], examiner.examine(*job)))
         except queue.Empty:
             return
         except BaseException as error:
@@ -145,10 +148,10 @@ class _Examiner:
         self._process.wait()
         self._from.close()
 
-    def examine(self, scan: Scan, files: Mapping[str, str]) -> Examination:
+    def examine(self, scan: Scan, files: Mapping[str, str], cache: Cache | None) -> Examination:
         """Have a scan examined; if the process dies of it, say so of the scan."""
         try:
-            _send(self._to, (scan, files))
+            _send(self._to, (scan, files, cache))
             result: Examination | MachineError = _receive(self._from)
         except (EOFError, BrokenPipeError):
             self.alive = False
@@ -184,15 +187,14 @@ def serve() -> None:
     _send(answers, "ready")
     while True:
         try:
-            scan, files = _receive(sys.stdin.buffer)
-            _send(answers, _examined(scan, files))
+            _send(answers, _examined(*_receive(sys.stdin.buffer)))
         except (EOFError, BrokenPipeError):  # the parent is done, or gone
             return
 
 
-def _examined(scan: Scan, files: dict[str, str]) -> Examination | MachineError:
+def _examined(scan: Scan, files: dict[str, str], cache: Cache | None) -> Examination | MachineError:
     try:
-        return examine(scan, files)
+        return examine(scan, files, cache)
     except MachineError as error:
         return error
 

@@ -1,20 +1,20 @@
 """How the grid of one image differs from that of another."""
 
-from hrcam.cohort.image import PLACED, Image
+from hrcam.cohort.image import PLACED, Image, ImageSpace
 from hrcam.cohort.reading.geometry import corner_distance, same_place
 
 
-def in_space(image: Image) -> bool:
+def in_space(image: Image | ImageSpace) -> bool:
     """Tell formats that place their voxels in the patient from pictures and arrays."""
     return image.format in PLACED
 
 
-def grid_difference(first: Image, second: Image) -> str | None:
+def grid_difference(first: Image | ImageSpace, second: Image | ImageSpace) -> str | None:
     """Say how two grids differ.
 
     Parameters
     ----------
-    first, second : Image
+    first, second : Image or ImageSpace
         The images.
 
     Returns

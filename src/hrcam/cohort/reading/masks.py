@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import Image, ImageSpace
 from hrcam.cohort.problems import ImageError, Reason
 from hrcam.cohort.reading.grids import grid_difference, in_space
 from hrcam.cohort.reading.reader import decode
@@ -15,7 +15,7 @@ _MOST_LABELS = 32
 _WHOLE = 0.05  # of a voxel: axes that match up to this are the same axes
 
 
-def read_mask(path: Path, like: Image) -> NDArray[np.bool_]:
+def read_mask(path: Path, like: Image | ImageSpace) -> NDArray[np.bool_]:
     """Read a mask in the grid of its image: True where the value is not 0.
 
     A mask that covers the very same voxels with its axes in another order or direction, as
@@ -51,7 +51,7 @@ def read_mask(path: Path, like: Image) -> NDArray[np.bool_]:
     return np.asarray(values != 0)
 
 
-def _turned(mask: Image, like: Image) -> Image:
+def _turned(mask: Image, like: Image | ImageSpace) -> Image:
     """Put the axes of a mask in the order and direction of the image, if that is all it takes."""
     if not (in_space(mask) and in_space(like)):
         return mask
