@@ -16,6 +16,7 @@ from hrcam.cohort.problems import Problem
 from hrcam.errors import InputError, MachineError
 from hrcam.mapping import Form, map_scans, mapper, reading
 from hrcam.mapping.pool import BoundedPool
+from hrcam.preparation import prepared_scan
 from hrcam.training.config import Hardware
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -83,7 +84,7 @@ def test_networks_of_an_ensemble_that_disagree_on_some_scans_of_a_batch(tmp_path
         assert found.logit == pytest.approx(alone.logit, abs=1e-5)
 
 
-def deadly(scans, real=reading.read_scan):
+def deadly(scans, real=prepared_scan.read_scan):
     """Read scans, but die of some, as a decoder that is broken by a file."""
     parent = os.getpid()
 
@@ -103,7 +104,7 @@ def test_a_scan_that_kills_its_process_is_listed_and_all_others_are_mapped(
     scans = write_pictures(tmp_path / "images", 9)
     poisonous = {"sub-02", "sub-03", "sub-08"}
     with monkeypatch.context() as patched:
-        patched.setattr(reading, "read_scan", deadly(poisonous))
+        patched.setattr(prepared_scan, "read_scan", deadly(poisonous))
         report = map_scans(picture_run, scans, tmp_path / "maps", batch_size=1, hardware=TWO)
     assert report.done == 6
     assert [problem.scan for problem in report.failed] == sorted(poisonous)
@@ -158,7 +159,7 @@ def test_a_machine_that_fails_ends_the_job_wherever_that_shows(tmp_path, picture
     def full(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr(reading, "read_scan", full)
+    monkeypatch.setattr(prepared_scan, "read_scan", full)
     with pytest.raises(MachineError, match="memory"):
         map_scans(picture_run, scans, tmp_path / "maps", hardware=TWO)
     assert read_failures(tmp_path / "maps") == []
