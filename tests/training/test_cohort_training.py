@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import torch
 from picture_cohorts import write_picture, write_table
 
+from hrcam.artifacts.cache import CACHE
 from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import RefusedScansError
@@ -262,6 +264,7 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(bright_cohort, tm
         Run.open(tmp_path / "b")
     assert subprocess.run(call, capture_output=True, check=False).returncode == 0
     (tmp_path / "b/report.html").unlink()  # the command's, not the library's
+    shutil.rmtree(tmp_path / "b" / CACHE)
     assert files(tmp_path / "b") == files(undisturbed)
 
 
