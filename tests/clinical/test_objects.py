@@ -35,8 +35,10 @@ PROJECTIONS = {
     f"{kind}{', spaced' if spacing else ''}": lambda folder, kind=kind, spacing=spacing: projection(
         folder / "x.dcm", kind, spacing=spacing
     )
-    for kind in ("CR", "DX", "MG", "US")
-    for spacing in (False, True)
+    for kind, spacing in (
+        *(("CR", False), ("CR", True), ("DX", False), ("MG", True)),
+        *(("US", False), ("US", True), ("XA", False)),
+    )
 }
 SOURCES = PLACED | PROJECTIONS
 # Table A.75-2 of PS3.3 wants planes where the frame of reference is that of the patient; dciodvfy
@@ -149,6 +151,8 @@ def test_a_projection_has_one_frame_and_no_place_that_it_lacks(tmp_path, source)
     assert "PlaneOrientationSequence" not in shared
     assert pm.FrameOfReferenceUID not in (FRAME, headers(path)[0].SOPInstanceUID)
     assert "FrameOfReferenceUID" not in objects["seg"]
+    labels = findings_of(read_image(path)).labels
+    np.testing.assert_array_equal(objects["seg"].pixel_array, [labels.T == 2, labels.T == 1])
     spacing = shared.PixelMeasuresSequence[0].get("PixelSpacing")
     assert spacing == ([0.2, 0.3] if "spaced" in source else None)
     assert objects["sr"].SOPClassUID == pydicom.uid.ComprehensiveSRStorage

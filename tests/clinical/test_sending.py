@@ -258,10 +258,40 @@ def test_an_archive_that_does_not_know_parametric_maps(maps):
     assert said == "the archive does not take Parametric Map objects"
 
 
-def test_maps_without_objects_have_nothing_to_send(tmp_path, monkeypatch):
+def test_objects_are_added_to_maps_that_are_there(tmp_path, monkeypatch):
     monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
-    scans = write_pictures(tmp_path / "images", 1)
-    maps_of_pictures = tmp_path / "maps"
-    map_scans(SmallRun(preparation((24, 32))), scans, maps_of_pictures, progress=False)
+    scans = [Scan("sub-01", "01", {"image": projection(tmp_path / "x.dcm", "CR")})]
+    run, maps = SmallRun(preparation((8, 8))), tmp_path / "maps"
+
+    def job(form):
+        report = map_scans(run, scans, maps, form=form, progress=False)
+        return report.done, report.skipped, sorted(objects_of(maps))
+
+    assert job(Form()) == (1, 0, [])
+    assert job(Form(dicom=True)) == (1, 0, ["pm", "sr"])
+    assert job(Form(dicom=True)) == job(Form()) == (0, 1, ["pm", "sr"])
+    objects_of(maps)["pm"].unlink()
+    assert job(Form(dicom=True)) == (1, 0, ["pm", "sr"])
+
+
+def test_a_header_without_a_study_is_a_failure_of_its_scan(tmp_path, monkeypatch):
+    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    path = projection(tmp_path / "x.dcm", "CR")
+    dataset = pydicom.dcmread(path)
+    del dataset.StudyInstanceUID
+    dataset.save_as(path)
+    scans = [Scan("sub-01", "01", {"image": path})]
+    run = SmallRun(preparation((8, 8)))
+    report = map_scans(run, scans, tmp_path / "maps", form=Form(dicom=True), progress=False)
+    (failure,) = report.failed
+    assert "the DICOM header has no StudyInstanceUID" in failure.message
+
+
+def test_maps_without_objects_have_nothing_to_send(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    scans = write_pictures(tmp_path / "images", 2)
+    maps_of_pictures, run = tmp_path / "maps", SmallRun(preparation((24, 32)))
+    map_scans(run, scans, maps_of_pictures, form=Form(dicom=True), progress=False)
+    assert caplog.text.count("is not DICOM: such scans have no DICOM objects") == 1
     with pytest.raises(InputError, match="no DICOM objects: map DICOM images with --dicom"):
         send_objects(maps_of_pictures, "A@localhost:104")

@@ -64,10 +64,21 @@ def parametric_map(maker: Maker, pattern: NDArray[np.float32]) -> Any:
 
 def _placed(image: Any) -> Any:
     """Return the header of a projection with a place, without which highdicom makes no map."""
+    from pydicom.dataset import Dataset
+
     image = deepcopy(image)
     image.FrameOfReferenceUID = image.SOPInstanceUID
     image.ImagePositionPatient, image.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
     image.PixelSpacing = image.get("PixelSpacing") or [1, 1]
+    position, orientation = Dataset(), Dataset()
+    position.ImagePositionPatient = image.ImagePositionPatient
+    orientation.ImageOrientationPatient = image.ImageOrientationPatient
+    (shared,), (frame,) = (
+        image.SharedFunctionalGroupsSequence,
+        image.PerFrameFunctionalGroupsSequence,
+    )
+    shared.PlaneOrientationSequence, frame.PlanePositionSequence = [orientation], [position]
+    shared.PixelMeasuresSequence[0].PixelSpacing = image.PixelSpacing
     return image
 
 

@@ -91,6 +91,8 @@ def _completed(dataset: Any, placed: bool) -> Any:
         dataset.SliceThickness = None
     if not placed and "FrameOfReferenceUID" in dataset:
         del dataset.FrameOfReferenceUID  # of nothing: no position is given
+    if not placed and "SharedFunctionalGroupsSequence" not in dataset:
+        _add_groups(dataset)
     frames = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")
     if frames and shared:
@@ -99,6 +101,19 @@ def _completed(dataset: Any, placed: bool) -> Any:
             if keyword not in shared[0] and keyword in frames[0]:
                 setattr(shared[0], keyword, frames[0][keyword].value)
     return dataset
+
+
+def _add_groups(dataset: Any) -> None:
+    """Give functional groups to a projection: highdicom wants them of angiography and films."""
+    from pydicom.dataset import Dataset
+
+    measures, shared = Dataset(), Dataset()
+    if dataset.get("PixelSpacing"):
+        measures.PixelSpacing = dataset.PixelSpacing
+    shared.PixelMeasuresSequence = [measures]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    dataset.PerFrameFunctionalGroupsSequence = [Dataset()]
+    dataset.NumberOfFrames = 1
 
 
 def _is_valid(keyword: str, value: str) -> bool:

@@ -99,6 +99,7 @@ class Mapper:
         self._run, self._wanted, self._form, self._labels = run, wanted, form, labels
         self._reference = None if run.reference is None else run.classes.index(run.reference)
         self._device, self._turns = device, turns
+        self._told_of_others = False
         self.overlay_limit: float | None = None
         """Value of the pattern with the strongest colour in overlays; None to draw none."""
         self.explainer: Callable[[int], HRCAM] = cache(self._load)
@@ -218,7 +219,11 @@ class Mapper:
         from hrcam.clinical import About, encode_objects
 
         if one.reading.space.format != "dicom":
-            logger.warning("%s is not DICOM: it has no DICOM objects", one.task.scan.name)
+            if not self._told_of_others:
+                self._told_of_others = True
+                logger.warning(
+                    "%s is not DICOM: such scans have no DICOM objects", one.task.scan.name
+                )
             return {}
         classes = self._run.classes
         about = About(
