@@ -14,6 +14,7 @@ from doc_pages import DOCS, Block, blocks, pages, read
 
 import hrcam
 from hrcam.cli import app
+from hrcam.cli.bids_app import _parser as app_parser
 from hrcam.cohort.problems import Reason
 from hrcam.cohort.reasons import EXPLANATIONS
 
@@ -52,12 +53,19 @@ def test_every_command_has_its_options_on_its_page(words):
     assert f"```{{command-options}} {' '.join(words)}\n" in read(f"commands/{words[0]}")
 
 
+OTHER_PROGRAMS = ("apptainer", "docker", "hrcam-bids")
+
+
 def hrcam_lines() -> Iterator[tuple[str, str]]:
     """Every command line in the documentation, run or not, in blocks and in the text."""
     for page in pages():
         for block in blocks(page):
             if block.language == "bash":
-                yield from ((page, one.strip()) for one in block.commands if "hrcam " in one)
+                yield from (
+                    (page, one.strip())
+                    for one in block.commands
+                    if "hrcam " in one and one.split()[0] not in OTHER_PROGRAMS
+                )
         for inline in re.findall(r"(?<!`)`(hrcam [^`\n]+)`(?!`)", read(page)):
             yield page, inline
 
@@ -80,9 +88,11 @@ def test_commands_and_options_in_the_text_exist(page, line):
 
 def test_options_named_in_the_text_exist():
     known = {name for options in COMMANDS.values() for name in options} | {"--help"}
+    of_app = {name for action in app_parser()._actions for name in action.option_strings}
     for page in pages():
-        for name in re.findall(r"`(--[a-z][a-z-]*)", read(page)):
-            assert name in known, f"{page}: {name}"
+        there = known | of_app | {"--gpus", "--nv"} if page == "how-to/bids-app" else known
+        for name in re.findall(r"`(--[a-z][a-z_-]*)", read(page)):
+            assert name in there, f"{page}: {name}"
 
 
 @pytest.mark.parametrize("page", pages())

@@ -1,6 +1,6 @@
 """A folder that a job fills and resumes: claimed once, known by a marker."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,9 @@ from hrcam.artifacts.atomic import check_writable, create_atomically
 from hrcam.errors import InputError
 
 
-def claim_folder(folder: Path, marker: str, content: bytes) -> bytes | None:
+def claim_folder(
+    folder: Path, marker: str, content: bytes, beside: Collection[str] = ()
+) -> bytes | None:
     """Claim a folder for a job by writing its marker, or find the marker of an earlier start.
 
     Several processes may claim one folder at once: one writes the marker, the others find it.
@@ -21,6 +23,8 @@ def claim_folder(folder: Path, marker: str, content: bytes) -> bytes | None:
         Name of the file that tells whose the folder is.
     content
         Of the marker.
+    beside
+        Names of entries that the folder may have before.
 
     Returns
     -------
@@ -36,14 +40,14 @@ def claim_folder(folder: Path, marker: str, content: bytes) -> bytes | None:
     OSError
         If the marker cannot be written or read.
     """
-    held = check_claimable(folder, marker)
+    held = check_claimable(folder, marker, beside)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / marker
     return None if not held and create_atomically(path, content) else path.read_bytes()
 
 
-def check_claimable(folder: Path, marker: str) -> bool:
-    """See that a folder can be claimed, without making or claiming it; raises as `claim_folder`.
+def check_claimable(folder: Path, marker: str, beside: Collection[str] = ()) -> bool:
+    """See that a folder can be claimed, without making or claiming it; as `claim_folder`.
 
     Returns
     -------
@@ -52,7 +56,9 @@ def check_claimable(folder: Path, marker: str) -> bool:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: choose a new or an empty folder")
     check_writable(folder)
-    held = folder.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir())
+    held = folder.exists() and any(
+        not entry.name.startswith(".") and entry.name not in beside for entry in folder.iterdir()
+    )
     # Asked after the files were listed: what another process wrote, it wrote after its marker.
     if held and not (folder / marker).exists():
         raise InputError(

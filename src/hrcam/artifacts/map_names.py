@@ -8,6 +8,9 @@ from hrcam.errors import InputError
 
 DESCRIPTION, README, BIDSIGNORE = "dataset_description.json", "README.md", ".bidsignore"
 DESCRIPTIONS = "descriptions.tsv"
+SOURCEDATA = "sourcedata"
+"""Folder in which BIDS leaves alone what maps are made from, such as a training."""
+
 MAPS, FAILURES, OVERLAYS = "maps.tsv", "failures.tsv", "overlays.json"
 SANITY, PICTURES = "sanity.json", "sanity.npy"
 STORED = "dicom_stored.tsv"

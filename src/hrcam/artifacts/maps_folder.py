@@ -13,6 +13,7 @@ from hrcam.artifacts.map_names import (
     DESCRIPTION,
     FAILURES,
     MAPS,
+    SOURCEDATA,
     ScanPlace,
     files_beside,
     record_paths,
@@ -187,7 +188,8 @@ class MapsWriter:
 
     def _claim(self, run: Mapping[str, Any], description: Mapping[str, Any]) -> None:
         """Make the folder, or see that it was begun with this run."""
-        if claim_folder(self.out, DESCRIPTION, encode_json(description)) is None:
+        content = encode_json(description)
+        if claim_folder(self.out, DESCRIPTION, content, beside=(SOURCEDATA,)) is None:
             return
         try:
             found = _read_description(self.out).get("Run")

@@ -46,6 +46,11 @@ def main(
     """Set up logging for all commands."""
     del version
     context.obj = debug
+    log_to_terminal()
+
+
+def log_to_terminal() -> None:
+    """Show the messages of the library on standard error."""
     logger = logging.getLogger("hrcam")
     logger.handlers[:] = [_Echo()]
     logger.setLevel(logging.INFO)
@@ -53,9 +58,21 @@ def main(
 
 @contextmanager
 def explained_errors(context: typer.Context) -> Iterator[None]:
+    """Explain errors, as `explained`, within a command."""
+    with explained(debug=context.obj):
+        yield
+
+
+@contextmanager
+def explained(*, debug: bool) -> Iterator[None]:
     """Print errors that a user can fix as one line, with exit code 1; others are bugs and raise.
 
     Warnings of this package are printed as one line each, without their place in the code.
+
+    Parameters
+    ----------
+    debug
+        Raise all errors, with their traceback.
     """
     with warnings.catch_warnings():
         shown = warnings.showwarning
@@ -75,7 +92,7 @@ def explained_errors(context: typer.Context) -> Iterator[None]:
         except Exception as error:
             known = isinstance(error, (HRCAMError, OSError))
             said = machine_error(error) or (error if known else None)
-            if context.obj or said is None:
+            if debug or said is None:
                 raise
             typer.echo(printable(f"error: {said}"), err=True)
             raise typer.Exit(1) from error
