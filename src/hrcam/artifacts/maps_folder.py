@@ -1,7 +1,7 @@
 """A folder of maps: whose it is, which scans are done, and what was read from all of them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ class MapsWriter:
         wanted: str | None,
         form: Form | None = None,
         reference: str | None = None,
+        further: Collection[str] = (),
     ) -> bool:
         """Tell whether the maps that are wanted are there and up to date.
 
@@ -112,13 +113,16 @@ class MapsWriter:
             What the maps have to have; None if that does not matter.
         reference
             As in `chosen_class`.
+        further
+            Classes whose maps are wanted besides.
         """
-        record = self.record(place, now, wanted, reference)
-        if record is not None and form is not None and not record.form.contains(form):
+        if self.record(place, now, wanted, reference, form) is None:
             return False
-        if record is not None:
-            self._failure(record.scan).unlink(missing_ok=True)
-        return record is not None
+        found = self._current(place, now, form)
+        if not set(further) <= {record.map_class for record in found}:
+            return False
+        self._failure(now.scan).unlink(missing_ok=True)
+        return True
 
     def record(
         self,
@@ -126,15 +130,33 @@ class MapsWriter:
         now: MapInput,
         wanted: str | None,
         reference: str | None = None,
+        form: Form | None = None,
     ) -> ScanRecord | None:
-        """Return the record of the maps of a class that is up to date; None if there is none."""
-        for path in place.records():
-            record = usable_record(path)
-            if record is not None and record.is_current(now):
-                chosen = wanted or chosen_class(record.probabilities, record.predicted, reference)
-                if record.map_class == chosen:
-                    return record
+        """Return the record that stands for a scan and is up to date; None if there is none.
+
+        Parameters are as in `is_done`.
+        """
+        for record in self._current(place, now, form):
+            chosen = wanted or chosen_class(record.probabilities, record.predicted, reference)
+            if record.primary and record.map_class == chosen:
+                return record
         return None
+
+    def standing(self, place: ScanPlace, now: MapInput, form: Form) -> frozenset[str]:
+        """Return the classes whose maps stand for a scan and are up to date and of a form."""
+        records = self._current(place, now, form)
+        return frozenset(record.map_class for record in records if record.primary)
+
+    def _current(self, place: ScanPlace, now: MapInput, form: Form | None) -> list[ScanRecord]:
+        """Return all records of a scan that are up to date and of a form."""
+        records = (usable_record(path) for path in place.records())
+        return [
+            record
+            for record in records
+            if record is not None
+            and record.is_current(now)
+            and (form is None or record.form.contains(form))
+        ]
 
     def clear(self, place: ScanPlace, now: MapInput) -> None:
         """Remove what is out of date of a scan, and what a killed job left half written."""
@@ -214,13 +236,17 @@ class MapsFolder:
     folder
         Where they are.
     records
-        One per scan and class, sorted by name.
+        Those that stand for a scan, sorted by name: one of each, unless maps of several classes
+        were asked for one after the other.
+    further
+        Those of all other classes, of scans that were mapped for all, sorted by name.
     failures
         Scans without maps, and files that are damaged.
     """
 
     folder: Path
     records: tuple[ScanRecord, ...]
+    further: tuple[ScanRecord, ...]
     failures: tuple[Refusal, ...]
 
     @property
@@ -263,14 +289,15 @@ def read_maps(folder: Path) -> MapsFolder:
             message = str(error).replace(str(path), path.name)
             damaged.append(unreadable(path.stem, path.name, message))
     listed = read_refusals(folder / FAILURES)
-    if not records:
+    records.sort(key=lambda record: record.scan)
+    primary = tuple(record for record in records if record.primary)
+    if not primary:
         raise InputError(
             f"{folder} has no maps that can be shown ({len(listed) + len(damaged)} failed): "
             "make them with `hrcam map`"
         )
-    return MapsFolder(
-        folder, tuple(sorted(records, key=lambda record: record.scan)), (*listed, *damaged)
-    )
+    further = tuple(record for record in records if not record.primary)
+    return MapsFolder(folder, primary, further, (*listed, *damaged))
 
 
 def unreadable(scan: str, file: str, message: str) -> Refusal:

@@ -17,7 +17,7 @@ PROBABILITY = "probability_"
 """What the column of each class begins with."""
 
 MAPS_COLUMNS = ("scan", "participant", "label", "class", "predicted")
-MAPS_LAST_COLUMNS = ("seen_in_training", "json")
+MAPS_LAST_COLUMNS = ("primary", "seen_in_training", "json")
 
 _TIMES = 5
 
@@ -80,7 +80,7 @@ def _maps_table(out: Path, paths: Sequence[Path], classes: Sequence[str]) -> byt
                 *(record.scan, record.participant, record.label),
                 *(record.map_class, record.predicted),
                 *(f"{record.probabilities[name]:.6g}" for name in classes),
-                *(record.seen_in_training, path.relative_to(out).as_posix()),
+                *(record.primary, record.seen_in_training, path.relative_to(out).as_posix()),
             ]
         )
     rows.sort(key=lambda row: (row[0], row[3]))

@@ -187,6 +187,9 @@ class ScanRecord(MapInput):
     reference
         The class that others are compared with: where it is predicted, the map is of the most
         probable other class unless a class was asked for. None where there is none.
+    primary
+        Whether these maps stand for the scan, as those of the class that was asked for or chosen
+        do; False for those of further classes.
     versions
         Of the software that made them.
     """
@@ -211,6 +214,7 @@ class ScanRecord(MapInput):
     form: Form = Form(data_type="float32")
     scaling: Mapping[str, Scaling] = field(default_factory=dict)
     reference: str | None = None
+    primary: bool = True
 
     @property
     def maps(self) -> dict[str, Path]:
@@ -285,6 +289,7 @@ def encode_record(record: ScanRecord) -> bytes:
         "Class": record.map_class,
         "ReferenceClass": record.reference,
         "ClassIndex": record.class_index,
+        "Primary": record.primary,
         "PredictedClass": record.predicted,
         "Predictor": record.predictor,
         "Probabilities": dict(record.probabilities),
@@ -359,6 +364,7 @@ def read_record(path: Path) -> ScanRecord:
                 if "Scaling" in about
             },
             reference=_text(content.get("ReferenceClass")),
+            primary=bool(content.get("Primary", True)),
         )
     except KeyError as error:
         raise InputError(f"{path.name} says nothing of {error}") from error

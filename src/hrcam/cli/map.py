@@ -39,6 +39,9 @@ def map_(
         str | None,
         typer.Option("--class", help="Class to explain.", show_default="the predicted class"),
     ] = None,
+    all_classes: Annotated[
+        bool, typer.Option("--all-classes", help="Maps of the other classes too.")
+    ] = False,
     maps: Annotated[
         str, typer.Option(help="Maps to write: pattern, with evidence and std or without.")
     ] = "pattern,evidence,std",
@@ -111,6 +114,7 @@ def map_(
             cohort.scans,
             out,
             classes=class_name,
+            all_classes=all_classes,
             form=Form(
                 tuple(name.strip() for name in maps.split(",")),
                 dtype.value,

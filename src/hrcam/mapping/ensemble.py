@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -73,51 +74,114 @@ def explain_batch(
     -------
     One for each image.
     """
-    device = next(explainers[0].model.parameters()).device
-    images = torch.from_numpy(voxels).to(device)
-    if wanted is None and reference is not None and len(explainers[0].head.bias) == 2:
-        wanted = 1 - reference
-    first = [explainer.explain(images, wanted) for explainer in explainers]
-    probabilities = np.mean([_probabilities(one) for one in first], axis=0)
-    predicted = probabilities.argmax(1)
-    if wanted is not None:
-        explained = np.full_like(predicted, wanted)
-    elif reference is None:
-        explained = predicted
-    else:
-        explained = np.delete(probabilities, reference, axis=1).argmax(1)
-        explained += explained >= reference
-    classes = torch.from_numpy(explained).to(device)
-    both = [
-        _explained(explainer, images, one, classes)
-        for explainer, one in zip(explainers, first, strict=True)
-    ]
+    seen = _Seen.by(explainers, voxels, wanted, reference)
+    return seen.maps(seen.chosen)
 
-    def mean(value: Callable[[Explanation], torch.Tensor]) -> torch.Tensor:
-        return torch.stack([one.values(value).double() for one in both]).mean(0)
 
-    maps = {"evidence": mean(lambda one: one.evidence), "pattern": mean(lambda one: one.pattern)}
-    if all(one.std is not None for one in first):
-        squares = mean(lambda one: _present(one.std).double() ** 2)
-        maps["std"] = squares.sqrt()
-    on_host = {name: values.float().cpu().numpy() for name, values in maps.items()}
-    rows = torch.arange(len(images), device=device)
-    logits = mean(lambda one: one.logits)[rows, classes].tolist()
-    biases = mean(lambda one: one.bias).tolist()
-    by_level = mean(_level_means).tolist()
-    return [
-        GridMaps(
-            predicted=int(predicted[row]),
-            explained=int(explained[row]),
-            predictor=HEAD if first[0].model_logits is None else NETWORK,
-            probabilities=probabilities[row],
-            logit=logits[row],
-            bias=biases[row],
-            level_contributions=dict(zip(first[0].level_evidence, by_level[row], strict=True)),
-            maps={name: values[row] for name, values in on_host.items()},
-        )
-        for row in range(len(images))
-    ]
+def explain_all_classes(
+    explainers: Sequence[HRCAM], voxels: NDArray[np.float32], reference: int | None = None
+) -> list[list[GridMaps]]:
+    """Explain prepared images for every class.
+
+    Returns
+    -------
+    For each image its maps: first those of `explain_batch`, bit by bit, then those of the other
+    classes in their order.
+    """
+    seen = _Seen.by(explainers, voxels, None, reference)
+    found = [[maps] for maps in seen.maps(seen.chosen)]
+    for index in range(seen.probabilities.shape[1]):
+        for of_image, maps in zip(found, seen.maps(np.full_like(seen.chosen, index)), strict=True):
+            if maps.explained != of_image[0].explained:
+                of_image.append(maps)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Images that each network has explained once, for whichever class.
+
+    Attributes
+    ----------
+    explainers
+        One per fold.
+    images
+        Shape (B, C, *grid), on their device.
+    first
+        What each found.
+    probabilities
+        Mean over the networks, shape (B, K).
+    chosen
+        The class to explain of each image, shape (B,).
+    """
+
+    explainers: Sequence[HRCAM]
+    images: torch.Tensor
+    first: Sequence[Explanation]
+    probabilities: NDArray[np.float64]
+    chosen: NDArray[np.int64]
+
+    @classmethod
+    def by(
+        cls,
+        explainers: Sequence[HRCAM],
+        voxels: NDArray[np.float32],
+        wanted: int | None,
+        reference: int | None,
+    ) -> Self:
+        device = next(explainers[0].model.parameters()).device
+        images = torch.from_numpy(voxels).to(device)
+        if wanted is None and reference is not None and len(explainers[0].head.bias) == 2:
+            wanted = 1 - reference
+        first = [explainer.explain(images, wanted) for explainer in explainers]
+        probabilities = np.mean([_probabilities(one) for one in first], axis=0)
+        chosen = probabilities.argmax(1)
+        if wanted is not None:
+            chosen = np.full_like(chosen, wanted)
+        elif reference is not None:
+            chosen = np.delete(probabilities, reference, axis=1).argmax(1)
+            chosen += chosen >= reference
+        return cls(explainers, images, first, probabilities, chosen)
+
+    def maps(self, explained: NDArray[np.int64]) -> list[GridMaps]:
+        """Return the mean maps of each image for a class, shape (B,)."""
+        classes = torch.from_numpy(explained).to(self.images.device)
+        both = [
+            _explained(explainer, self.images, one, classes)
+            for explainer, one in zip(self.explainers, self.first, strict=True)
+        ]
+
+        def mean(value: Callable[[Explanation], torch.Tensor]) -> torch.Tensor:
+            return torch.stack([one.values(value).double() for one in both]).mean(0)
+
+        maps = {
+            "evidence": mean(lambda one: one.evidence),
+            "pattern": mean(lambda one: one.pattern),
+        }
+        if all(one.std is not None for one in self.first):
+            squares = mean(lambda one: _present(one.std).double() ** 2)
+            maps["std"] = squares.sqrt()
+        on_host = {name: values.float().cpu().numpy() for name, values in maps.items()}
+        rows = torch.arange(len(self.images), device=self.images.device)
+        logits = mean(lambda one: one.logits)[rows, classes].tolist()
+        biases = mean(lambda one: one.bias).tolist()
+        by_level = mean(_level_means).tolist()
+        predicted = self.probabilities.argmax(1)
+        return [
+            GridMaps(
+                predicted=int(predicted[row]),
+                explained=int(explained[row]),
+                predictor=HEAD if self.first[0].model_logits is None else NETWORK,
+                probabilities=self.probabilities[row],
+                logit=logits[row],
+                bias=biases[row],
+                level_contributions=dict(
+                    zip(self.first[0].level_evidence, by_level[row], strict=True)
+                ),
+                maps={name: values[row] for name, values in on_host.items()},
+            )
+            for row in range(len(self.images))
+        ]
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ def map_scans(
     out: str | Path,
     *,
     classes: str | None = None,
+    all_classes: bool = False,
     form: Form | None = None,
     only: Collection[str] | None = None,
     shard: tuple[int, int] | None = None,
@@ -101,6 +102,9 @@ def map_scans(
     classes
         Name of the class to explain; None for the predicted class of each scan, but where that is
         the run's reference class the most probable other one.
+    all_classes
+        Write the maps of the other classes too, whose records are not primary: tables of groups,
+        overlays' scale, checks and reports take the maps that would be there without them.
     form
         Which maps are written, and how; None for all, in whole numbers with a scale.
     only
@@ -145,6 +149,8 @@ def map_scans(
     if form.dicom:
         import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
     wanted = _class_index(run, classes)
+    if all_classes and classes is not None:
+        raise InputError(f"all classes are asked for, and {classes!r} alone: leave out one of them")
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")
@@ -168,11 +174,12 @@ def map_scans(
     workers = max(1, min(hardware.workers or joblib.cpu_count(), len(part)))
     device = hardware.device
     turns = threading.Semaphore(workers if device.type == "cpu" else 1)
-    mapper = Mapper(run, wanted, form, bids_labels(run.classes), device, turns)
+    mapper = Mapper(run, wanted, all_classes, form, bids_labels(run.classes), device, turns)
     size = batch_size or _batch_size(run.preparation.shape, device.type)
 
     def is_done(place: ScanPlace, source: MapInput) -> bool:
-        return folder.is_done(place, source, classes, form, run.reference)
+        further = run.classes if all_classes else ()
+        return folder.is_done(place, source, classes, form, run.reference, further)
 
     with ScanClaims(folder.out) as claims:
         if shard is None and claims.is_alone():
@@ -186,7 +193,9 @@ def map_scans(
             try:
                 while left:
                     before, others = tally.ended, list[Scan]()
-                    tasks = _tasks(left, folder, names, identity, is_done, claims, tally, others)
+                    tasks = _tasks(
+                        left, folder, names, identity, form, is_done, claims, tally, others
+                    )
                     first = next(tasks, None)
                     if first is not None:
                         mapper.overlay_limit = overlay_limit(
@@ -254,6 +263,7 @@ def _tasks(
     folder: MapsWriter,
     names: Mapping[str, str],
     identity: Mapping[str, Any],
+    form: Form,
     is_done: Callable[[ScanPlace, MapInput], bool],
     claims: ScanClaims,
     tally: _Tally,
@@ -276,7 +286,7 @@ def _tasks(
             tally.skip()
             continue
         folder.clear(place, source)
-        yield Task(scan, place, source)
+        yield Task(scan, place, source, folder.standing(place, source, form))
 
 
 def _map_all(
@@ -300,8 +310,9 @@ def _map_all(
                 folder.write_failure(files)
                 outcomes.append(files)
             else:
-                space.check(sum(map(len, files.values())))
-                folder.write(one.task.scan.name, files)
+                space.check(sum(len(each) for of_class in files for each in of_class.values()))
+                for of_class in files:
+                    folder.write(one.task.scan.name, of_class)
                 outcomes.append(None)
             claims.release(one.task.scan.name)
         return outcomes

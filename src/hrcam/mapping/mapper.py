@@ -19,7 +19,7 @@ from hrcam.cohort.scan import Scan
 from hrcam.errors import MachineError, machine_error
 from hrcam.explainer import HRCAM
 from hrcam.mapping.encoding import Title, encode_map, suffix_of
-from hrcam.mapping.ensemble import GridMaps, explain_batch
+from hrcam.mapping.ensemble import GridMaps, explain_all_classes, explain_batch
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import failure_of
 from hrcam.preparation.prepared_scan import PreparedScan
@@ -40,11 +40,15 @@ class Task:
         Where its files go.
     source
         Its images as they were before they were read.
+    standing
+        Classes whose maps are there already and stand for the scan: not to be written again as
+        those of further classes.
     """
 
     scan: Scan
     place: ScanPlace
     source: MapInput
+    standing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,8 @@ class Mapper:
         The training.
     wanted
         Index of the class to explain; None for the predicted one.
+    all_classes
+        Explain the others too.
     form
         How maps are written.
     labels
@@ -91,12 +97,14 @@ class Mapper:
         self,
         run: Run,
         wanted: int | None,
+        all_classes: bool,
         form: Form,
         labels: Mapping[str, str],
         device: torch.device,
         turns: AbstractContextManager[object],
     ) -> None:
-        self._run, self._wanted, self._form, self._labels = run, wanted, form, labels
+        self._run, self._form, self._labels = run, form, labels
+        self._wanted, self._all_classes = wanted, all_classes
         self._reference = None if run.reference is None else run.classes.index(run.reference)
         self._device, self._turns = device, turns
         self._told_of_others = False
@@ -131,12 +139,12 @@ class Mapper:
 
     def files_of(
         self, batch: Sequence[Prepared], explainers: Sequence[HRCAM]
-    ) -> list[Files | Problem]:
+    ) -> list[list[Files] | Problem]:
         """Map scans of the same folds in one pass.
 
         Returns
         -------
-        For each scan its files, the record last, or what is wrong with it.
+        For each scan its files, of each class the record last, or what is wrong with it.
 
         Raises
         ------
@@ -146,7 +154,7 @@ class Mapper:
         try:
             voxels = np.stack([each.reading.prepared.voxels for each in batch])
             with self._turns:
-                explained = explain_batch(explainers, voxels, self._wanted, self._reference)
+                explained = self._explained(explainers, voxels)
         except Exception as error:
             if len(batch) == 1 or machine_error(error) is not None:
                 return [_problem_of(batch[0].task.scan, error)]
@@ -154,13 +162,26 @@ class Mapper:
             return [self.files_of([each], explainers)[0] for each in batch]
         return [self._attempt(each, maps) for each, maps in zip(batch, explained, strict=True)]
 
-    def _attempt(self, scan: Prepared, maps: GridMaps) -> Files | Problem:
+    def _explained(
+        self, explainers: Sequence[HRCAM], voxels: NDArray[np.float32]
+    ) -> list[list[GridMaps]]:
+        if self._all_classes:
+            return explain_all_classes(explainers, voxels, self._reference)
+        found = explain_batch(explainers, voxels, self._wanted, self._reference)
+        return [[maps] for maps in found]
+
+    def _attempt(self, scan: Prepared, found: Sequence[GridMaps]) -> list[Files] | Problem:
         try:
-            return self._encoded(scan, maps)
+            classes, standing = self._run.classes, scan.task.standing
+            return [
+                self._encoded(scan, maps, maps is found[0])
+                for maps in found
+                if maps is found[0] or classes[maps.explained] not in standing
+            ]
         except Exception as error:
             return _problem_of(scan.task.scan, error)
 
-    def _encoded(self, one: Prepared, maps: GridMaps) -> Files:
+    def _encoded(self, one: Prepared, maps: GridMaps, primary: bool) -> Files:
         run, reading, place = self._run, one.reading, one.task.place
         classes, suffix = run.classes, suffix_of(reading.space, self._form.data_type)
         native = {
@@ -209,6 +230,7 @@ class Mapper:
                 kind: each.scaling for kind, each in encoded.items() if each.scaling is not None
             },
             reference=run.reference,
+            primary=primary,
         )
         return {**content, place.record(label): encode_record(record)}
 
