@@ -25,7 +25,7 @@ def undescribed(folder: Path, classes: tuple[str, ...]) -> list[str]:
         if path.is_dir() or _LEFT_OUT & set(path.relative_to(folder).parts):
             continue
         name = re.sub(
-            r"^sub-[^_]+(?:_ses-[^_]+)?_label-[A-Za-z0-9]+", "sub-X_label-CLASS", path.name
+            r"^sub-[^_]+(?:_ses-[^_]+)?_(label|seg)-[A-Za-z0-9]+", r"sub-X_\1-CLASS", path.name
         )
         name = re.sub(
             r"_desc-(evidence|pattern|std)_statmap\.(npy|png|nii\.gz)$",

@@ -11,6 +11,7 @@ from torch import nn
 from hrcam.artifacts.map_file import Scaling, read_map
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
+from hrcam.findings import ControlScores
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
 
@@ -56,6 +57,7 @@ class SmallRun:
     head: str = "logits"
     reference: str | None = None
     warnings: tuple[tuple[str, ...], ...] = ()
+    control_scores: tuple[float, ...] = ()
     seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
     loaded: list[int] = field(default_factory=list)
 
@@ -97,6 +99,11 @@ class SmallRun:
         if self.lean:
             model.classifier.bias.data[-1] += self.lean
         return explainer
+
+    def controls_for(self, scan, voxel_hash, map_class):
+        if self.reference in (None, map_class):
+            return None
+        return ControlScores(self.control_scores)
 
     def folds_for(self, scan, voxel_hash):
         if scan.participant in self.seen:

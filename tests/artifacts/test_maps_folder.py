@@ -46,10 +46,12 @@ def test_tables_list_every_scan_and_failure(maps):
     header, first, *_ = (maps / "maps.tsv").read_text().splitlines()
     assert header.split("\t") == [
         *("scan", "participant", "label", "class", "predicted"),
-        *("probability_control", "probability_lesion", "primary", "seen_in_training", "json"),
+        *("probability_control", "probability_lesion", "regions", "control_share"),
+        *("dice", "iou", "lesions", "detected", "false_positives"),
+        *("primary", "seen_in_training", "json"),
     ]
     assert first == (
-        "sub-01\tp0\tcontrol\tcontrol\tcontrol\t0.8\t0.2\tTrue\tFalse\t"
+        "sub-01\tp0\tcontrol\tcontrol\tcontrol\t0.8\t0.2\t2\t0.05\t0.75\t0.6\t1\t1\t0\tTrue\tFalse\t"
         "sub-01/anat/sub-01_label-control_statmap.json"
     )
     assert (maps / "failures.tsv").read_text() == (

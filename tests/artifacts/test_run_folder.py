@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from written_folders import CLASSES, CONFIG, REFUSED, SCANS, prediction, splits
+from written_folders import CLASSES, CONFIG, CONTROL_ROW, REFUSED, SCANS, prediction, splits
 
 from hrcam.artifacts.formats import read_object
 from hrcam.artifacts.maps_folder import is_maps
@@ -29,6 +29,7 @@ def test_what_was_written_is_read(run):
         assert each.fold == next(row.fold for row in splits() if row.scan == each.scan)
     assert content.splits == tuple(splits())
     assert content.refused == (REFUSED,)
+    assert content.controls == (CONTROL_ROW, CONTROL_ROW)
     assert content.config == CONFIG
     assert content.preparation == {"shape": [8, 9]}
     assert content.fingerprint == {"scans": 8}

@@ -6,9 +6,12 @@ import numpy as np
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.check_results import CHECKS, Check, CoarseMap, MapChecks
+from hrcam.artifacts.control_table import CONTROLS, ControlRow, encode_controls
+from hrcam.artifacts.formats import encode_json
 from hrcam.artifacts.manifest import MANIFEST, read_manifest, run_identity, write_manifest
 from hrcam.artifacts.maps_folder import MapsWriter
 from hrcam.artifacts.refusals import Refusal
+from hrcam.artifacts.regions_table import Region, describe_regions, encode_regions
 from hrcam.artifacts.run_folder import (
     begin_run,
     fold_folder,
@@ -19,11 +22,14 @@ from hrcam.artifacts.run_folder import (
 )
 from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, SplitRow, encode_predictions
 from hrcam.artifacts.sanity_record import Examples, SanityInput, write_sanity
+from hrcam.artifacts.scan_findings import MaskScores, ScanFindings
 from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record
 
 CLASSES = ("control", "lesion")
 CONFIG = {"network": "small", "shape": [8, 9], "weights": None, "seed": 7}
 REFUSED = Refusal("sub-09", "a b.png", "empty", "it has 0 bytes", "copy it again")
+CONTROL_ROW = ControlRow("sub-01", "p0", "lesion", 0.25, 2.5)
+REGION = Region(1, 12, 12.0, (3, 4), None, -2.5, 1.25, 0.5, 0.75, 0.05)
 SCANS = tuple(f"sub-{number:02d}" for number in range(1, 9))
 
 
@@ -61,6 +67,7 @@ def write_run(folder: Path) -> Path:
         tested = [index for index, row in enumerate(splits()) if row.fold == fold]
         table = encode_predictions([prediction(index) for index in tested], CLASSES)
         write_atomically(fold_folder(folder, fold) / PREDICTIONS, table)
+        write_atomically(fold_folder(folder, fold) / CONTROLS, encode_controls([CONTROL_ROW]))
         write_fold(fold_folder(folder, fold), {"fidelity": 0.9, "warnings": []})
     pool_folds(folder, 2, CLASSES)
     write_metrics(folder, {"classes": list(CLASSES), "network": {"pooled": {"auc": 0.9}}})
@@ -98,6 +105,9 @@ def record(place, made_from, index, **changes):
         "shape": (8, 9),
         "files": files,
         "versions": {"hrcam": "0.1.0", "torch": "2.8.0"},
+        "findings": ScanFindings(
+            2, "pixels", 4.0, 1.5, 0.05, 19, scores=MaskScores(0.75, 0.6, 1, 1, 0)
+        ),
     }
     return ScanRecord(**(content | changes))
 
@@ -107,6 +117,9 @@ def write_scan(writer, made_from, index, name=None):
     place = writer.place(name or SCANS[index])
     written = record(place, made_from, index)
     maps = dict.fromkeys(written.files.values(), b"a map")
+    label = written.map_class
+    maps[place.findings(label, ".tsv")] = encode_regions([REGION], label)
+    maps[place.findings(label, ".json")] = encode_json(describe_regions("pixels"))
     writer.write(made_from.scan, {**maps, place.record(written.map_class): encode_record(written)})
     return written
 

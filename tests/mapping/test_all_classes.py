@@ -48,7 +48,8 @@ def test_the_map_of_each_scan_is_the_same_and_others_lie_beside_it(tmp_path, run
         assert record.logit == pytest.approx(
             sum(record.level_contributions.values()) + record.bias, abs=1e-5
         )
-        assert set(record.files) == {"pattern", "evidence", "overlay"}
+        findings = {"findings", "regions", "regions_sidecar"}
+        assert set(record.files) == {"pattern", "evidence", "overlay", *findings}
     assert [(row["scan"], row["class"], row["primary"]) for row in rows(tmp_path / "all")] == [
         (scan.name, name, str(chosen[scan.name] == name)) for scan in scans for name in CLASSES
     ]

@@ -53,7 +53,8 @@ def test_a_cohort_is_mapped_by_the_folds_that_did_not_see_it(trained, tmp_path):
     with (run / "predictions.tsv").open(newline="") as file:
         predictions = {row["scan"]: row for row in csv.DictReader(file, delimiter="\t")}
     records = [
-        json.loads(path.read_bytes()) for path in (tmp_path / "maps").glob("sub-*/anat/*.json")
+        json.loads(path.read_bytes())
+        for path in (tmp_path / "maps").glob("sub-*/anat/*_statmap.json")
     ]
     assert len(records) == 12
     for record in records:
@@ -75,7 +76,7 @@ def test_one_new_picture_is_mapped_by_all_folds(trained, tmp_path):
     Pillow.fromarray(pixels).save(tmp_path / "new case.png")
     result = command("map", run, tmp_path / "new case.png", "--out", tmp_path / "maps")
     assert result.exit_code == 0, result.output
-    (path,) = (tmp_path / "maps").glob("sub-*/anat/*.json")
+    (path,) = (tmp_path / "maps").glob("sub-*/anat/*_statmap.json")
     record = json.loads(path.read_bytes())
     assert record["Folds"] == [1, 2]
     assert record["Shape"] == [30, 40]
@@ -112,7 +113,10 @@ def test_shards_and_classes_are_checked(trained, tmp_path):
     )  # fmt: skip
     assert "mapped 2 scans" in few.output
     names = [path.name.partition("desc-")[2] for path in (tmp_path / "few").glob("*/anat/*_desc-*")]
-    assert sorted(names) == ["overlay_statmap.png"] * 2 + ["pattern_statmap.npy"] * 2
+    assert sorted(names) == [
+        *(["findings_dseg.json"] * 2 + ["findings_dseg.png"] * 2 + ["findings_dseg.tsv"] * 2),
+        *(["overlay_statmap.png"] * 2 + ["pattern_statmap.npy"] * 2),
+    ]
     for options, message in [
         (("--shard", "3"), "write it as 3/10"),
         (("--shard", "6/5"), "write 1/5 to 5/5"),

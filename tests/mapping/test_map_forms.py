@@ -33,11 +33,13 @@ def test_only_the_maps_that_are_asked_for_are_written(tmp_path):
     run = SmallRun(preparation((24, 32)), bootstrap=2)
     scans = write_pictures(tmp_path / "images", 1)
     map_scans(run, scans, tmp_path / "maps", form=Form(("pattern",)))
-    assert names(tmp_path / "maps") == ["overlay_statmap.png", "pattern_statmap.png"]
+    findings = ["findings_dseg.json", "findings_dseg.png", "findings_dseg.tsv"]
+    assert names(tmp_path / "maps") == [*findings, "overlay_statmap.png", "pattern_statmap.png"]
     assert set(records(tmp_path / "maps")["sub-01"].maps) == {"pattern"}
     map_scans(run, scans, tmp_path / "all")
     assert names(tmp_path / "all") == [
-        "evidence_statmap.png", "overlay_statmap.png", "pattern_statmap.png", "std_statmap.png",
+        "evidence_statmap.png", *findings,
+        "overlay_statmap.png", "pattern_statmap.png", "std_statmap.png",
     ]  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def test_a_record_says_how_its_numbers_become_values(tmp_path, picture_run):
     scans = write_pictures(tmp_path / "images", 1)
     map_scans(picture_run, scans, tmp_path / "maps")
     map_scans(picture_run, scans, tmp_path / "exact", form=EXACT)
-    (path,) = (tmp_path / "maps").glob("sub-*/anat/*.json")
+    (path,) = (tmp_path / "maps").glob("sub-*/anat/*_statmap.json")
     record = json.loads(path.read_text())
     exact = np.load(records(tmp_path / "exact")["sub-01"].files["pattern"])
     about = record["Maps"]["pattern"]

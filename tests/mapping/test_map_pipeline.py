@@ -255,7 +255,7 @@ def test_two_equal_jobs_share_the_scans_and_each_ends_when_all_are_done(tmp_path
         report = map_scans(
             picture_run, scans, tmp_path / "maps", batch_size=3, hardware=hardware, progress=False
         )
-        assert len(list((tmp_path / "maps").glob("sub-*/anat/*.json"))) == 20
+        assert len(list((tmp_path / "maps").glob("sub-*/anat/*_statmap.json"))) == 20
         reports.append(report)
 
     jobs = [threading.Thread(target=job, args=(ONE,)) for _ in range(2)]

@@ -16,7 +16,9 @@ WARNINGS = (("R² is low", "no class b"), (), ("no class b", "no class b"))
 
 
 def records(folder):
-    found = [json.loads(path.read_bytes()) for path in sorted(folder.glob("sub-*/anat/*.json"))]
+    found = [
+        json.loads(path.read_bytes()) for path in sorted(folder.glob("sub-*/anat/*_statmap.json"))
+    ]
     return {record["Scan"]: record for record in found}
 
 

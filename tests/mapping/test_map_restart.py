@@ -67,7 +67,7 @@ def test_what_was_deleted_or_damaged_is_made_again(tmp_path, picture_run):
     map_scans(picture_run, scans, tmp_path / "maps")
     content = files_of(tmp_path / "maps")
     next((tmp_path / "maps" / "sub-01/anat").glob("*pattern*")).unlink()
-    record = next((tmp_path / "maps" / "sub-02/anat").glob("*.json"))
+    record = next((tmp_path / "maps" / "sub-02/anat").glob("*_statmap.json"))
     record.write_bytes(record.read_bytes()[:50])
     (tmp_path / "maps" / "maps.tsv").unlink()
     report = map_scans(picture_run, scans, tmp_path / "maps")
@@ -96,15 +96,15 @@ def test_a_new_image_or_label_makes_maps_out_of_date(tmp_path, picture_run):
 def test_a_change_of_the_predicted_class_leaves_no_old_maps(tmp_path, picture_run):
     scans = write_pictures(tmp_path / "images", 2)
     map_scans(picture_run, scans, tmp_path / "maps")
-    (first,) = {path.name for path in (tmp_path / "maps").glob("sub-01/anat/*.json")}
+    (first,) = {path.name for path in (tmp_path / "maps").glob("sub-01/anat/*_statmap.json")}
     for scan in scans:
         os.utime(scan.images["image"])  # as if written anew
     # The new images are of the other class: here because the network leans to it.
     picture_run.lean = 99 if "control" in first else -99
     map_scans(picture_run, scans, tmp_path / "maps")
-    (second,) = {path.name for path in (tmp_path / "maps").glob("sub-01/anat/*.json")}
+    (second,) = {path.name for path in (tmp_path / "maps").glob("sub-01/anat/*_statmap.json")}
     assert first != second
-    assert len(list((tmp_path / "maps").glob("sub-*/anat/*"))) == 2 * 4
+    assert len(list((tmp_path / "maps").glob("sub-*/anat/*"))) == 2 * 7
 
 
 def test_maps_of_another_run_are_not_mixed_in(tmp_path, picture_run):
@@ -147,7 +147,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path
     process = subprocess.Popen(command, env=environment)
     maps = tmp_path / "maps"
     while process.poll() is None:
-        records = len(list(maps.glob("sub-*/anat/*.json")))
+        records = len(list(maps.glob("sub-*/anat/*_statmap.json")))
         if records >= after and list(maps.glob("*/anat/.*.partial")):
             break
         time.sleep(0.002)
@@ -159,7 +159,7 @@ def test_a_killed_job_goes_on_where_it_was_and_ends_with_the_same_bytes(tmp_path
     while any(map(alive, children)):  # they end with the job
         assert time.monotonic() < until
         time.sleep(0.02)
-    done = {path: path.stat().st_mtime_ns for path in maps.glob("sub-*/anat/*.json")}
+    done = {path: path.stat().st_mtime_ns for path in maps.glob("sub-*/anat/*_statmap.json")}
     assert after <= len(done) < 12
     assert list(maps.rglob("*.partial"))  # it was killed while it wrote
     written = {scan.name: scan for scan in _scans(tmp_path)}

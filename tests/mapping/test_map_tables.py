@@ -15,7 +15,7 @@ def test_a_scan_that_another_job_ends_with_meanwhile_is_in_the_table(
     scans = write_pictures(tmp_path / "images", 2)
     map_scans(picture_run, scans, tmp_path / "maps")
     expected = (tmp_path / "maps" / "maps.tsv").read_bytes()
-    (late,) = (tmp_path / "maps" / "sub-02/anat").glob("*.json")
+    (late,) = (tmp_path / "maps" / "sub-02/anat").glob("*_statmap.json")
     content = late.read_bytes()
     late.unlink()
     written = []
@@ -35,7 +35,7 @@ def test_a_scan_that_another_job_ends_with_meanwhile_is_in_the_table(
 def test_a_job_that_ends_does_not_wait_for_those_that_are_busy(tmp_path, picture_run, monkeypatch):
     (scan,) = write_pictures(tmp_path / "images", 1)
     map_scans(picture_run, [scan], tmp_path / "maps")
-    (record,) = (tmp_path / "maps" / "sub-01/anat").glob("*.json")
+    (record,) = (tmp_path / "maps" / "sub-01/anat").glob("*_statmap.json")
     busy = []
 
     def write(path, table):

@@ -23,7 +23,8 @@ from hrcam.artifacts.source_dataset import SourceDataset
 MAPS_FORMAT = 2
 _BIDS_VERSION = "1.11.1"
 _TIMES = 5
-_OVERLAY = "The pattern in colour over a picture, and its scale below."
+_OVERLAY = "The pattern in colour over a picture, findings outlined, and the scale below."
+_FINDINGS = "Regions of the pattern that stand out, numbered; 0 elsewhere."
 
 _README = f"""# HR-CAM maps
 
@@ -34,6 +35,7 @@ They show what the network's decision rests on. They are for research, not for d
 |---|---|
 | `…_label-CLASS_desc-KIND_statmap.nii.gz` | a map for a class; `{DESCRIPTIONS}` lists the kinds |
 | `…_label-CLASS_statmap.json` | the sidecar of these maps: prediction, units, sources, software |
+| `…_seg-CLASS_desc-findings_dseg.nii.gz` | findings: regions of the pattern, with a table |
 | `{MAPS}` | one row for each scan and class |
 | `{FAILURES}` | scans that have no maps, and why |
 | `{DESCRIPTION}` | source data sets, authors, and the training that the maps are of |
@@ -95,7 +97,7 @@ def add_to_description(out: Path, description: Mapping[str, Any]) -> None:
 def write_dataset_files(out: Path) -> None:
     """Write the files that are the same of all maps, where they are missing."""
     kinds = {kind: about["Description"] for kind, about in KINDS.items()}
-    kinds |= {"overlay": _OVERLAY, **OBJECTS}
+    kinds |= {"overlay": _OVERLAY, "findings": _FINDINGS, **OBJECTS}
     described = [(f"desc-{kind}", description) for kind, description in kinds.items()]
     contents = {
         README: _README.encode(),

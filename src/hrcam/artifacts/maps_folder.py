@@ -153,9 +153,7 @@ class MapsWriter:
         return [
             record
             for record in records
-            if record is not None
-            and record.is_current(now)
-            and (form is None or record.form.contains(form))
+            if record is not None and record.is_current(now) and (form is None or record.has(form))
         ]
 
     def clear(self, place: ScanPlace, now: MapInput) -> None:

@@ -8,6 +8,7 @@ from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_tsv
 from hrcam.artifacts.map_names import FAILURES, MAPS, record_paths
 from hrcam.artifacts.refusals import Refusal, encode_refusals, refusal_fields
+from hrcam.artifacts.scan_findings import ScanFindings
 from hrcam.artifacts.scan_record import usable_record
 
 PROBLEMS = ".failures"
@@ -17,6 +18,10 @@ PROBABILITY = "probability_"
 """What the column of each class begins with."""
 
 MAPS_COLUMNS = ("scan", "participant", "label", "class", "predicted")
+FINDING_COLUMNS = ("regions", "control_share")
+SCORE_COLUMNS = ("dice", "iou", "lesions", "detected", "false_positives")
+"""Of the findings against the mask of the scan."""
+
 MAPS_LAST_COLUMNS = ("primary", "seen_in_training", "json")
 
 _TIMES = 5
@@ -80,12 +85,26 @@ def _maps_table(out: Path, paths: Sequence[Path], classes: Sequence[str]) -> byt
                 *(record.scan, record.participant, record.label),
                 *(record.map_class, record.predicted),
                 *(f"{record.probabilities[name]:.6g}" for name in classes),
+                *_findings(record.findings),
                 *(record.primary, record.seen_in_training, path.relative_to(out).as_posix()),
             ]
         )
     rows.sort(key=lambda row: (row[0], row[3]))
     columns = (f"{PROBABILITY}{name}" for name in classes)
-    return encode_tsv([*MAPS_COLUMNS, *columns, *MAPS_LAST_COLUMNS], rows)
+    return encode_tsv(
+        [*MAPS_COLUMNS, *columns, *FINDING_COLUMNS, *SCORE_COLUMNS, *MAPS_LAST_COLUMNS], rows
+    )
+
+
+def _findings(found: ScanFindings | None) -> list[object]:
+    if found is None:
+        return [None] * len((*FINDING_COLUMNS, *SCORE_COLUMNS))
+    share, scores = found.control_share, found.scores
+    of_masks = [None if scores is None else getattr(scores, name) for name in SCORE_COLUMNS]
+    return [
+        found.regions,
+        *(f"{one:.4g}" if isinstance(one, float) else one for one in (share, *of_masks)),
+    ]
 
 
 def _failures_table(paths: Sequence[Path]) -> bytes:

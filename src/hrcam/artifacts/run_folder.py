@@ -7,6 +7,7 @@ from typing import Any
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import changes, claim_folder
+from hrcam.artifacts.control_table import CONTROLS, ControlRow, read_controls
 from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import MANIFEST, read_manifest
 from hrcam.artifacts.refusals import Refusal, Refused, encode_refusals, read_refusals
@@ -56,6 +57,8 @@ class RunFolder:
         The files of these names, as nested dictionaries; the fingerprint may be empty.
     splits, refused
         Rows of the tables of these names.
+    controls
+        Rows of the tables of all folds; none without a reference class.
     """
 
     folder: Path
@@ -68,6 +71,7 @@ class RunFolder:
     manifest: Mapping[str, Any]
     splits: tuple[SplitRow, ...]
     refused: tuple[Refusal, ...]
+    controls: tuple[ControlRow, ...] = ()
 
     @property
     def positive(self) -> str | None:
@@ -110,6 +114,8 @@ def read_run(folder: Path) -> RunFolder:
         raise InputError(f"{folder / METRICS} names no classes: train again")
     names = tuple(map(str, classes))
     fingerprint = folder / FINGERPRINT
+    manifest = read_manifest(folder / MANIFEST)
+    folds = range(1, int(manifest.get("folds", 0)) + 1)
     return RunFolder(
         folder=folder,
         classes=names,
@@ -118,9 +124,10 @@ def read_run(folder: Path) -> RunFolder:
         config=read_versioned(folder / CONFIG, RUN_FORMAT),
         preparation=read_versioned(folder / PREPARATION, RUN_FORMAT),
         fingerprint=read_versioned(fingerprint, RUN_FORMAT) if fingerprint.exists() else {},
-        manifest=read_manifest(folder / MANIFEST),
+        manifest=manifest,
         splits=read_splits(folder / SPLITS),
         refused=read_refusals(folder / REFUSED),
+        controls=read_controls([fold_folder(folder, fold) / CONTROLS for fold in folds]),
     )
 
 

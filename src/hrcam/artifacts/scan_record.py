@@ -12,6 +12,7 @@ from typing import Any, cast, get_args
 from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.map_file import DataType, Scaling
+from hrcam.artifacts.scan_findings import ScanFindings
 from hrcam.artifacts.source_dataset import bids_uris
 from hrcam.errors import InputError, NewerFormatError
 
@@ -75,6 +76,10 @@ class MapInput:
         When the newest was changed, in seconds since 1970; None where none can be read.
     run
         What tells the training run from others; empty where the record does not tell.
+    mask
+        Where the pathology is, by its absolute path; None without one.
+    mask_modified
+        When the mask was changed, in seconds since 1970; None where it cannot be read.
     """
 
     scan: str
@@ -84,6 +89,8 @@ class MapInput:
     source_bytes: int
     source_modified: float | None
     run: Mapping[str, Any]
+    mask: Path | None = None
+    mask_modified: float | None = None
 
     @classmethod
     def of(
@@ -93,10 +100,12 @@ class MapInput:
         label: str | None,
         images: Sequence[Path],
         run: Mapping[str, Any],
+        mask: Path | None = None,
     ) -> "MapInput":
         """Describe a scan by its images as they are on disk now."""
         sources = tuple(path.absolute() for path in images)
         found = [status for source in sources for status in _statuses(source)]
+        of_mask = [] if mask is None else _statuses(mask)
         return cls(
             scan=scan,
             participant=participant,
@@ -105,6 +114,8 @@ class MapInput:
             source_bytes=sum(one.st_size for one in found),
             source_modified=max((one.st_mtime for one in found), default=None),
             run=dict(run),
+            mask=None if mask is None else mask.absolute(),
+            mask_modified=max((one.st_mtime for one in of_mask), default=None),
         )
 
 
@@ -179,7 +190,7 @@ class ScanRecord(MapInput):
         Spatial shape of the maps.
     files
         Where the files next to the record are: "pattern", perhaps "evidence", "std" and "overlay",
-        and those of `OBJECTS`.
+        those of `OBJECTS`, "findings", a label image, and "regions", its table.
     form
         What was asked for.
     scaling
@@ -190,6 +201,8 @@ class ScanRecord(MapInput):
     primary
         Whether these maps stand for the scan, as those of the class that was asked for or chosen
         do; False for those of further classes.
+    findings
+        What was found in the pattern; None where the record does not tell.
     versions
         Of the software that made them.
     """
@@ -215,6 +228,7 @@ class ScanRecord(MapInput):
     scaling: Mapping[str, Scaling] = field(default_factory=dict)
     reference: str | None = None
     primary: bool = True
+    findings: ScanFindings | None = None
 
     @property
     def maps(self) -> dict[str, Path]:
@@ -232,6 +246,10 @@ class ScanRecord(MapInput):
     def confidence(self) -> float:
         """Probability of the predicted class."""
         return self.probabilities[self.predicted]
+
+    def has(self, form: Form) -> bool:
+        """Tell whether it has findings, and all maps that are asked for."""
+        return self.findings is not None and self.form.contains(form)
 
     def made_from(self, images: MapInput) -> bool:
         """Tell whether these are the files that were mapped, unchanged since: size and time."""
@@ -280,6 +298,8 @@ def encode_record(record: ScanRecord) -> bytes:
         "SourceFiles": [str(source) for source in record.sources],
         "SourceBytes": record.source_bytes,
         "SourceModified": record.source_modified,
+        "Mask": None if record.mask is None else str(record.mask),
+        "MaskModified": record.mask_modified,
         "Run": dict(record.run),
         "VoxelHash": record.voxel_hash,
         "Folds": list(record.folds),
@@ -297,6 +317,7 @@ def encode_record(record: ScanRecord) -> bytes:
         "Bias": record.bias,
         "LevelContributions": dict(record.level_contributions),
         "Maps": {kind: _map_content(record, kind) for kind in record.files if kind in MAPS},
+        "Findings": None if record.findings is None else record.findings.to_json(),
         "Asked": {
             "Maps": list(record.form.kinds),
             "DataType": record.form.data_type,
@@ -332,6 +353,7 @@ def read_record(path: Path) -> ScanRecord:
     content = read_versioned(path, RECORD_FORMAT, oldest=RECORD_FORMAT)
     try:
         modified, spacing = content["SourceModified"], content["Grid"]["Spacing"]
+        masked, found = content.get("MaskModified"), content.get("Findings")
         record = ScanRecord(
             scan=str(content["Scan"]),
             participant=str(content["Participant"]),
@@ -365,6 +387,9 @@ def read_record(path: Path) -> ScanRecord:
             },
             reference=_text(content.get("ReferenceClass")),
             primary=bool(content.get("Primary", True)),
+            mask=None if content.get("Mask") is None else Path(content["Mask"]),
+            mask_modified=None if masked is None else float(masked),
+            findings=None if found is None else ScanFindings.from_json(found),
         )
     except KeyError as error:
         raise InputError(f"{path.name} says nothing of {error}") from error

@@ -38,6 +38,18 @@ class ImageSpace:
         """Take it from an image, whose voxels are not kept."""
         return cls(image.format, image.shape, image.stored_shape, image.affine)
 
+    @property
+    def index_to_mm(self) -> NDArray[np.float64] | None:
+        """From an index for each axis to mm, shape (4, axes + 1); None without a place in space."""
+        if self.format not in PLACED:
+            return None
+        return self.affine[:, [*spatial_axes(self.shape, self.stored_shape), 3]]
+
+    def empty_image(self) -> "Image":
+        """Return an image of this space whose values are all 0, which takes no memory."""
+        voxels = np.broadcast_to(np.float32(0), (1, *self.shape))
+        return Image(voxels, self.affine, self.stored_shape, self.format)
+
 
 @dataclass(frozen=True)
 class Image:
@@ -78,11 +90,16 @@ class Image:
     @property
     def axes(self) -> tuple[int, ...]:
         """Which columns of the affine the spatial axes are: not 0 and 1 in a sagittal slice."""
-        kept = [axis for axis, size in enumerate(self.stored_shape) if size > 1]
-        return tuple(kept) if len(kept) == len(self.shape) else tuple(range(len(self.shape)))
+        return spatial_axes(self.shape, self.stored_shape)
 
     @property
     def spacing(self) -> tuple[float, ...]:
         """Distance between voxels along each spatial axis, in mm; 1 for pictures and arrays."""
         lengths = np.sqrt((self.affine[:3, :3] ** 2).sum(0))
         return tuple(float(lengths[axis]) for axis in self.axes)
+
+
+def spatial_axes(shape: tuple[int, ...], stored_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return which columns of the affine the axes of an image are, by its shapes as in `Image`."""
+    kept = [axis for axis, size in enumerate(stored_shape) if size > 1]
+    return tuple(kept) if len(kept) == len(shape) else tuple(range(len(shape)))

@@ -18,8 +18,8 @@ from hrcam.evaluation.localisation import checked_pair, checked_with_lesion
 
 # Width of a lesion's surroundings, in voxels.
 _SURROUNDINGS = 3
-# Intersection over union at which a component matches a lesion.
-_MATCH = 0.1
+MATCH = 0.1
+"""Intersection over union at which a component matches a lesion."""
 
 
 def iou(scores: ArrayLike, mask: ArrayLike, threshold: float) -> float:
@@ -112,7 +112,7 @@ def false_positives(scores: ArrayLike, threshold: float) -> FalsePositives:
     """
     values, _ = checked_pair(scores, np.zeros(np.shape(scores), dtype=bool))
     found = values >= threshold
-    return FalsePositives(_components(found)[1], float(found.mean()))
+    return FalsePositives(components(found)[1], float(found.mean()))
 
 
 @dataclass(frozen=True)
@@ -181,15 +181,15 @@ def find_lesions(
             f"The image has shape {channel.shape} and its mask {truth.shape}, or it holds NaN or "
             "infinite values: pass one channel, in the grid of the mask."
         )
-    components, _ = _components(truth)
-    found, _ = _components(values >= threshold)
+    numbered, _ = components(truth)
+    found, _ = components(values >= threshold)
     sizes = np.bincount(found.ravel())
     lesions = []
-    for number, box in enumerate(find_objects(components), start=1):
+    for number, box in enumerate(find_objects(numbered), start=1):
         around = tuple(
             slice(max(0, side.start - _SURROUNDINGS), side.stop + _SURROUNDINGS) for side in box
         )
-        inside = components[around] == number
+        inside = numbered[around] == number
         lesions.append(
             Lesion(
                 size=np.count_nonzero(inside) * voxel_volume,
@@ -275,15 +275,16 @@ def detection_by(
     return tuple(table)
 
 
-def _components(found: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    components, number = label(found, generate_binary_structure(found.ndim, found.ndim))
-    return components, int(number)
+def components(found: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
+    """Return the number of each voxel's component, from 1, and how many there are."""
+    numbered, number = label(found, generate_binary_structure(found.ndim, found.ndim))
+    return numbered, int(number)
 
 
 def _is_matched(found: NDArray[np.int32], sizes: NDArray[np.intp]) -> bool:
     """Return whether one of the components in a lesion's voxels (0 for none) matches the lesion."""
     shared = np.bincount(found, minlength=sizes.size)[1:]
-    return bool((shared >= _MATCH * (found.size + sizes[1:] - shared)).any())
+    return bool((shared >= MATCH * (found.size + sizes[1:] - shared)).any())
 
 
 def _contrast(

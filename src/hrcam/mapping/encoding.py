@@ -108,31 +108,85 @@ def encode_map(
     if suffix == ".png":
         return EncodedMap(*Steps.of(values).to_png())
     header = _header(image, source)
-    header.set_data_shape(image.stored_shape)
-    if not np.array_equal(header.get_best_affine(), _single(image)):
-        raise InputError(f"{source} was changed while it was mapped: run the same command again")
     largest = np.abs(values).max(initial=0)
     header["cal_max"], header["cal_min"] = largest, 0 if title.kind == "std" else -largest
     header["descrip"] = f"HR-CAM {title.kind} for {title.label}"[:_DESCRIP].encode()
     header.set_intent("estimate", name=f"HR-CAM {title.kind}")
-    header["magic"], header["vox_offset"] = header.single_magic, header.sizeof_hdr + 4
     scaling = None
     stored: NDArray[Any] = values
     if data_type == "int16":
         steps = Steps.of(values)
         scaling, stored = steps.scaling, steps.numbers
         header.set_slope_inter(scaling.slope, scaling.intercept)
+    return EncodedMap(_nifti(header, stored), scaling)
+
+
+def encode_labels(
+    labels: NDArray[np.uint16], image: ImageSpace | Image, source: Path, label: str
+) -> bytes:
+    """Encode a label image in the space of its image, as `encode_map` encodes a map.
+
+    Parameters
+    ----------
+    labels
+        Shape (*image.shape).
+    image, source
+        As for `encode_map`.
+    label
+        Letters and digits for the class.
+
+    Returns
+    -------
+    Gzipped NIfTI, a grey PNG of 16 bits, or ``.npy``, where a map of whole numbers is one.
+
+    Raises
+    ------
+    InputError
+        If the source has changed since the image was read.
+    """
+    suffix, buffer = suffix_of(image), io.BytesIO()
+    if suffix == ".npy":
+        np.save(buffer, np.ascontiguousarray(labels), allow_pickle=False)
+        return buffer.getvalue()
+    if suffix == ".png":
+        from PIL import Image as Pillow
+
+        Pillow.fromarray(labels).save(buffer, format="PNG")
+        return buffer.getvalue()
+    header = _header(image, source)
+    header["descrip"] = f"HR-CAM findings for {label}"[:_DESCRIP].encode()
+    header.set_intent("label", name="HR-CAM findings")
+    return _nifti(header, labels)
+
+
+def _nifti(header: Any, stored: NDArray[Any]) -> bytes:
+    """Encode an image with its header."""
+    header["magic"], header["vox_offset"] = header.single_magic, header.sizeof_hdr + 4
     header.set_data_dtype(stored.dtype)
     no_extension = bytes(4)
     stored = stored.astype(header.get_data_dtype(), copy=False)
     content = header.binaryblock + no_extension + stored.tobytes(order="F")
     # Fast compression, because the last digits of a map are noise. No time stamp, so that the same
     # map gives the same file.
-    return EncodedMap(gzip.compress(content, compresslevel=1, mtime=0), scaling)
+    return gzip.compress(content, compresslevel=1, mtime=0)
 
 
 def _header(image: ImageSpace | Image, source: Path) -> Any:
-    """Return a header with only the spatial fields of the image."""
+    """Return a header with only the spatial fields of the image, and its shape.
+
+    Raises
+    ------
+    InputError
+        If the source has changed since the image was read.
+    """
+    header = _spatial_header(image, source)
+    header.set_data_shape(image.stored_shape)
+    if not np.array_equal(header.get_best_affine(), _single(image)):
+        raise InputError(f"{source} was changed while it was mapped: run the same command again")
+    return header
+
+
+def _spatial_header(image: ImageSpace | Image, source: Path) -> Any:
     import nibabel
 
     kind: Any = nibabel.Nifti1Header

@@ -393,7 +393,7 @@ def _place(folder: MapsWriter, name: str, scan: Scan) -> ScanPlace:
 
 def _input(scan: Scan, identity: Mapping[str, Any]) -> MapInput:
     images = tuple(scan.images.values())
-    return MapInput.of(scan.name, scan.participant, scan.label, images, identity)
+    return MapInput.of(scan.name, scan.participant, scan.label, images, identity, scan.mask)
 
 
 def _class_index(run: Run, name: str | None) -> int | None:

@@ -22,6 +22,7 @@ from hrcam.mapping.encoding import Title, encode_map, suffix_of
 from hrcam.mapping.ensemble import GridMaps, explain_all_classes, explain_batch
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import failure_of
+from hrcam.mapping.scan_findings import find_in_scan, finding_files
 from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.training.run import Run
 
@@ -196,11 +197,17 @@ class Mapper:
             kind: encode_map(values, reading.space, first, Title(kind, label), self._form.data_type)
             for kind, values in native.items()
         }
-        content = {files[kind]: each.content for kind, each in encoded.items()}
+        content: dict[Path, bytes] = {files[kind]: each.content for kind, each in encoded.items()}
+        found = find_in_scan(run, one.task.scan, reading, maps, native)
+        map_class = classes[maps.explained]
+        sources = one.task.source.sources
+        of_findings = finding_files(found, place, label, map_class, reading, sources)
+        for kind, (path, each) in of_findings.items():
+            files[kind], content[path] = path, each
         if reading.picture is not None and self.overlay_limit is not None:
             files["overlay"] = place.map(label, "overlay", ".png")
             content[files["overlay"]] = encode_overlay(
-                reading.picture, native["pattern"], self.overlay_limit
+                reading.picture, native["pattern"], self.overlay_limit, found.findings.labels
             )
         if self._form.dicom:
             for kind, encoded_object in self._objects(one, maps, native["pattern"]).items():
@@ -214,7 +221,7 @@ class Mapper:
             warnings=tuple(fit_warnings(run.manifest, one.folds)),
             grid=run.preparation.shape,
             grid_spacing=run.preparation.spacing,
-            map_class=classes[maps.explained],
+            map_class=map_class,
             class_index=maps.explained,
             predicted=classes[maps.predicted],
             predictor=maps.predictor,
@@ -231,6 +238,7 @@ class Mapper:
             },
             reference=run.reference,
             primary=primary,
+            findings=found.about,
         )
         return {**content, place.record(label): encode_record(record)}
 

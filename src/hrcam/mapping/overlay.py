@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion, generate_binary_structure
 
 from hrcam.artifacts.map_colours import COLD, OPACITY, WARM, channels_of
 from hrcam.artifacts.overlay_scale import UNIT
@@ -18,10 +19,16 @@ _SCALE, _LINE = 5, 13
 _GAP = 2
 _MID_GREY = 90
 _STRONGEST = 256
+_OUTLINE = (90, 255, 90)
+# Rows or columns of the picture for each pixel of an outline's width.
+_PER_PIXEL = 250
 
 
 def encode_overlay(
-    picture: NDArray[np.float32], pattern: NDArray[np.float32], limit: float
+    picture: NDArray[np.float32],
+    pattern: NDArray[np.float32],
+    limit: float,
+    labels: NDArray[np.uint16] | None = None,
 ) -> bytes:
     """Draw a pattern map over its picture: warm colours for the class, cold against it.
 
@@ -34,6 +41,8 @@ def encode_overlay(
         transparent.
     limit
         Value with the strongest colour, the same for all pictures of a cohort, above 0.
+    labels
+        Findings, 0 elsewhere, of the same shape; None for none. They are outlined.
 
     Returns
     -------
@@ -46,11 +55,25 @@ def encode_overlay(
     if low == high:
         low, high = picture.min(), picture.max()
     grey = np.clip((picture - low) / (high - low), 0, 1).astype(np.float32) * 255
-    overlaid = Image.fromarray(_coloured(grey, pattern / limit))
+    drawn = _coloured(grey, pattern / limit)
+    if labels is not None:
+        drawn[_outlines(labels)] = _OUTLINE
+    overlaid = Image.fromarray(drawn)
     buffer = io.BytesIO()
     # More effort makes larger files of noise.
     _with_scale(overlaid, limit).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def _outlines(labels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Return the border of each region, within it."""
+    corners = generate_binary_structure(2, 2)
+    width = max(1, round(min(labels.shape) / _PER_PIXEL))
+    border = np.zeros(labels.shape, bool)
+    for index in range(1, int(labels.max(initial=0)) + 1):
+        region = labels == index
+        border |= region & ~binary_erosion(region, corners, iterations=width)
+    return border
 
 
 def _with_scale(overlaid: "Image.Image", limit: float) -> "Image.Image":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.control_table import CONTROLS, encode_controls
 from hrcam.artifacts.network_weights import read_weights, write_weights
 from hrcam.artifacts.run_folder import CHECKPOINTS, EXPLAINER, NETWORK, write_fold
 from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, encode_predictions, likeliest
@@ -28,6 +29,7 @@ from hrcam.model.inputs import to_device_of
 from hrcam.preparation import Preparation
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.control_maps import control_rows
 from hrcam.training.images import ImageDataset, Transform
 from hrcam.training.joint import JointNetwork
 from hrcam.training.network import build_network
@@ -103,8 +105,8 @@ def train_fold(
     """Train, fit and predict one fold into a folder.
 
     The folder gets ``network.safetensors``, ``explainer/``, ``history.tsv``,
-    ``predictions.tsv`` of the fold's test scans and, last, ``fold.json``. Interrupted, it goes
-    on from the last epoch that was finished.
+    ``predictions.tsv`` of the fold's test scans, ``controls.tsv`` where there is a reference
+    class and, last, ``fold.json``. Interrupted, it goes on from the last epoch that was finished.
     """
     started = time.monotonic()
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
@@ -137,6 +139,17 @@ def train_fold(
     explainer.save(folder / EXPLAINER)
     predicted = predictions(explainer, data, samples, test, classes, config.batch_size)
     write_atomically(folder / PREDICTIONS, encode_predictions(predicted, classes))
+    if compared is not None:
+        rows = control_rows(
+            explainer,
+            samples,
+            test,
+            classes,
+            compared,
+            batch_size=config.batch_size,
+            seed=config.seed,
+        )
+        write_atomically(folder / CONTROLS, encode_controls(rows))
     details = {
         "fidelity": explainer.fidelity,
         "levels": [level.name for level in explainer.levels],

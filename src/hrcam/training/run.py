@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hrcam.artifacts.control_table import ControlRow
 from hrcam.artifacts.network_weights import read_weights
 from hrcam.artifacts.run_folder import EXPLAINER, NETWORK, fold_folder, read_run
 from hrcam.artifacts.run_tables import Prediction, SplitRow
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError, LoadError
 from hrcam.explainer import HRCAM
+from hrcam.findings import ControlScores
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
 from hrcam.training.default_classes import reference_class
@@ -41,6 +43,8 @@ class Run:
         One per scan that was tested; probabilities are in the order of ``classes``.
     splits
         Which fold is tested on each scan.
+    controls
+        How high the maps of control images are.
     """
 
     folder: Path
@@ -51,6 +55,7 @@ class Run:
     manifest: dict[str, Any]
     predictions: tuple[Prediction, ...]
     splits: tuple[SplitRow, ...]
+    controls: tuple[ControlRow, ...]
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
@@ -75,6 +80,7 @@ class Run:
                 dict(found.manifest),
                 tuple(each.reordered(order) for each in found.predictions),
                 found.splits,
+                found.controls,
             )
         except InputError as error:
             raise LoadError(str(error)) from error
@@ -128,12 +134,36 @@ class Run:
         The fold that did not see the participant; all folds for somebody new. And True if there
         is no fold that did not learn from this participant, or decide by it when to stop.
         """
-        known = [row for row in self.splits if row.voxel_hash == voxel_hash]
-        if not known:
-            known = [row for row in self.splits if row.participant == scan.participant]
+        known = self._known(scan, voxel_hash)
         if not known:
             return tuple(range(1, self.folds + 1)), False
         tested = {row.fold for row in known if row.fold is not None}
         if any(row.fold is None for row in known):
             return tuple(range(1, self.folds + 1)), True
         return tuple(sorted(tested)), False
+
+    def controls_for(self, scan: Scan, voxel_hash: str, map_class: str) -> ControlScores | None:
+        """Return what the maps of a class are compared with: controls that are not this subject.
+
+        Parameters
+        ----------
+        scan, voxel_hash
+            As for `folds_for`.
+        map_class
+            Class of the map.
+
+        Returns
+        -------
+        ControlScores
+            None if the run has no reference class, or the map is of that class.
+        """
+        if self.reference in (None, map_class):
+            return None
+        own = {row.group for row in self._known(scan, voxel_hash)}
+        rows = [row for row in self.controls if row.map_class == map_class and row.group not in own]
+        return ControlScores(tuple(row.score for row in rows))
+
+    def _known(self, scan: Scan, voxel_hash: str) -> list[SplitRow]:
+        """Return the rows of a scan, else those of its participant."""
+        known = [row for row in self.splits if row.voxel_hash == voxel_hash]
+        return known or [row for row in self.splits if row.participant == scan.participant]
