@@ -225,7 +225,10 @@ def test_missing_labels_are_listed(folder):
 def test_a_cohort_without_any_label_is_one_problem(folder):
     for row in folder.rows:
         row["label"] = "n/a"
-    assert found(folder.check()) == {("", Reason.NO_LABEL)}
+    report = folder.check()
+    (warning,) = report.problems
+    assert (warning.scan, warning.reason, warning.refused) == ("", Reason.NO_LABEL, False)
+    assert len(report.accepted.scans) == 4
     assert len(folder.check(labels=False).accepted.scans) == 4
 
 

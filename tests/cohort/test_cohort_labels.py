@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hrcam.cohort.check.labels import class_problems, label_problems, spelling_problems
+from hrcam.cohort.check.labels import (
+    class_problems,
+    imbalance_problems,
+    label_problems,
+    spelling_problems,
+)
 from hrcam.cohort.check.sites import cramers_v, site_problems
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import Reason
@@ -35,7 +40,7 @@ def sited(counts):
 def test_without_labels_a_column_group_that_may_hold_them_is_named():
     scans = [scan(f"p{n}", None, group=("AD", "HC")[n % 2]) for n in range(26)]
     (found,) = label_problems(scans, shown)
-    assert (found.scan, found.reason, found.refused) == ("", Reason.NO_LABEL, True)
+    assert (found.scan, found.reason, found.refused) == ("", Reason.NO_LABEL, False)
     assert "in the column group are 'AD', 'HC'" in found.message
     assert "rename it to label" in found.advice
 
@@ -74,6 +79,38 @@ def test_measurements_are_no_classes(repeats):
         "the labels look like measurements: 20 different numbers, as 60.0, 60.5, 61.0"
     )
     assert "bin the numbers" in found.advice
+
+
+def test_measurements_with_a_decimal_comma_are_no_classes():
+    (found,) = classes([scan(f"p{n}", f"{60 + n},5") for n in range(26)])
+    assert found.message == (
+        "the labels look like measurements: 26 different numbers, as 60,5, 61,5, 62,5"
+    )
+
+
+def imbalance(*counts, of_each=1):
+    """What is said of classes a, b, ... of so many participants, each with some scans."""
+    scans = [
+        scan(f"{label}{n}-{k}", label, participant=f"{label}{n}")
+        for label, count in zip("abc", counts, strict=False)
+        for n in range(count)
+        for k in range(of_each)
+    ]
+    found = imbalance_problems(scans, {one.name: one.name for one in scans})
+    assert {(one.scan, one.reason, one.refused) for one in found} <= {
+        ("", Reason.CLASS_IMBALANCE, False)
+    }
+    return [one.message for one in found]
+
+
+def test_a_class_with_less_than_a_tenth_of_the_participants_of_the_largest_is_warned_of():
+    assert imbalance(95, 5) == ["the class 'b' has 5 participants, and 'a' has 95"]
+    assert imbalance(95, 5, of_each=2) == imbalance(95, 5)
+    assert imbalance(4, 50, 3) == [
+        "the class 'a' has 4 participants, and 'b' has 50",
+        "the class 'c' has 3 participants, and 'b' has 50",
+    ]
+    assert imbalance(90, 9) == imbalance(50, 50) == imbalance() == []
 
 
 def test_grades_are_classes():

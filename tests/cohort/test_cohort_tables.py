@@ -146,7 +146,7 @@ def bad_tables():
         "no participant": (b"id,image\ns1,a.png\n", "no column 'participant_id'"),
         "Latin-1": (f"{head}s1\ta.png\tgrößer\n".encode("latin-1"), "line 2: byte 0xf6 is not"),
         "UTF-16": (head.encode("utf-16"), "is UTF-16 text"),
-        "Excel": (b"PK\x03\x04" + bytes(30), "is an Excel workbook"),
+        "Excel": (b"PK\x03\x04" + bytes(30), "is an Excel workbook or another zip file, but not"),
         "binary": (head.encode() + bytes(30), "is not a text file"),
         "LFS": (b"version https://git-lfs.github.com/spec/v1\n", "Git-LFS pointer"),
         "open quote": (head.encode() + b's1\t"a.png\tx\n', "quotation mark"),

@@ -174,7 +174,9 @@ def test_the_check_of_a_folder_of_images_says_once_that_labels_are_missing(tmp_p
     for number in range(3):
         write_png(tmp_path / f"{number}.png", number)
     report = check_cohort(open_cohort(tmp_path), workers=1)
-    assert [(p.scan, p.reason) for p in report.problems] == [("", Reason.NO_LABEL)]
+    assert [(p.scan, p.reason, p.refused) for p in report.problems] == [
+        ("", Reason.NO_LABEL, False)
+    ]
     assert len(report.accepted.scans) == 3
 
 

@@ -16,6 +16,7 @@ def cohort_kinds(folder: Path) -> None:
     """A table with sessions and sites, one with channels, and folders of classes."""
     _patients(folder / "patients")
     _sequences(folder / "sequences")
+    _clinic(folder / "clinic")
     for number, name in enumerate(
         ("benign/case1", "benign/case2", "malignant/case3", "malignant/patient4/left",
          "malignant/patient4/right")
@@ -55,6 +56,17 @@ def _sequences(folder: Path) -> None:
         rows.append((f"p{number + 1:02d}", *images, ("patient", "control")[number % 2]))
     header = ("participant_id", "image_t1", "image_flair", "label")
     _table(folder / "participants.csv", [header, *rows], ",")
+
+
+def _clinic(folder: Path) -> None:
+    header = ("participant_id", "diagnosis", "filename")
+    rows = [
+        (f"{number:03d}", ("control", "epilepsy")[number % 2], f"scans\\p{number:03d}.nii.gz")
+        for number in range(1, 5)
+    ]
+    for number, row in enumerate(rows):
+        _volume(folder / row[2].replace("\\", "/"), number)
+    _table(folder / "participants.csv", [header, *rows], ";")
 
 
 def mixed(folder: Path) -> None:

@@ -46,7 +46,7 @@ def test_every_option_of_the_app_is_on_its_page():
     options = {name for action in _parser()._actions for name in action.option_strings[:1]}
     assert {name for name in options - {"-h"} if f"`{name}" not in page} == set()
     lines = re.findall(r"^hrcam-bids (.*)$", page, re.MULTILINE)
-    assert len(lines) == 4
+    assert len(lines) == 3
     for line in lines:
         assert _parser().parse_args(line.split()).bids_dir == Path("study")
 

@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--suffix", help="of the images, e.g. T1w, where there are several")
     add("--space", help="of the images of a derivative, e.g. MNI152NLin2009cAsym")
     add("--desc", help="of the images of a derivative, e.g. preproc")
+    add(
+        *("--label-column", "--label_column"), metavar="NAME",
+        help="of participants.tsv, with the class (default: label, diagnosis or group)",
+    )  # fmt: skip
     add("--class", dest="class_name", help="class to explain (default: the predicted one)")
     add("--reference", help="class that maps compare the others with (default: by its name)")
     add("--folds", type=int, default=5, help="of the cross-validation (default: 5)")
@@ -128,7 +132,11 @@ def _train(options: argparse.Namespace) -> None:
         print_problems(checked.problems, err=True)
 
     opened = open_cohort(
-        options.bids_dir, suffix=options.suffix, space=options.space, desc=options.desc
+        options.bids_dir,
+        suffix=options.suffix,
+        space=options.space,
+        desc=options.desc,
+        label_column=options.label_column,
     )
     chosen = _chosen(opened.scans, options)
     config = TrainingConfig(
@@ -138,6 +146,7 @@ def _train(options: argparse.Namespace) -> None:
         suffix=options.suffix,
         space=options.space,
         desc=options.desc,
+        label_column=options.label_column,
         seed=options.random_seed,
     )
     try:
@@ -164,6 +173,7 @@ def _map(options: argparse.Namespace, model: Path) -> int:
         suffix=options.suffix,
         space=options.space,
         desc=options.desc,
+        label_column=options.label_column,
         trained=trained.config,
     )
     report = map_scans(

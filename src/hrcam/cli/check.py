@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
-from hrcam.cli.cohort_options import ColourChoice, Colours, Desc, GroupBy, Space, Suffix
+from hrcam.cli.cohort_options import (
+    ColourChoice,
+    Colours,
+    Desc,
+    GroupBy,
+    ImageColumn,
+    LabelColumn,
+    Space,
+    Suffix,
+)
 from hrcam.cli.terminal import print_problems, printable
 
 if TYPE_CHECKING:
@@ -25,6 +34,8 @@ def check(
     space: Space = None,
     desc: Desc = None,
     group_by: GroupBy = None,
+    label_column: LabelColumn = None,
+    image_column: ImageColumn = None,
     colour: Colours = ColourChoice.LUMINANCE,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all results to this JSON file.")
@@ -51,6 +62,8 @@ def check(
                 space=space,
                 desc=desc,
                 group_by=group_by,
+                label_column=label_column,
+                image_column=image_column,
                 colour=colour.value,
             ),
             workers=workers,

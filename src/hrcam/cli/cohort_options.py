@@ -34,6 +34,14 @@ GroupBy = Annotated[
         show_default="one participant per name, folder or row",
     ),
 ]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of the table with the class.", show_default="label"),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of the table with the image.", show_default="image"),
+]
 Colours = Annotated[
     ColourChoice,
     typer.Option("--colour", help="Of pictures in colour: their luminance, or three channels."),

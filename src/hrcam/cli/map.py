@@ -12,6 +12,8 @@ from hrcam.cli.cohort_options import (
     CacheSize,
     Desc,
     GroupBy,
+    ImageColumn,
+    LabelColumn,
     NoCache,
     Space,
     Suffix,
@@ -79,6 +81,8 @@ def map_(
     space: Space = None,
     desc: Desc = None,
     group_by: GroupBy = None,
+    label_column: LabelColumn = None,
+    image_column: ImageColumn = None,
     author: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,6 +111,8 @@ def map_(
             space=space,
             desc=desc,
             group_by=group_by,
+            label_column=label_column,
+            image_column=image_column,
             trained=trained.config,
         )
         report = map_scans(

@@ -14,6 +14,8 @@ from hrcam.cli.cohort_options import (
     Colours,
     Desc,
     GroupBy,
+    ImageColumn,
+    LabelColumn,
     NoCache,
     Space,
     Suffix,
@@ -111,6 +113,8 @@ def train(
     space: Space = None,
     desc: Desc = None,
     group_by: GroupBy = None,
+    label_column: LabelColumn = None,
+    image_column: ImageColumn = None,
     colour: Colours = ColourChoice.LUMINANCE,
     cache_size: CacheSize = CACHE_SIZE,
     no_cache: NoCache = False,
@@ -164,6 +168,8 @@ def train(
             space=space,
             desc=desc,
             group_by=group_by,
+            label_column=label_column,
+            image_column=image_column,
             bootstrap=bootstrap,
             seed=(seed_of(out) or 0) if seed is None else seed,
         )
@@ -176,6 +182,8 @@ def train(
             space=space,
             desc=desc,
             group_by=group_by,
+            label_column=label_column,
+            image_column=image_column,
             colour=colour.value,
         )
 

@@ -13,7 +13,7 @@ Examples
 
 from hrcam.errors import require
 
-require(__name__, "cohort", "nibabel", "PIL", "pydicom")
+require(__name__, "cohort", "nibabel", "openpyxl", "PIL", "pydicom")
 
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.opening import open_cohort

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     BAD_ROW = "bad-row"
     NO_LABEL = "no-label"
     SMALL_CLASS = "small-class"
+    CLASS_IMBALANCE = "class-imbalance"
     SPLIT_LEAK = "split-leak"
     BAD_SPLIT = "bad-split"
     CONFOUNDED_SITE = "confounded-site"

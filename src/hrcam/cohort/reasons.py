@@ -141,6 +141,12 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "the class cannot be learnt and tested on different participants",
             "add participants, merge the class with another, or leave it out",
         ),
+        Reason.CLASS_IMBALANCE: Explanation(
+            "a class has less than a tenth of the participants of another: accepted, and weighted "
+            "in training",
+            "read balanced accuracy and sensitivity with their intervals, not accuracy; add scans "
+            "of the class if you can",
+        ),
         Reason.SPLIT_LEAK: Explanation(
             "a participant, a group or an image is on several sides of the split; as a warning: "
             "names share a stem, and may be of one participant",

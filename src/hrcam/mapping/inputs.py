@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.opening.grouping import image_name
-from hrcam.cohort.opening.layouts import layout_of
+from hrcam.cohort.opening.layouts import columns_of, layout_of
 from hrcam.cohort.opening.name_groups import compiled, group_of
 from hrcam.cohort.opening.unlabelled import single_scan
 from hrcam.cohort.reading import is_image, name_without_suffix
@@ -21,6 +21,8 @@ def open_input(
     space: str | None = None,
     desc: str | None = None,
     group_by: str | None = None,
+    label_column: str | None = None,
+    image_column: str | None = None,
     trained: TrainingConfig | None = None,
 ) -> Cohort:
     """Open a cohort, or a single image as a cohort of one scan.
@@ -34,6 +36,8 @@ def open_input(
         BIDS entities that select the images of a BIDS dataset.
     group_by
         Regular expression that names the participant in the name of an image.
+    label_column, image_column
+        As for `hrcam.cohort.open_cohort`.
     trained
         Options of a training, used as defaults where they apply.
 
@@ -48,18 +52,36 @@ def open_input(
             f"{path} does not exist: give a cohort, an image file or the folder of a DICOM series"
         )
     single = not path.is_dir() and is_image(path)
-    layout = "names" if single else layout_of(path)
+    if trained is not None and not single:
+        columns = columns_of(path)
+        label_column = label_column or _known(trained.label_column, columns)
+        image_column = image_column or _known(trained.image_column, columns)
+    layout = "names" if single else layout_of(path, image_column)
     if trained is not None and layout == "bids" and suffix in (None, trained.suffix):
         suffix, space, desc = trained.suffix, space or trained.space, desc or trained.desc
     if trained is not None and layout == "names" and group_by is None:
         group_by = trained.group_by if _fits(trained.group_by, path, single) else None
     if not single:
-        return open_cohort(path, suffix=suffix, space=space, desc=desc, group_by=group_by)
-    for name, value in {"suffix": suffix, "space": space, "desc": desc}.items():
+        return open_cohort(
+            path,
+            suffix=suffix,
+            space=space,
+            desc=desc,
+            group_by=group_by,
+            label_column=label_column,
+            image_column=image_column,
+        )
+    of_cohorts = {"suffix": suffix, "space": space, "desc": desc}
+    of_cohorts |= {"label_column": label_column, "image_column": image_column}
+    for name, value in of_cohorts.items():
         if value is not None:
             raise InputError(f"{name} is {value!r}, but {path} is one image: leave it out")
     pattern = None if group_by is None else compiled(group_by)
     return single_scan(path, name_without_suffix(path), group_by=pattern)
+
+
+def _known(column: str | None, columns: tuple[str, ...]) -> str | None:
+    return column if column is not None and column.casefold() in columns else None
 
 
 def _fits(group_by: str | None, path: Path, single: bool) -> bool:

@@ -218,8 +218,8 @@ def _begin(
 def _check_classes(cohort: Cohort) -> None:
     if len(cohort.classes) < 2:
         raise InputError(
-            f"{len(cohort.classes)} class is left in the cohort: a classifier needs scans of two "
-            "or more; see the column label"
+            f"the cohort has scans of {len(cohort.classes)} classes, and a classifier needs two or "
+            "more: see the column label, or name another with --label-column (label_column=...)"
         )
 
 

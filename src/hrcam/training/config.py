@@ -52,6 +52,8 @@ class TrainingConfig(BaseModel):
     group_by
         Regular expression that names the participant in the name of an image; also the default
         for mapping.
+    label_column, image_column
+        Columns of the table that are read as label and image; also the defaults for mapping.
     bootstrap
         Number of bootstrap refits of the head, for the standard deviation of maps.
     seed
@@ -77,6 +79,8 @@ class TrainingConfig(BaseModel):
     space: str | None = None
     desc: str | None = None
     group_by: str | None = None
+    label_column: str | None = None
+    image_column: str | None = None
     bootstrap: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
 

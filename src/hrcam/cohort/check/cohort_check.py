@@ -8,7 +8,12 @@ from hrcam.artifacts.cache import Cache
 from hrcam.cohort.check.consistency import duplicate_problems, image_problems, split_problems
 from hrcam.cohort.check.examination import shown_files
 from hrcam.cohort.check.examiners import examine_all
-from hrcam.cohort.check.labels import class_problems, label_problems, spelling_problems
+from hrcam.cohort.check.labels import (
+    class_problems,
+    imbalance_problems,
+    label_problems,
+    spelling_problems,
+)
 from hrcam.cohort.check.sites import site_problems
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.fingerprint import Fingerprint, take_fingerprint
@@ -114,6 +119,7 @@ def check_cohort(
         labelled = [scan for scan in left() if scan.label is not None]
         problems += spelling_problems(labelled)
         problems += class_problems(labelled, hashes, shown)
+        problems += imbalance_problems([scan for scan in left() if scan.label is not None], hashes)
         problems += site_problems(labelled)
     accepted = replace(cohort, scans=tuple(left()), problems=())
     kept = {scan.name: facts[scan.name] for scan in accepted.scans}

@@ -20,6 +20,9 @@ LISTED = 6
 MEASUREMENTS = 5
 """Fewest different numbers that are taken for measurements, if half of the participants differ."""
 
+SHARE = 0.1
+"""Of the participants of the largest class: a class with fewer is warned of."""
+
 FEW = 3
 """Most participants of a class that may be a misspelling of another, or a tenth of that other."""
 
@@ -37,7 +40,8 @@ def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
     Returns
     -------
     list of Problem
-        One refusal for each scan, or one for the cohort if no scan has a label.
+        One refusal for each scan, or one warning of the cohort if no scan has a label: it can be
+        mapped.
     """
     if scans and all(scan.label is None for scan in scans):
         return [_no_labels(scans)]
@@ -57,10 +61,11 @@ def _no_labels(scans: Sequence[Scan]) -> Problem:
     else:
         message = "no scan has a label"
         advice = (
-            "write the class into the column label of a table, or put the images into one folder "
-            "for each class"
+            "to train, write the class into the column label of a table, name its column with "
+            "--label-column, or put the images into one folder for each class; to map, nothing is "
+            "needed"
         )
-    return Problem("", "", Reason.NO_LABEL, message, advice)
+    return Problem("", "", Reason.NO_LABEL, message, advice, refused=False)
 
 
 def class_problems(
@@ -89,7 +94,7 @@ def class_problems(
     if len(holders) > len(related) / 2 and _are_measurements(holders):
         message = (
             f"the labels look like measurements: {len(holders)} different numbers, as "
-            f"{', '.join(sorted(holders, key=float)[:3])}"
+            f"{', '.join(sorted(holders, key=_number)[:3])}"
         )
         advice = "hrcam learns classes: bin the numbers into a few ranges first, as low and high"
         return [Problem("", "", Reason.SMALL_CLASS, message, advice)]
@@ -104,6 +109,38 @@ def class_problems(
         )
         for scan in scans
         if holders[str(scan.label)] == 1
+    ]
+
+
+def imbalance_problems(scans: Sequence[Scan], voxel_hashes: Mapping[str, str]) -> list[Problem]:
+    """Find classes that are so rare that a network which never names them is nearly always right.
+
+    Parameters
+    ----------
+    scans
+        Scans that can be used, with labels.
+    voxel_hashes
+        By the name of the scan.
+
+    Returns
+    -------
+    list of Problem
+        A warning for each such class.
+    """
+    holders = _holders(related_scans(scans, voxel_hashes))
+    if not holders:
+        return []
+    largest, most = max(sorted(holders.items()), key=lambda item: item[1])
+    return [
+        problem(
+            "",
+            "",
+            Reason.CLASS_IMBALANCE,
+            f"the class {label!r} has {count} participants, and {largest!r} has {most}",
+            refused=False,
+        )
+        for label, count in sorted(holders.items())
+        if count < SHARE * most
     ]
 
 
@@ -168,11 +205,16 @@ def _holders(related: Sequence[Sequence[Scan]]) -> Counter[str]:
     return Counter(label for members in related for label in {str(s.label) for s in members})
 
 
+def _number(text: str) -> float:
+    """Read a number with a decimal point or a decimal comma."""
+    return float(text.replace(",", ".", 1))
+
+
 def _are_measurements(labels: Mapping[str, int]) -> bool:
     if len(labels) < MEASUREMENTS:
         return False
     try:
-        return all(math.isfinite(float(label)) for label in labels)
+        return all(math.isfinite(_number(label)) for label in labels)
     except ValueError:
         return False
 

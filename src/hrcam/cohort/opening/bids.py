@@ -59,7 +59,12 @@ def is_bids(folder: Path) -> bool:
 
 
 def open_bids(
-    folder: Path, suffix: str | None, *, space: str | None = None, desc: str | None = None
+    folder: Path,
+    suffix: str | None,
+    *,
+    space: str | None = None,
+    desc: str | None = None,
+    label_column: str | None = None,
 ) -> Cohort:
     """Read the images of one suffix, all sessions, acquisitions and runs of each subject.
 
@@ -78,6 +83,8 @@ def open_bids(
         images without the entity; ``MNI152NLin6Asym:res-2`` where there are several resolutions.
     desc
         Of derivatives of several: ``preproc``, or ``none`` for images without the entity.
+    label_column
+        Column of the class; None for one of the above.
 
     Returns
     -------
@@ -88,7 +95,8 @@ def open_bids(
     ------
     InputError
         If no image has the suffix, space or desc, or there are several and none was chosen: the
-        copies of an image in several spaces are no scans of their own.
+        copies of an image in several spaces are no scans of their own. Or if there is no such
+        column.
     """
     files = [file for subject in _folders(folder, "sub-*") for file in _images_of(subject)]
     chosen = _suffix(folder, files, suffix)
@@ -101,7 +109,7 @@ def open_bids(
     path = folder / "participants.tsv"
     table = read_table(path) if path.is_file() or is_broken_link(path) else None
     rows, problems = _subjects(table, path) if table else ({}, [])
-    label = next((name for name in _LABELS if table and name in table.columns), None)
+    label = _label_column(folder, table, label_column)
     sessions = {
         subject: _sessions(folder / subject / f"{subject}_sessions.tsv")
         for subject in {file.subject for file in files}
@@ -125,6 +133,14 @@ def open_bids(
     described_twice = {found.scan for found in problems if found.refused}
     kept = tuple(scan for scan in scans if scan.participant not in described_twice)
     return Cohort(folder, ("image",), kept, tuple(problems))
+
+
+def _label_column(folder: Path, table: Table | None, wanted: str | None) -> str | None:
+    columns = table.columns if table else ()
+    if wanted is not None and wanted.casefold() not in columns:
+        found = f"only {', '.join(columns)}" if columns else "as there is none"
+        raise InputError(f"the participants.tsv of {folder} has no column {wanted!r}, {found}")
+    return wanted.casefold() if wanted else next((n for n in _LABELS if n in columns), None)
 
 
 def _suffix(folder: Path, files: list[_BidsFile], wanted: str | None) -> str:

@@ -23,7 +23,7 @@ from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
 
-TABLES = ("participants.tsv", "participants.csv")
+TABLES = ("participants.tsv", "participants.csv", "participants.xlsx")
 """Names of the table in a folder; the first that is there counts."""
 
 
@@ -38,17 +38,19 @@ def open_cohort(
     space: str | None = None,
     desc: str | None = None,
     group_by: str | None = None,
+    label_column: str | None = None,
+    image_column: str | None = None,
     colour: Colour = "luminance",
 ) -> Cohort:
     r"""Find the scans of a cohort; no image is decoded yet.
 
     A cohort is one of these:
 
-    - a folder with a ``participants.tsv`` (or, without one, a ``participants.csv``) that has the
+    - a folder with a ``participants.tsv`` (or, without one, a ``.csv`` or ``.xlsx``) that has the
       columns ``participant_id`` and ``image`` (or ``image_NAME`` for each of several channels),
       and if there are any ``label``, ``mask``, ``group`` (scans that must not be split),
       ``split`` (train, validation or test), ``site`` and ``session``;
-    - such a table anywhere, as TSV or CSV;
+    - such a table anywhere, as TSV, CSV or Excel workbook;
     - a BIDS data set;
     - a folder with one folder for each class;
     - to be mapped, without labels: a folder of images, or one with nothing but a DICOM series.
@@ -69,6 +71,9 @@ def open_cohort(
         A regular expression that is searched in the name of each image, without its suffix. What
         it has in brackets, or else all that it matches, names the participant: ``(person\d+)_``.
         In tables and BIDS data sets, which name participants, it names the group.
+    label_column, image_column
+        Of a table: columns that are read as ``label`` and ``image``. Of a BIDS data set: the column
+        of the class in its ``participants.tsv``.
     colour
         What becomes of pictures in colour: their luminance, or "rgb" for three channels.
 
@@ -87,12 +92,21 @@ def open_cohort(
     """
     path = Path(path)
     pattern = None if group_by is None else compiled(group_by)
-    layout = layout_of(path)
+    layout = layout_of(path, image_column)
     _check_options(path, layout, {"suffix": suffix, "space": space, "desc": desc})
+    if layout == "names":
+        for name, column in {"label_column": label_column, "image_column": image_column}.items():
+            if column is not None:
+                raise InputError(f"{name} is {column!r}, but {path} has no table: leave it out")
     if layout == "bids":
-        cohort = open_bids(path, suffix, space=space, desc=desc)
+        cohort = open_bids(path, suffix, space=space, desc=desc, label_column=label_column)
     elif layout == "table":
-        cohort = open_table(_table_in(path) or path, source=path)
+        cohort = open_table(
+            _table_in(path) or path,
+            source=path,
+            label_column=label_column,
+            image_column=image_column,
+        )
     else:
         cohort = _open_by_names(path, pattern)
     if pattern is not None:
@@ -107,8 +121,8 @@ def open_cohort(
     )
 
 
-def layout_of(path: Path) -> Layout:
-    """Tell the layout of a cohort.
+def layout_of(path: Path, image_column: str | None = None) -> Layout:
+    """Tell the layout of a cohort, in which a column of images may have a name of its own.
 
     Raises
     ------
@@ -124,11 +138,17 @@ def layout_of(path: Path) -> Layout:
             f"{path} is no cohort: give a folder, or a table that ends in {', '.join(SUFFIXES)}"
         )
     table = _table_in(path)
-    if table and image_columns(read_table(table)):
+    if table and (image_column is not None or image_columns(read_table(table))):
         return "table"
     if is_bids(path):
         return "bids"
     return "table" if table else "names"  # reading the table says what it lacks
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """Return the columns of the table of a cohort, in small letters; none without a table."""
+    table = _table_in(path) if path.is_dir() else path
+    return () if table is None else read_table(table).columns
 
 
 def _table_in(folder: Path) -> Path | None:

@@ -13,7 +13,9 @@ from hrcam.errors import InputError
 SPLITS = ("train", "validation", "test")
 
 
-def open_table(path: Path, source: Path) -> Cohort:
+def open_table(
+    path: Path, source: Path, *, label_column: str | None = None, image_column: str | None = None
+) -> Cohort:
     """Read a table with the columns ``participant_id`` and ``image``.
 
     Parameters
@@ -24,6 +26,8 @@ def open_table(path: Path, source: Path) -> Cohort:
         slash where only that leads to a file.
     source
         What the cohort is said to have been opened from.
+    label_column, image_column
+        Names of columns that are read as ``label`` and ``image``; None for those themselves.
 
     Returns
     -------
@@ -36,14 +40,14 @@ def open_table(path: Path, source: Path) -> Cohort:
     InputError
         If the file is no such table.
     """
-    table = read_table(path)
+    table = read_table(path).with_column("label", label_column).with_column("image", image_column)
     channels = image_columns(table)
     if "participant_id" not in table.columns or not channels:
         missing = "participant_id" if channels else "image"
         raise InputError(
             f"{path} has no column {missing!r}, only {', '.join(table.columns)}: it needs "
             "participant_id and image (or image_NAME for each of several channels), and label "
-            "for training"
+            "for training; --image-column and --label-column name columns of other names"
         )
     problems: list[Problem] = []
     rows: list[Row] = []

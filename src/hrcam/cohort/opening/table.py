@@ -1,15 +1,16 @@
-"""A comma-, semicolon- or tab-separated table as text, row by row."""
+"""A table as text, row by row: separated by commas, semicolons or tabs, or an Excel workbook."""
 
 import csv
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hrcam.cohort.opening.workbook import SUFFIX, workbook_rows
 from hrcam.cohort.reading.files import FETCH, is_broken_link, link_target, pointer_kind
 from hrcam.errors import InputError
 
-SUFFIXES = (".tsv", ".csv", ".txt")
+SUFFIXES = (".tsv", ".csv", ".txt", SUFFIX)
 
 # What spreadsheets, R, pandas, SQL and SAS write where there is no value, in any case.
 _MISSING = frozenset(
@@ -19,8 +20,8 @@ _MISSING = frozenset(
 _NOT_TEXT = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
-    b"PK\x03\x04": "an Excel workbook or another zip file",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PK\x03\x04": "an Excel workbook or another zip file, but not named .xlsx",
+    b"\xd0\xcf\x11\xe0": "an old or encrypted Excel workbook",
 }
 
 
@@ -66,14 +67,37 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    def with_column(self, name: str, column: str | None) -> "Table":
+        """Return the table with another column, in any case, under a name; None leaves it.
+
+        Raises
+        ------
+        InputError
+            If there is no such column.
+        """
+        if column is None or column.casefold() == name:
+            return self
+        column = column.casefold()
+        if column not in self.columns:
+            raise InputError(
+                f"{self.path} has no column {column!r}, only {', '.join(self.columns)}"
+            )
+        names = {one: name if one == column else one for one in self.columns if one != name}
+        rows = (
+            replace(row, cells={new: row.cells[old] for old, new in names.items()})
+            for row in self.rows
+        )
+        return Table(self.path, tuple(names.values()), tuple(rows))
+
 
 def read_table(path: Path) -> Table:
-    """Read a table in UTF-8, with or without a byte-order mark, with any line endings.
+    """Read a workbook, or text in UTF-8, with or without a byte-order mark, with any line endings.
 
     Parameters
     ----------
     path
-        A file separated by tabs, commas or semicolons; the header tells which.
+        An ``.xlsx`` file, of which the first sheet is read, or a file separated by tabs, commas or
+        semicolons; the header tells which.
 
     Returns
     -------
@@ -86,24 +110,21 @@ def read_table(path: Path) -> Table:
         If it is not there, is no text, is not UTF-8, has a quotation mark without its partner,
         no row, or one column twice.
     """
-    text = _text(path)
-    reader = csv.reader(io.StringIO(text, newline=None), delimiter=_delimiter(text), strict=True)
+    content = _content(path)
+    if path.suffix.casefold() == SUFFIX:
+        lines: Iterable[tuple[int, list[str]]] = workbook_rows(path)
+    else:
+        lines = _separated(path, _text(path, content))
     header: list[str] | None = None
     rows: list[Row] = []
-    try:
-        for cells in reader:
-            cells = [cell.strip() for cell in cells]
-            if not any(cells):
-                continue
-            if header is None:
-                header = [name.casefold() for name in cells]
-            else:
-                rows.append(_row(header, cells, reader.line_num))
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, line {reader.line_num}: {error}; give each quotation mark that opens a cell "
-            "the one that closes it"
-        ) from error
+    for line, cells in lines:
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
+            continue
+        if header is None:
+            header = [name.casefold() for name in cells]
+        else:
+            rows.append(_row(header, cells, line))
     columns = tuple(name for name in header or () if name)
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
@@ -113,7 +134,19 @@ def read_table(path: Path) -> Table:
     return Table(path, columns, tuple(rows))
 
 
-def _text(path: Path) -> str:
+def _separated(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=_delimiter(text), strict=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {reader.line_num}: {error}; give each quotation mark that opens a cell "
+            "the one that closes it"
+        ) from error
+
+
+def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -126,6 +159,10 @@ def _text(path: Path) -> str:
         fetch = "`git lfs pull` fetches it" if kind == "Git LFS" else FETCH
         name = kind.replace(" ", "-")
         raise InputError(f"{path} is a {name} pointer, not the table that it stands for: {fetch}")
+    return content
+
+
+def _text(path: Path, content: bytes) -> str:
     for start, kind in _NOT_TEXT.items():
         if content.startswith(start):
             raise InputError(f"{path} is {kind}: save it as CSV in UTF-8")
