@@ -13,9 +13,10 @@ import pydicom
 import pytest
 from dicom_sources import FRAME, PATIENT, SERIES, STUDY, enhanced, projection, series
 
-from hrcam.clinical import About, Findings, Region, encode_objects
+from hrcam.clinical import About, encode_objects
 from hrcam.cohort.reading import read_image
 from hrcam.errors import InputError
+from hrcam.findings import Findings, Region
 
 ABOUT = About(
     map_class="patient",
@@ -60,18 +61,26 @@ def findings_of(image):
     return Findings(
         labels,
         (
-            Region(2, 50.0, -2.5, 1.0, None, None, None),
-            Region(1, 100.0, 2.0, 1.5, 0.1, 0.4, 0.05),
+            Region(2, 4, 50.0, (7, 6, 0), None, -2.5, 1.0),
+            Region(1, 6, 100.0, (2, 3, 0), None, 2.0, 1.5, 0.1, 0.4, 0.05),
         ),
         unit,
+        smallest=1.0,
+        score=2.5,
+        control_share=0.05,
+        controls=20,
     )
 
 
-def made(path, findings=True, about=ABOUT):
+def nothing_in(image):
+    labels = np.zeros(image.shape, np.uint16)
+    return Findings(labels, (), "mm3", 1.0, score=0.1, control_share=0.5, controls=20)
+
+
+def made(path):
     image = read_image(path)
     pattern = pattern_of(image)
-    found = findings_of(image) if findings else None
-    objects = encode_objects(path, pattern, about, found)
+    objects = encode_objects(path, pattern, ABOUT, findings_of(image))
     return image, pattern, {kind: read(content) for kind, content in objects.items()}
 
 
@@ -267,18 +276,18 @@ def test_the_report_has_the_prediction_the_regions_and_the_model(tmp_path):
 def test_an_image_without_a_region_has_no_segmentation_and_the_report_says_so(tmp_path):
     path = series(tmp_path / "s")
     image = read_image(path)
-    nothing = Findings(np.zeros(image.shape, np.uint16), (), "mm3")
-    objects = encode_objects(path, pattern_of(image), ABOUT, nothing)
+    objects = encode_objects(path, pattern_of(image), ABOUT, nothing_in(image))
     assert list(objects) == ["pm", "sr"]
     said = list(items_of(read(objects["sr"])))
     assert ("Finding", "Absent") in said
+    assert ("Findings are compared", "with 20 control images") in said
     assert ("Probability of patient", 0.75) in said
     assert not [name for name, _ in said if name == "Volume"]
 
 
-def uids(path, about=ABOUT, findings=None):
+def uids(path, about=ABOUT, find=nothing_in):
     image = read_image(path)
-    objects = encode_objects(path, pattern_of(image), about, findings)
+    objects = encode_objects(path, pattern_of(image), about, find(image))
     return {kind: read(content) for kind, content in objects.items()}
 
 
@@ -300,8 +309,7 @@ def test_equal_inputs_give_equal_uids_and_others_do_not(tmp_path):
     for kind in ("pm", "sr"):
         assert len({each[kind].SOPInstanceUID for each in every}) == 4
         assert len({each[kind].SeriesInstanceUID for each in every}) == 4
-    image = read_image(path)
-    regions = uids(path, findings=findings_of(image))
+    regions = uids(path, find=findings_of)
     assert regions["pm"].SOPInstanceUID == first["pm"].SOPInstanceUID
     assert regions["sr"].SOPInstanceUID != first["sr"].SOPInstanceUID
     assert regions["sr"].SeriesInstanceUID == first["sr"].SeriesInstanceUID
@@ -338,17 +346,19 @@ def test_odd_headers_make_objects_and_no_noise(tmp_path, caplog, capfd):
         StudyTime="noon",
         AccessionNumber="a very long accession number",
     )
-    about = About(**vars(ABOUT) | {"map_class": "Übergröße, sehr lang und mit Umlauten"})
+    name = "Übergröße, sehr lang und mit Umlauten"
+    about = About(**vars(ABOUT) | {"map_class": name, "probabilities": {"A": 0.5, name: 0.5}})
     caplog.set_level(logging.DEBUG)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        objects = encode_objects(path, pattern_of(read_image(path)), about)
+        image = read_image(path)
+        objects = encode_objects(path, pattern_of(image), about, nothing_in(image))
     assert not warned
     assert "Nocaret" not in caplog.text + "".join(capfd.readouterr())
     sr = read(objects["sr"])
     assert (sr.PatientName, sr.PatientSex, sr.PatientBirthDate) == ("Nocaret", "", "")
     assert sr.SpecificCharacterSet == "ISO_IR 192"
-    assert ("Class of the map and the findings", about.map_class) in list(items_of(sr))
+    assert ("Class of the map and the findings", name) in list(items_of(sr))
 
 
 def test_several_multi_frame_objects_are_refused(tmp_path):
@@ -358,4 +368,4 @@ def test_several_multi_frame_objects_are_refused(tmp_path):
         frame.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 4 + 4 * k]
     second.save_as(tmp_path / "b.dcm")
     with pytest.raises(ValueError, match="2 objects of several frames"):
-        made(tmp_path, findings=False)
+        made(tmp_path)

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from archives import free_port
-from dicom_sources import IDENTIFYING, projection, series
+from dicom_sources import IDENTIFYING, SLICES, projection, series
 from pynetdicom import AE, StoragePresentationContexts, evt
 from small_runs import SmallRun, preparation, write_pictures
 from typer.testing import CliRunner
@@ -62,7 +62,10 @@ def maps(folders):
 
 
 def objects_of(folder):
-    return {path.name.split("desc-")[1][:2]: path for path in sorted(folder.glob("sub-*/*/*.dcm"))}
+    return {
+        path.name.split("desc-")[1].split("_")[0]: path
+        for path in sorted(folder.glob("sub-*/*/*.dcm"))
+    }
 
 
 def test_from_an_archive_and_back_bit_by_bit(folders, maps, archive, tmp_path):
@@ -83,18 +86,19 @@ def test_from_an_archive_and_back_bit_by_bit(folders, maps, archive, tmp_path):
         other = pydicom.dcmread(objects_of(again)[kind])
         assert other.SOPInstanceUID == pydicom.dcmread(path).SOPInstanceUID
 
-    assert send_objects(maps, archive.web, progress=False).stored == 2
-    assert send_objects(folders["pictures"], archive.dimse, progress=False).stored == 2
+    assert send_objects(maps, archive.web, progress=False).stored == 3
+    assert send_objects(folders["pictures"], archive.dimse, progress=False).stored == 3
     content = archive.content()
-    assert len(content) == 4 + 2 + 2
+    assert len(content) == 4 + 3 + 3
     for path in (*objects_of(maps).values(), *objects_of(folders["pictures"]).values()):
         sent = pydicom.dcmread(path)
         back = pydicom.dcmread(io.BytesIO(content[sent.SOPInstanceUID]))
         assert back == sent
         assert back.get("FloatPixelData") == sent.get("FloatPixelData")
-    # One study of one patient, with the series that was there and two of each map.
+        assert back.get("PixelData") == sent.get("PixelData")
+    # One study of one patient, with the series that was there and three of each map.
     (study,) = archive.get("studies?expand")
-    assert len(study["Series"]) == 1 + 2 + 2
+    assert len(study["Series"]) == 1 + 3 + 3
 
 
 def test_the_map_is_that_of_the_nifti_file(maps):
@@ -104,7 +108,24 @@ def test_the_map_is_that_of_the_nifti_file(maps):
     values = np.asanyarray(nifti.dataobj)
     np.testing.assert_allclose(frames, values.T[::-1], atol=np.abs(values).max() / 990)
     record = json.loads(next(maps.glob("sub-*/*/*_statmap.json")).read_bytes())
-    assert {"pm", "sr"} <= set(record["Files"])
+    assert {"pm", "seg", "sr"} <= set(record["Files"])
+    seg = pydicom.dcmread(objects_of(maps)["seg"])
+    labels = np.asanyarray(nibabel.load(next(maps.glob("sub-*/*/*_dseg.nii.gz"))).dataobj)
+    segments = {}
+    assert len(seg.SegmentSequence) == 1  # which then is that of all frames
+    for place, (item, frame) in enumerate(
+        zip(seg.PerFrameFunctionalGroupsSequence, seg.pixel_array, strict=True), 1
+    ):
+        source = item.DerivationImageSequence[0].SourceImageSequence[0]
+        number = int(source.ReferencedSOPInstanceUID.rpartition(".")[2])
+        assert item.FrameContentSequence[0].DimensionIndexValues == [1, place]
+        segments[1, number] = frame
+    assert segments
+    for index in range(1, labels.max() + 1):
+        for number in range(1, SLICES + 1):
+            slice_of_region = index == labels[..., SLICES - number].T
+            found = segments.get((index, number), np.zeros_like(slice_of_region))
+            np.testing.assert_array_equal(found, slice_of_region)
     assert record["Asked"]["DICOM"]
 
 
@@ -117,13 +138,13 @@ def test_nothing_that_identifies_is_anywhere_but_in_the_objects(folders, archive
                 text = path.read_bytes().decode("latin-1")
                 assert not [one for one in IDENTIFYING if one in text], path
     said = caplog.text + "".join(capfd.readouterr())
-    assert "stored 2 objects" in said
+    assert "stored 3 objects" in said
     assert not [one for one in IDENTIFYING if one in said]
 
 
 def test_what_is_stored_is_not_sent_again(maps, archive):
     first = send_objects(maps, archive.web, progress=False)
-    assert (first.stored, first.skipped, first.refused) == (2, 0, ())
+    assert (first.stored, first.skipped, first.refused) == (3, 0, ())
     rows = read_stored(maps)
     assert {row.archive for row in rows} == {archive.web}
     assert sorted(row.file for row in rows) == sorted(
@@ -131,9 +152,9 @@ def test_what_is_stored_is_not_sent_again(maps, archive):
     )
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", row.stored) for row in rows)
     second = send_objects(maps, archive.web, progress=False)
-    assert (second.stored, second.skipped) == (0, 2)
-    assert send_objects(maps, archive.dimse, progress=False).stored == 2  # another address
-    assert send_objects(maps, archive.web, again=True, progress=False).stored == 2
+    assert (second.stored, second.skipped) == (0, 3)
+    assert send_objects(maps, archive.dimse, progress=False).stored == 3  # another address
+    assert send_objects(maps, archive.web, again=True, progress=False).stored == 3
     report = objects_of(maps)["sr"]
     report.write_bytes(report.read_bytes() + bytes(2))
     assert send_objects(maps, archive.web, progress=False).stored == 1
@@ -142,7 +163,7 @@ def test_what_is_stored_is_not_sent_again(maps, archive):
 def test_the_command_sends_and_says_what_is_wrong(maps, archive):
     done = CliRunner().invoke(app, ["send", str(maps), "--pacs", archive.web])
     assert done.exit_code == 0, done.output
-    assert "stored 2 objects, 0 were stored already, 0 were refused" in done.output
+    assert "stored 3 objects, 0 were stored already, 0 were refused" in done.output
     done = CliRunner().invoke(
         app, ["send", str(maps), "--pacs", f"NOBODY@127.0.0.1:{archive.dicom}"]
     )
@@ -218,20 +239,20 @@ def service(monkeypatch):
 
 
 def test_a_busy_archive_gets_the_object_later(maps, service):
-    Answers.statuses = [503, 429, 200, 200]
-    assert send_objects(maps, service, progress=False).stored == 2
+    Answers.statuses = [503, 429, 200, 200, 200]
+    assert send_objects(maps, service, progress=False).stored == 3
     assert not Answers.statuses
 
 
 @pytest.mark.parametrize(("status", "reason"), [(409, "HTTP 409"), (202, "reason 0x0122")])
 def test_a_refused_object_does_not_stop_the_others(maps, service, status, reason):
-    Answers.statuses = [status, 200]
+    Answers.statuses = [status, 200, 200]
     report = send_objects(maps, service, progress=False)
-    assert report.stored == 1
+    assert report.stored == 2
     ((file, said),) = report.refused
     assert file.endswith("desc-pm_statmap.dcm")
     assert reason in said
-    assert len(read_stored(maps)) == 1
+    assert len(read_stored(maps)) == 2
 
 
 @pytest.mark.parametrize(("status", "advice"), [(401, "netrc"), (404, "precedes /studies")])
@@ -254,8 +275,10 @@ def test_an_archive_that_does_not_know_parametric_maps(maps):
     finally:
         server.shutdown()
     assert (report.stored, stored) == (1, ["SR"])
-    ((_, said),) = report.refused
-    assert said == "the archive does not take Parametric Map objects"
+    assert [said for _, said in report.refused] == [
+        "the archive does not take Parametric Map objects",
+        "the archive does not take Segmentation objects",
+    ]
 
 
 def test_objects_are_added_to_maps_that_are_there(tmp_path, monkeypatch):
@@ -268,10 +291,10 @@ def test_objects_are_added_to_maps_that_are_there(tmp_path, monkeypatch):
         return report.done, report.skipped, sorted(objects_of(maps))
 
     assert job(Form()) == (1, 0, [])
-    assert job(Form(dicom=True)) == (1, 0, ["pm", "sr"])
-    assert job(Form(dicom=True)) == job(Form()) == (0, 1, ["pm", "sr"])
+    assert job(Form(dicom=True)) == (1, 0, ["pm", "seg", "sr"])
+    assert job(Form(dicom=True)) == job(Form()) == (0, 1, ["pm", "seg", "sr"])
     objects_of(maps)["pm"].unlink()
-    assert job(Form(dicom=True)) == (1, 0, ["pm", "sr"])
+    assert job(Form(dicom=True)) == (1, 0, ["pm", "seg", "sr"])
 
 
 def test_a_header_without_a_study_is_a_failure_of_its_scan(tmp_path, monkeypatch):

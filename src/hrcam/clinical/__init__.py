@@ -14,7 +14,7 @@ require(
     "requests",
 )
 
-from hrcam.clinical.about import About, Findings, Region
+from hrcam.clinical.about import About
 from hrcam.clinical.objects import encode_objects
 
-__all__ = ["About", "Findings", "Region", "encode_objects"]
+__all__ = ["About", "encode_objects"]

@@ -64,12 +64,13 @@ class Maker:
 
         first, about = self.source.first, self.about
         series = str(first.SeriesInstanceUID)
-        number = int(first.get("SeriesNumber") or 0)
+        number = int(first.get("SeriesNumber") or 0) % 10**6
+        place = list(about.probabilities).index(about.map_class)
         given: dict[str, Any] = {
             "series_instance_uid": derived_uid(
                 "series", kind, series, about.training, about.map_class
             ),
-            "series_number": number % 10**6 * 1000 + 900 + _NUMBERS[kind],
+            "series_number": number * 1000 + place % 100 * 10 + _NUMBERS[kind],
             "sop_instance_uid": self.instance_uid(kind),
             "instance_number": self._instance_number(),
             "manufacturer": MANUFACTURER,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.clinical.about import About, Findings
+from hrcam.clinical.about import About
 from hrcam.clinical.maker import Maker
 from hrcam.clinical.pm import parametric_map
 from hrcam.clinical.quiet import quiet
@@ -16,10 +16,11 @@ from hrcam.clinical.seg import segmentation
 from hrcam.clinical.source import Source
 from hrcam.clinical.sr import report
 from hrcam.errors import HRCAMError, InputError, machine_error
+from hrcam.findings import Findings
 
 
 def encode_objects(
-    path: Path, pattern: NDArray[np.float32], about: About, findings: Findings | None = None
+    path: Path, pattern: NDArray[np.float32], about: About, findings: Findings
 ) -> dict[str, bytes]:
     """Make the objects of a map in the study of its images.
 
@@ -34,7 +35,7 @@ def encode_objects(
     about
         What they say beside it.
     findings
-        Its regions; None if none were looked for.
+        Its regions.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def encode_objects(
             source = Source.read(path)
             maker = Maker(source, about, _digest(findings))
             made = {"pm": parametric_map(maker, pattern)}
-            if findings is not None and findings.regions:
+            if findings.regions:
                 made["seg"] = segmentation(maker, findings)
             made["sr"] = report(maker, pattern, findings, made["pm"], made.get("seg"))
             return {kind: _encoded(each) for kind, each in made.items()}
@@ -75,12 +76,10 @@ def _encoded(made: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _digest(findings: Findings | None) -> str:
+def _digest(findings: Findings) -> str:
     """Return text that differs where regions do.
 
     The values of the map are left out: their last digits depend on how many scans were explained
     at once, and a job that goes on where it was must not make a second object of them.
     """
-    if findings is None:
-        return ""
     return hashlib.sha256(findings.labels.astype(np.int32).tobytes()).hexdigest()

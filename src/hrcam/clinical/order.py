@@ -24,7 +24,8 @@ def put_in_source_order(made: Any, source: Source) -> None:
     """
     items = list(made.PerFrameFunctionalGroupsSequence)
     places = _places(items, source)
-    segments = [_segment(item) for item in items]
+    shared = _segment(made.SharedFunctionalGroupsSequence[0])  # of all frames, if it is one
+    segments = [_segment(item) or shared for item in items]
     order = sorted(range(len(items)), key=lambda k: (segments[k], places[k]))
     ranks = {place: rank for rank, place in enumerate(sorted(set(places)), start=1)}
     for item, segment, place in zip(items, segments, places, strict=True):
@@ -50,8 +51,8 @@ def _places(items: list[Any], source: Source) -> list[int]:
     return places
 
 
-def _segment(item: Any) -> int:
-    found = item.get("SegmentIdentificationSequence")
+def _segment(group: Any) -> int:
+    found = group.get("SegmentIdentificationSequence")
     return int(found[0].ReferencedSegmentNumber) if found else 0
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from hrcam.clinical.about import Findings, Region
 from hrcam.clinical.maker import MODEL, RESEARCH, Maker, class_code, long_string
 from hrcam.clinical.order import put_in_source_order
 from hrcam.clinical.pm import name_dimensions
+from hrcam.findings import Findings, Region
 
 
 def segmentation(maker: Maker, findings: Findings) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.clinical.about import Findings, Region, Unit
 from hrcam.clinical.maker import (
     MANUFACTURER,
     MODEL,
@@ -16,6 +15,7 @@ from hrcam.clinical.maker import (
     own_code,
 )
 from hrcam.clinical.seg import tracking_id, tracking_uid
+from hrcam.findings import Findings, Region
 
 _PROCEDURES = {
     "CT": "CTUnspecifiedBodyRegion",
@@ -28,7 +28,7 @@ _PROCEDURES = {
 def report(
     maker: Maker,
     pattern: NDArray[np.float32],
-    findings: Findings | None,
+    findings: Findings,
     pm: Any,
     seg: Any | None,
 ) -> Any:
@@ -41,7 +41,7 @@ def report(
     pattern
         The map.
     findings
-        Its regions; None if none were looked for.
+        Its regions.
     pm, seg : pydicom.Dataset
         The other objects; ``seg`` is None without a region.
 
@@ -64,7 +64,7 @@ def report(
         ),
     )
     groups = [_image_group(maker, pattern, pm)]
-    if findings is not None and seg is not None:
+    if seg is not None:
         groups = [
             _region_group(maker, region, findings.unit, segment, pm, seg)
             for segment, region in enumerate(findings.regions, start=1)
@@ -94,7 +94,7 @@ def report(
     return made
 
 
-def _evaluations(maker: Maker, findings: Findings | None) -> Any:
+def _evaluations(maker: Maker, findings: Findings) -> Any:
     """Return what holds of the whole image, without numbers."""
     from highdicom import sr
     from pydicom.sr.codedict import codes
@@ -109,16 +109,24 @@ def _evaluations(maker: Maker, findings: Findings | None) -> Any:
             own_code("seen", "Networks were trained on this patient"),
             _yes_or_no(about.seen_in_training),
         ),
+        (codes.DCM.Finding, codes.SCT.Present if findings.regions else codes.SCT.Absent),
     ]
-    if findings is not None:
-        there = codes.SCT.Present if findings.regions else codes.SCT.Absent
-        said.append((codes.DCM.Finding, there))
+    compared = (
+        f"with {findings.controls} control images"
+        if findings.controls
+        else ("with none: the map of every image has a region")
+    )
     contains = sr.RelationshipTypeValues.CONTAINS
     container = sr.ContainerContentItem(
         Code("C0034375", "UMLS", "Qualitative Evaluations"), relationship_type=contains
     )
     container.ContentSequence = sr.ContentSequence(
-        [sr.CodeContentItem(name, value, relationship_type=contains) for name, value in said]
+        [
+            *(sr.CodeContentItem(name, value, relationship_type=contains) for name, value in said),
+            sr.TextContentItem(
+                own_code("compared", "Findings are compared"), compared, relationship_type=contains
+            ),
+        ]
     )
     return container
 
@@ -138,7 +146,7 @@ def _image_group(maker: Maker, pattern: NDArray[np.float32], pm: Any) -> Any:
     )
 
 
-def _region_group(maker: Maker, region: Region, unit: Unit, segment: int, pm: Any, seg: Any) -> Any:
+def _region_group(maker: Maker, region: Region, unit: str, segment: int, pm: Any, seg: Any) -> Any:
     """Return the measurements of a region, which is a segment of the Segmentation."""
     from highdicom import sr
     from pydicom.sr.codedict import codes
@@ -188,7 +196,7 @@ def _probabilities(maker: Maker) -> list[Any]:
     ]
 
 
-def _measurements(region: Region, unit: Unit, pm: Any) -> Iterator[Any]:
+def _measurements(region: Region, unit: str, pm: Any) -> Iterator[Any]:
     from highdicom import sr
     from pydicom.sr.codedict import codes
 

@@ -18,6 +18,7 @@ from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import MachineError, machine_error
 from hrcam.explainer import HRCAM
+from hrcam.findings import Findings
 from hrcam.mapping.encoding import Title, encode_map, suffix_of
 from hrcam.mapping.ensemble import GridMaps, explain_all_classes, explain_batch
 from hrcam.mapping.overlay import encode_overlay
@@ -210,9 +211,10 @@ class Mapper:
                 reading.picture, native["pattern"], self.overlay_limit, found.findings.labels
             )
         if self._form.dicom:
-            for kind, encoded_object in self._objects(one, maps, native["pattern"]).items():
+            objects = self._objects(one, maps, native["pattern"], found.findings)
+            for kind, each in objects.items():
                 files[kind] = place.map(label, kind, ".dcm")
-                content[files[kind]] = encoded_object
+                content[files[kind]] = each
         record = ScanRecord(
             **vars(one.task.source),
             voxel_hash=reading.voxel_hash,
@@ -243,7 +245,7 @@ class Mapper:
         return {**content, place.record(label): encode_record(record)}
 
     def _objects(
-        self, one: Prepared, maps: GridMaps, pattern: NDArray[np.float32]
+        self, one: Prepared, maps: GridMaps, pattern: NDArray[np.float32], findings: Findings
     ) -> dict[str, bytes]:
         """Encode the DICOM objects of a map, if its image is DICOM."""
         from hrcam.clinical import About, encode_objects
@@ -265,7 +267,8 @@ class Mapper:
             folds=one.folds,
             seen_in_training=one.seen,
         )
-        return encode_objects(next(iter(one.task.scan.images.values())), pattern, about)
+        first = next(iter(one.task.scan.images.values()))
+        return encode_objects(first, pattern, about, findings)
 
     def _load(self, fold: int) -> HRCAM:
         explainer = self._run.explainer(fold)

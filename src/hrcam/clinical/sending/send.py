@@ -111,7 +111,8 @@ def send_objects(
 
 def _objects(maps: Path) -> Iterator[Path]:
     """Yield the files of each scan's objects, those that others refer to first."""
-    for record in read_maps(maps).records:
+    found = read_maps(maps)
+    for record in (*found.records, *found.further):
         yield from (record.files[kind] for kind in OBJECTS if kind in record.files)
 
 
