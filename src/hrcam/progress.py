@@ -3,13 +3,15 @@
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 _EVERY = 30.0  # seconds
 
@@ -54,19 +56,21 @@ class Progress:
         self._clock = clock
         self._start = self._last = clock()
 
-    def update(self, count: int = 1) -> None:
-        """Count things that were done now."""
+    def update(self, count: int = 1, note: str = "") -> None:
+        """Count things that were done now; a bar shows the note after the time."""
         self._done += count
+        self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(count)
         now = self._clock()
         if self._logs and now - self._last >= _EVERY:
             self._last = now
             logger.info("%s", self._line(now - self._start))
 
-    def skip(self) -> None:
-        """Count one thing that needs not be done, as it says nothing of the speed."""
-        self._total -= 1
+    def skip(self, count: int = 1) -> None:
+        """Count things that need not be done, as they say nothing of the speed."""
+        self._total -= count
         self._bar.total = self._total
+        self._bar.refresh()
 
     def __enter__(self) -> Self:
         return self
@@ -87,6 +91,16 @@ class Progress:
             f"{self._doing}: {self._done} of {self._total} {self._things}, {speed}, "
             f"{_duration(left)} left"
         )
+
+
+def tracked(
+    items: Iterable[Item], total: int, doing: str, things: str, *, shown: bool = True
+) -> Iterator[Item]:
+    """Yield items, and count each when the next is asked for; parameters are as in `Progress`."""
+    with Progress(total, doing, things, shown=shown) as progress:
+        for item in items:
+            yield item
+            progress.update()
 
 
 def _duration(seconds: float) -> str:

@@ -2,10 +2,11 @@
 
 import io
 import sys
+import time
 
 import pytest
 
-from hrcam.progress import Progress
+from hrcam.progress import Progress, tracked
 
 
 class Clock:
@@ -54,6 +55,16 @@ def test_what_was_done_before_says_nothing_of_the_speed(caplog, clock):
     assert caplog.messages == ["mapping: 1 of 10 scans, 40 s each, 6 min left"]
 
 
+def test_items_are_counted_when_the_next_is_asked_for(caplog, monkeypatch):
+    caplog.set_level("INFO", "hrcam")
+    monkeypatch.setattr("hrcam.progress._EVERY", 0)
+    for item in tracked("abc", 3, "reading", "letters"):
+        assert len(caplog.messages) == "abc".index(item)
+    assert [line[:22] for line in caplog.messages] == [
+        f"reading: {n} of 3 letter" for n in (1, 2, 3)
+    ]
+
+
 def test_a_terminal_has_a_bar_and_nothing_is_logged(monkeypatch, caplog, clock):
     caplog.set_level("INFO", "hrcam")
     terminal = io.StringIO()
@@ -61,8 +72,11 @@ def test_a_terminal_has_a_bar_and_nothing_is_logged(monkeypatch, caplog, clock):
     monkeypatch.setattr(sys, "stderr", terminal)
     with Progress(4, "mapping", "scans", clock=clock) as progress:
         clock.now += 60
-        progress.skip()
-        progress.update(3)
+        progress.skip(1)
+        time.sleep(0.11)  # a bar is drawn ten times a second
+        progress.update(3, note="loss 0.25")
+    assert "loss 0.25" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
     assert "mapping" in terminal.getvalue()
     assert caplog.messages == []
 

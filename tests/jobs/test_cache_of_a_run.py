@@ -37,7 +37,11 @@ def test_a_scan_is_decoded_by_check_and_preparation_alone(tmp_path, monkeypatch)
     run = tmp_path / "run"
     train = ("train", tmp_path / "cohort", "--out", run, "--folds", 2, "--epochs", 1,
              "--accelerator", "cpu", "--workers", 1, "--batch-size", 4)  # fmt: skip
-    call(*train)
+    monkeypatch.setattr("hrcam.progress._EVERY", 0)
+    said = call(*train)
+    for line in ("checking: 16 of 16 scans", "preparing: 16 of 16", "training: 1 of 2 epochs"):
+        assert line in said
+    assert "training: 2 of 2 epochs" in said
     assert sum(path.is_file() for path in (run / CACHE).rglob("*")) == 2 * 16
 
     def mapped(name, *options, checked=False):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -38,6 +39,34 @@ def test_debug_shows_the_error_itself(tmp_path):
         app, ["--debug", "simulate", "lesions", "--out", str(tmp_path), "--dimensions", "5"]
     )
     assert type(result.exception).__name__ == "InputError"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at_work", "kept"),
+    [
+        (
+            ["check", "c"],
+            "hrcam.cohort.open_cohort",
+            "keeps nothing; the same command begins again",
+        ),
+        (["train", "c", "--out", "r"], "hrcam.cohort.open_cohort", "finished epochs are kept"),
+        (["map", "r", "c", "--out", "m"], "hrcam.mapping.open_input", "finished maps are kept"),
+        (["report", "m", "--out", "p.html"], "hrcam.artifacts.run_folder.is_run", "no page was"),
+        (["benchmark", "--out", "b"], "hrcam.benchmark.suite.plan_suite", "finished epochs and"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on(monkeypatch, arguments, at_work, kept):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(at_work, interrupt)
+    monkeypatch.setattr("hrcam.training.Run.open", lambda _: SimpleNamespace(config=None))
+    result = run(app, arguments)
+    assert result.exit_code == 130
+    (line,) = result.output.splitlines()
+    assert line.startswith("interrupted: ")
+    assert kept in line
+    assert "the same command" in line
 
 
 def test_version_and_help():

@@ -1,5 +1,6 @@
 import csv
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -39,7 +40,22 @@ def cnn():
     return SmallCNN(2, 1, 2, (4, 8))
 
 
-def trained(folder=None, epochs=6, patience=None, validation=True, network=None):
+class Count:
+    """What a training says of its epochs."""
+
+    def __init__(self):
+        self.done = self.skipped = 0
+        self.notes = []
+
+    def update(self, note):
+        self.done += 1
+        self.notes.append(note)
+
+    def skip(self, count):
+        self.skipped += count
+
+
+def trained(folder=None, epochs=6, patience=None, validation=True, network=None, progress=None):
     network = network or cnn()
     images, labels = squares(48, 1)
     train_classifier(
@@ -52,6 +68,7 @@ def trained(folder=None, epochs=6, patience=None, validation=True, network=None)
         patience=patience,
         checkpoints=folder and folder / "checkpoints",
         hardware=CPU,
+        progress=progress,
     )
     return network
 
@@ -151,7 +168,10 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatc
         trained(tmp_path / "b")
     monkeypatch.undo()
     assert len(history(tmp_path / "b")) == epoch
-    assert equal(trained(tmp_path / "b"), undisturbed)
+    count = Count()
+    assert equal(trained(tmp_path / "b", progress=count), undisturbed)
+    assert (count.done, count.skipped) == (6 - epoch, epoch)
+    assert all(re.fullmatch(r"loss [\d.]+, validation loss [\d.]+", note) for note in count.notes)
     assert (tmp_path / "a/history.tsv").read_bytes() == (tmp_path / "b/history.tsv").read_bytes()
 
 

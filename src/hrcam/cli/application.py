@@ -57,20 +57,22 @@ def log_to_terminal() -> None:
 
 
 @contextmanager
-def explained_errors(context: typer.Context) -> Iterator[None]:
+def explained_errors(context: typer.Context, kept: str) -> Iterator[None]:
     """Explain errors, as `explained`, within a command."""
-    with explained(debug=context.obj):
+    with explained(kept, debug=context.obj):
         yield
 
 
 @contextmanager
-def explained(*, debug: bool) -> Iterator[None]:
+def explained(kept: str, *, debug: bool) -> Iterator[None]:
     """Print errors that a user can fix as one line, with exit code 1; others are bugs and raise.
 
     Warnings of this package are printed as one line each, without their place in the code.
 
     Parameters
     ----------
+    kept
+        What an interrupted command leaves, and how to go on: printed after Ctrl-C.
     debug
         Raise all errors, with their traceback.
     """
@@ -87,7 +89,7 @@ def explained(*, debug: bool) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt as error:
-            typer.echo("interrupted", err=True)
+            typer.echo(f"interrupted: {kept}", err=True)
             raise typer.Exit(130) from error
         except Exception as error:
             known = isinstance(error, (HRCAMError, OSError))

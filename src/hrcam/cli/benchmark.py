@@ -60,7 +60,7 @@ def benchmark(
 
     Repeat the command to resume an interrupted benchmark.
     """
-    with explained_errors(context):
+    with explained_errors(context, "finished epochs and parts are kept; the same command goes on"):
         from hrcam.benchmark.job import run_benchmark
         from hrcam.benchmark.suite import plan_suite
         from hrcam.cohort.problems import RefusedScansError

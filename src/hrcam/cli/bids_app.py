@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     log_to_terminal()
     try:
-        with explained(debug=options.debug):
+        with explained("finished maps are kept; the same command goes on", debug=options.debug):
             _check(options)
             level = _participant if options.analysis_level == "participant" else _group
             return level(options)

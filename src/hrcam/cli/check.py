@@ -48,7 +48,7 @@ def check(
 
     The exit code is 1 if anything was refused.
     """
-    with explained_errors(context):
+    with explained_errors(context, "the check keeps nothing; the same command begins again"):
         from hrcam.artifacts.atomic import check_writable, write_atomically
         from hrcam.artifacts.formats import encode_json
         from hrcam.cohort import check_cohort, open_cohort

@@ -20,7 +20,7 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="Training epochs.")] = 8,
 ) -> None:
     """Run the whole workflow on a simulated cohort: train, map, compare, report."""
-    with explained_errors(context):
+    with explained_errors(context, "nothing is kept; the same command begins again"):
         from hrcam.benchmark.variant import Stage
         from hrcam.demo import run_demo
         from hrcam.demo.method_scores import compare_with_best_rival

@@ -100,7 +100,7 @@ def map_(
     Scans that fail are listed in failures.tsv; the others are still mapped. Repeat the command to
     map only what is missing.
     """
-    with explained_errors(context):
+    with explained_errors(context, "finished maps are kept; the same command goes on"):
         from hrcam.mapping import Form, map_scans, open_input, select_scans
         from hrcam.training import Hardware, Run
 

@@ -27,7 +27,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one HTML page of a cohort: predictions, and each scan with its maps. Works offline."""
-    with explained_errors(context):
+    with explained_errors(context, "no page was written; the same command begins again"):
         from hrcam.artifacts.maps_folder import is_maps
         from hrcam.artifacts.run_folder import is_run
         from hrcam.errors import InputError

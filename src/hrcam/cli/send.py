@@ -28,7 +28,9 @@ def send(
 
     What it has stored is listed in dicom_stored.tsv, and not sent again.
     """
-    with explained_errors(context):
+    with explained_errors(
+        context, "what the archive has stored is listed; the same command goes on"
+    ):
         from hrcam.clinical.sending import send_objects
 
         report = send_objects(maps, pacs, again=again)

@@ -186,7 +186,7 @@ def _write(
     workers: int | None,
     image_format: ImageFormat | None,
 ) -> None:
-    with explained_errors(context):
+    with explained_errors(context, "finished subjects are kept; the same command goes on"):
         from hrcam.simulate import write_cohort
 
         cohort = make()

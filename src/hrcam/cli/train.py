@@ -143,7 +143,7 @@ def train(
 
     Repeat the command to resume an interrupted training.
     """
-    with explained_errors(context):
+    with explained_errors(context, "finished epochs are kept; the same command goes on"):
         from hrcam.artifacts.run_folder import seed_of
         from hrcam.cohort import open_cohort
         from hrcam.cohort.problems import RefusedScansError

@@ -13,6 +13,7 @@ from hrcam.benchmark.method_maps import Maps, method_maps
 from hrcam.benchmark.variant import Stage, Variant, best_settings
 from hrcam.demo.method_scores import methods_table, score_auprc, score_methods
 from hrcam.explainer import HRCAM
+from hrcam.progress import Progress
 from hrcam.training.classifier import train_classifier
 from hrcam.training.images import ImageDataset, Transform
 
@@ -106,14 +107,15 @@ def run_experiment(
     """
     train, test = np.flatnonzero(~cohort.test), np.flatnonzero(cohort.test)
     logger.info("training a CNN on %d images", len(train))
-    train_classifier(
-        network,
-        ImageDataset(cohort.images[train], cohort.labels[train], transform),
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        progress=progress,
-    )
+    with Progress(epochs, "training", "epochs", shown=progress) as counted:
+        train_classifier(
+            network,
+            ImageDataset(cohort.images[train], cohort.labels[train], transform),
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            progress=counted,
+        )
     with torch.no_grad():
         logits = torch.cat([network(batch) for batch in batched(cohort.images[test], batch_size)])
     accuracy = float(np.mean(logits.argmax(1).numpy() == cohort.labels[test]))

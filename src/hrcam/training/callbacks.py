@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.run_tables import HISTORY_COLUMNS, encode_history
 from hrcam.errors import TrainingError
+from hrcam.progress import Progress
 
 
 class History(Callback):
@@ -36,6 +37,46 @@ class History(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the rows from a checkpoint."""
         self._rows = list(state_dict["rows"])
+
+
+class ShownEpochs(Callback):
+    """Counts epochs; those that an earlier call has finished, or an early stop saves, are skipped.
+
+    Parameters
+    ----------
+    progress
+        Counts the epochs of all trainings of a job.
+    epochs
+        Most epochs of this training.
+    """
+
+    def __init__(self, progress: Progress, epochs: int) -> None:
+        self._progress, self._left = progress, epochs
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Skip what was finished before."""
+        del pl_module
+        self._progress.skip(trainer.current_epoch)
+        self._left -= trainer.current_epoch
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Count the epoch, after its validation, and show its losses."""
+        del pl_module
+        losses = (
+            f"{name.replace('_', ' ')} {float(trainer.callback_metrics[name]):.3g}"
+            for name in HISTORY_COLUMNS[1:]
+            if name in trainer.callback_metrics
+        )
+        self._progress.update(note=", ".join(losses))
+        self._left -= 1
+
+    def end(self) -> None:
+        """Skip what is left."""
+        self._progress.skip(self._left)
 
 
 class StopAtDivergence(Callback):

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,8 @@ from torch.utils.data import DataLoader
 
 from hrcam.artifacts.run_tables import HISTORY
 from hrcam.errors import InputError
-from hrcam.training.callbacks import History, StopAtDivergence, check_losses
+from hrcam.progress import Progress
+from hrcam.training.callbacks import History, ShownEpochs, StopAtDivergence, check_losses
 from hrcam.training.config import Hardware
 from hrcam.training.images import Draws, ImageDataset, InOrder
 from hrcam.training.joint import JointNetwork
@@ -116,7 +116,7 @@ def train_classifier(
     checkpoints: Path | None = None,
     hardware: Hardware | None = None,
     seed: int = 0,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Train a network in place.
 
@@ -144,7 +144,7 @@ def train_classifier(
     seed
         Random seed of the order of images, the network and the transforms.
     progress
-        Show a progress bar on a terminal.
+        Counts the epochs; several devices count them at the end. None to show nothing.
 
     Raises
     ------
@@ -185,6 +185,10 @@ def train_classifier(
         ]
     if validation is not None and patience is not None:
         callbacks.append(EarlyStopping("validation_loss", patience=patience))
+    # With several devices the epochs are those of other processes.
+    shown = ShownEpochs(progress, epochs) if progress and hardware.devices == 1 else None
+    if shown is not None:
+        callbacks.append(shown)
     loaders = _loaders(hardware)
     batch = ceil(batch_size / hardware.devices)
     loader = DataLoader(
@@ -207,7 +211,7 @@ def train_classifier(
             max_epochs=epochs,
             callbacks=callbacks,
             enable_checkpointing=checkpoints is not None,
-            enable_progress_bar=progress and sys.stderr.isatty(),
+            enable_progress_bar=False,
         )
         try:
             trainer.fit(
@@ -223,6 +227,10 @@ def train_classifier(
             if isinstance(stopped.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from stopped
             raise
+    if shown is not None:
+        shown.end()
+    elif progress is not None:
+        progress.update(epochs)
     check_losses(trainer)
     if checkpoints is not None and validation is not None:
         _load_best(network, checkpoints / _BEST)

@@ -27,6 +27,7 @@ from hrcam.head.quality import AbsentClassesWarning
 from hrcam.levels import find_levels
 from hrcam.model.inputs import to_device_of
 from hrcam.preparation import Preparation
+from hrcam.progress import Progress
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.control_maps import control_rows
@@ -100,13 +101,14 @@ def train_fold(
     reference: str | None,
     epochs: int,
     hardware: Hardware,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Train, fit and predict one fold into a folder.
 
     The folder gets ``network.safetensors``, ``explainer/``, ``history.tsv``,
     ``predictions.tsv`` of the fold's test scans, ``controls.tsv`` where there is a reference
     class and, last, ``fold.json``. Interrupted, it goes on from the last epoch that was finished.
+    Progress counts its epochs.
     """
     started = time.monotonic()
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
@@ -129,6 +131,8 @@ def train_fold(
             progress=progress,
         )
         write_weights(network, folder / NETWORK)
+    elif progress is not None:
+        progress.skip(epochs)
     read_weights(network, folder / NETWORK)
     network.to(hardware.device)
     with warnings.catch_warnings(record=True) as caught:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -13,6 +14,7 @@ from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold
 from hrcam.preparation import Preparation, augmentation
+from hrcam.progress import Progress
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import train_fold
 from hrcam.training.samples import Samples, prepare_samples
@@ -67,6 +69,11 @@ class TrainingPlan:
         """Tell whether a fold is trained."""
         return is_done(fold_folder(self.folder, number))
 
+    def epochs(self, number: int) -> int:
+        """Return the largest number of epochs of a fold."""
+        trained = len(self.folds[number - 1].train)
+        return self.config.epochs or epochs_for(trained, self.config.batch_size)
+
 
 def train_folds(
     plan: TrainingPlan, numbers: Iterable[int], *, hardware: Hardware, progress: bool
@@ -82,7 +89,8 @@ def train_folds(
     hardware
         Devices and precision.
     progress
-        Show progress bars on a terminal.
+        Show how many epochs of all folds are done: a bar on a terminal, else a line in the log
+        every 30 seconds.
     """
     left = []
     for number in numbers:
@@ -90,7 +98,8 @@ def train_folds(
             logger.info("fold %d of %d is done", number, len(plan.folds))
         else:
             left.append(number)
-    with ScanClaims(plan.folder) as claims:
+    with ScanClaims(plan.folder) as claims, ExitStack() as stack:
+        shown: Progress | None = None
         while left:
             taken = next((one for one in left if claims.take(f"fold-{one}")), None)
             if taken is None:
@@ -98,23 +107,31 @@ def train_folds(
             else:
                 if not plan.is_done(taken):
                     _prepare(plan, claims, hardware, progress)
-                    _train(plan, taken, hardware, progress)
+                    if shown is None:  # the time of the preparation says nothing of an epoch
+                        epochs = sum(map(plan.epochs, left))
+                        shown = stack.enter_context(
+                            Progress(epochs, "training", "epochs", shown=progress)
+                        )
+                    _train(plan, taken, hardware, shown)
                 claims.release(f"fold-{taken}")
+            by_others = [one for one in left if one != taken and plan.is_done(one)]
+            if shown is not None:
+                shown.skip(sum(map(plan.epochs, by_others)))
             left = [one for one in left if not plan.is_done(one)]
 
 
-def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: bool) -> None:
+def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: Progress | None) -> None:
     fold = plan.folds[number - 1]
     logger.info("fold %d of %d: %d training scans", number, len(plan.folds), len(fold.train))
     train_fold(
         fold_folder(plan.folder, number),
         fold,
-        _samples(plan, hardware, progress),
+        _samples(plan, hardware, progress=False),
         plan.cohort.classes,
         plan.config,
         augmentation(plan.preparation),
         reference=plan.reference,
-        epochs=plan.config.epochs or epochs_for(len(fold.train), plan.config.batch_size),
+        epochs=plan.epochs(number),
         hardware=hardware,
         progress=progress,
     )

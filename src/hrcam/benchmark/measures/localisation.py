@@ -5,7 +5,6 @@ from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from hrcam.benchmark.images.fold_images import FoldImages
 from hrcam.benchmark.images.measured import MeasuredImages, subset
@@ -14,6 +13,7 @@ from hrcam.benchmark.variant import Variant
 from hrcam.errors import InputError
 from hrcam.evaluation.lesion_scores import false_positives, iou, mass_inside
 from hrcam.evaluation.localisation import auprc, choose_threshold, dice, pointing
+from hrcam.progress import Progress
 
 SubjectMaps = Mapping[Variant, NDArray[np.float32]]
 """Map of one scan by each method, in the scan's own voxels."""
@@ -64,9 +64,7 @@ def localisation(
     half = _halves(measured, seed)
     total = sum(len(images.scans) for images in (*measured.lesions, *measured.lesion_free))
     found: list[Measurement] = []
-    with tqdm(
-        total=total, desc="scoring maps", disable=None if progress else True, leave=False
-    ) as bar:
+    with Progress(total, "scoring maps", "images", shown=progress) as bar:
         first, rest = _for_thresholds(mapper, measured.lesions, half)
         kept = list(_mapped(mapper, first))
         thresholds = _choose_thresholds(kept, half)

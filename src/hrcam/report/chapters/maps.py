@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from tqdm import tqdm
 
 from hrcam.artifacts.maps_folder import MapsFolder, unreadable
 from hrcam.artifacts.refusals import Refusal
 from hrcam.artifacts.scan_record import HEAD, KINDS, ScanRecord
 from hrcam.errors import InputError
+from hrcam.progress import tracked
 from hrcam.report.page.cohort_page import Card, Chapter, MapViewer
 from hrcam.report.page.text import count
 from hrcam.report.viewer.cards import group_cards, scan_card
@@ -42,7 +42,7 @@ def map_chapters(
     limit
         Largest number of scans to show; None for `PICTURES` or `VOLUMES`.
     progress
-        Show a progress bar on a terminal.
+        Show how far the work is: a bar on a terminal, else a line in the log every 30 seconds.
 
     Returns
     -------
@@ -64,9 +64,8 @@ def map_chapters(
     cards: list[Card] = []
     tops: list[dict[str, float]] = []
     failed: list[Refusal] = []
-    for record in tqdm(mapped.records, desc="reading maps", disable=None if progress else True):
-        if id(record) not in chosen and not group.wants(record):
-            continue
+    wanted = [record for record in mapped.records if id(record) in chosen or group.wants(record)]
+    for record in tracked(wanted, len(wanted), "reading maps", "scans", shown=progress):
         try:
             view = read_view(record, kinds)
         except InputError as error:
