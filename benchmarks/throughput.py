@@ -34,7 +34,7 @@ from scipy.ndimage import gaussian_filter
 
 from hrcam import HRCAM
 from hrcam.cohort.scan import Scan
-from hrcam.mapping import Form, job, map_scans
+from hrcam.mapping import Form, map_scans, stages
 from hrcam.mapping.encoding import Title, encode_map
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import read
@@ -249,7 +249,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write all numbers as JSON")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    job.check_folder = lambda *_: None
+    stages.check_folder = lambda *_: None
     channels = [int(each) for each in options.channels.split(",")]
     workers = (1, 2) if joblib.cpu_count() < 4 else (1, 2, joblib.cpu_count())
     cases = {

@@ -41,7 +41,7 @@ def made(tmp_path_factory):
     """Maps of an oblique series and of a projection, with their DICOM objects."""
     folder = tmp_path_factory.mktemp("maps")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+        patch.setattr("hrcam.mapping.stages.check_folder", lambda *_: None)
         volume = SmallRun(preparation((8, 8, 4), (1.0, 1.0, 2.5)))
         path = series(folder / "series", down=True)
         volumes = mapped(folder / "volumes", {"01": path}, volume)
@@ -282,7 +282,7 @@ def test_an_archive_that_does_not_know_parametric_maps(maps):
 
 
 def test_objects_are_added_to_maps_that_are_there(tmp_path, monkeypatch):
-    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    monkeypatch.setattr("hrcam.mapping.stages.check_folder", lambda *_: None)
     scans = [Scan("sub-01", "01", {"image": projection(tmp_path / "x.dcm", "CR")})]
     run, maps = SmallRun(preparation((8, 8))), tmp_path / "maps"
 
@@ -298,7 +298,7 @@ def test_objects_are_added_to_maps_that_are_there(tmp_path, monkeypatch):
 
 
 def test_a_header_without_a_study_is_a_failure_of_its_scan(tmp_path, monkeypatch):
-    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    monkeypatch.setattr("hrcam.mapping.stages.check_folder", lambda *_: None)
     path = projection(tmp_path / "x.dcm", "CR")
     dataset = pydicom.dcmread(path)
     del dataset.StudyInstanceUID
@@ -311,7 +311,7 @@ def test_a_header_without_a_study_is_a_failure_of_its_scan(tmp_path, monkeypatch
 
 
 def test_maps_without_objects_have_nothing_to_send(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    monkeypatch.setattr("hrcam.mapping.stages.check_folder", lambda *_: None)
     scans = write_pictures(tmp_path / "images", 2)
     maps_of_pictures, run = tmp_path / "maps", SmallRun(preparation((24, 32)))
     map_scans(run, scans, maps_of_pictures, form=Form(dicom=True), progress=False)

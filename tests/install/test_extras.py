@@ -62,7 +62,7 @@ def test_a_part_asks_for_what_it_imports(part):
 
 
 def test_all_brings_every_extra_of_users():
-    parts = {"benchmark", "bids", "cohort", "dicom", "report", "simulate"}
+    parts = {"benchmark", "bids", "cohort", "dask", "dicom", "report", "simulate"}
     assert brings("all") == set().union(*map(brings, parts))
     assert set(PROJECT["optional-dependencies"]) == parts | {"all", "docs", "lint", "test"}
     assert brings("all") <= brings("test")

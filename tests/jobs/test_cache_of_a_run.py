@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from hrcam.artifacts.cache import CACHE
 from hrcam.cli import app
 from hrcam.cohort.check import examination
-from hrcam.mapping import job
+from hrcam.mapping import stages
 from hrcam.preparation import prepared_scan
 from hrcam.report import cohort_report
 
@@ -47,7 +47,7 @@ def test_a_scan_is_decoded_by_check_and_preparation_alone(tmp_path, monkeypatch)
     def mapped(name, *options, checked=False):
         with monkeypatch.context() as patch:
             if not checked:
-                patch.setattr(job, "check_folder", lambda *_: None)
+                patch.setattr(stages, "check_folder", lambda *_: None)
             call(
                 "map", run, tmp_path / "cohort", "--out", tmp_path / name, "--workers", 1, *options
             )

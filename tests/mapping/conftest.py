@@ -13,4 +13,4 @@ def picture_run():
 @pytest.fixture
 def unchecked(monkeypatch):
     """Maps are not checked at the end of a job, which takes longer than a few small maps."""
-    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    monkeypatch.setattr("hrcam.mapping.stages.check_folder", lambda *_: None)

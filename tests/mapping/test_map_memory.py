@@ -10,7 +10,7 @@ from hrcam.mapping import map_scans
 
 def test_memory_does_not_grow_with_the_number_of_scans(tmp_path, monkeypatch):
     # The checks are of as many scans in a long job, and slow while memory is traced.
-    monkeypatch.setattr("hrcam.mapping.job.check_folder", lambda *_: None)
+    monkeypatch.setattr("hrcam.mapping.stages.check_folder", lambda *_: None)
     run = SmallRun(preparation((16, 16)))
     scans = write_pictures(tmp_path / "images", 100, size=(40, 40))
     map_scans(run, scans[:20], tmp_path / "maps")  # what is loaded once

@@ -237,11 +237,11 @@ def test_what_is_read_says_what_is_wrong_with_it(tmp_path, picture_run):
 
 
 def test_a_batch_has_a_size_of_its_own_on_large_grids():
-    from hrcam.mapping.job import _batch_size
+    from hrcam.mapping.stages import fast_batch
 
-    assert [_batch_size((128, 128), "cpu"), _batch_size((128, 128), "cuda")] == [16, 64]
-    assert [_batch_size((96, 96, 96), "cpu"), _batch_size((96, 96, 96), "cuda")] == [1, 2]
-    assert _batch_size((16, 16), "cpu") == 64
+    assert [fast_batch((128, 128), "cpu"), fast_batch((128, 128), "cuda")] == [16, 64]
+    assert [fast_batch((96, 96, 96), "cpu"), fast_batch((96, 96, 96), "cuda")] == [1, 2]
+    assert fast_batch((16, 16), "cpu") == 64
 
 
 def test_two_equal_jobs_share_the_scans_and_each_ends_when_all_are_done(tmp_path, picture_run):

@@ -11,10 +11,11 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from in_process_cluster import InProcessCluster
 from PIL import Image
 
 import hrcam
-from hrcam.errors import InputError
+from hrcam.errors import InputError, MachineError
 from hrcam.simulate import LesionCohort, simulate_images, simulate_subject, write_cohort
 
 SLICES = LesionCohort(subjects=10, size=64, radius=(2.0, 4.0), test_fraction=0.4)
@@ -146,6 +147,18 @@ def test_a_killed_run_leaves_no_half_file_and_can_be_finished(tmp_path: Path) ->
     assert len(kept) >= len(before) - 1
     assert len(list(folder.glob("images/*.png"))) == 300
     assert not list(folder.rglob("*.part"))
+
+
+def test_a_cluster_writes_the_same_and_a_subject_that_kills_its_workers_is_named(
+    tmp_path: Path,
+) -> None:
+    deadly = InProcessCluster(lambda subjects: 6 in subjects)
+    with pytest.raises(MachineError, match="subject 7 could not be simulated: workers died"):
+        write_cohort(SLICES, tmp_path / "there", cluster=deadly)
+    assert len(list((tmp_path / "there/images").iterdir())) == 9
+    write_cohort(SLICES, tmp_path / "there", cluster=InProcessCluster())
+    write_cohort(SLICES, tmp_path / "here", workers=1)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
 def test_other_parameters_are_refused_and_nothing_is_touched(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +52,10 @@ class Cache:
 
     folder: Path
     limit: int
+
+    def absolute(self) -> "Cache":
+        """Return the same with an absolute path, for a process that has another folder."""
+        return replace(self, folder=self.folder.absolute())
 
     def key(self, *parts: str) -> str:
         """Return the key of a result of these parts, by these versions of the software."""

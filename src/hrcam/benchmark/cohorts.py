@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from hrcam.benchmark.suite import PlannedCohort
+from hrcam.cluster import Cluster
 from hrcam.cohort import Cohort, Scan, open_cohort
 from hrcam.cohort.opening.layouts import TABLES
 from hrcam.cohort.opening.table import SUFFIXES, read_table
@@ -40,6 +41,12 @@ class OpenedCohort:
         """Whether the images were simulated here."""
         return "simulated" if isinstance(self.plan.source, SimulatedCohort) else "real"
 
+    def absolute(self) -> "OpenedCohort":
+        """Return the same with absolute paths, for a process that has another folder."""
+        scans = tuple(scan.absolute() for scan in self.cohort.scans)
+        nigra = {participant: path.absolute() for participant, path in self.nigra.items()}
+        return replace(self, cohort=replace(self.cohort, scans=scans), nigra=nigra)
+
     @property
     def sha256(self) -> str:
         """Hash of the table: names, labels, groups, splits, and presence of masks."""
@@ -51,7 +58,12 @@ class OpenedCohort:
 
 
 def open_planned(
-    plan: PlannedCohort, folder: Path, *, workers: int | None = None, progress: bool = True
+    plan: PlannedCohort,
+    folder: Path,
+    *,
+    workers: int | None = None,
+    cluster: Cluster | None = None,
+    progress: bool = True,
 ) -> OpenedCohort:
     """Open a cohort of a suite.
 
@@ -63,6 +75,8 @@ def open_planned(
         Folder of a simulated cohort; existing files are kept.
     workers
         Number of processes for simulation; None for one per core.
+    cluster
+        Simulates instead of them.
     progress
         Show a progress bar on a terminal.
 
@@ -76,7 +90,7 @@ def open_planned(
         If there is no cohort at its path, or the folder holds another simulated one.
     """
     if isinstance(plan.source, SimulatedCohort):
-        write_cohort(plan.source, folder, workers, progress=progress)
+        write_cohort(plan.source, folder, workers, cluster=cluster, progress=progress)
     source = folder if isinstance(plan.source, SimulatedCohort) else plan.source
     cohort = open_cohort(source)
     nigra = _masks_in_column(cohort, NIGRA)

@@ -3,20 +3,23 @@
 import json
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import claim_folder
 from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned, take_version
 from hrcam.artifacts.manifest import versions_of
-from hrcam.benchmark.cohorts import open_planned
+from hrcam.benchmark.cohorts import OpenedCohort, open_planned
 from hrcam.benchmark.layout import BENCHMARK_FORMAT, COHORTS, FINISHED, MANIFEST, UNITS
 from hrcam.benchmark.measures.attributions import check_captum
 from hrcam.benchmark.suite import PlannedCohort, Suite
 from hrcam.benchmark.summary.write import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
-from hrcam.errors import InputError, NewerFormatError
+from hrcam.cluster import Cluster, Killed
+from hrcam.errors import InputError, MachineError, NewerFormatError
 from hrcam.simulate import SimulatedCohort
 from hrcam.training import Hardware
 from hrcam.training.classifier import check_hardware
@@ -31,6 +34,7 @@ def run_benchmark(
     hardware: Hardware | None = None,
     skip_bad: bool = False,
     command: Sequence[str] = (),
+    cluster: Cluster | None = None,
     progress: bool = True,
 ) -> Summary:
     """Measure every cohort of a suite with every seed, and write the summary after each.
@@ -51,6 +55,8 @@ def run_benchmark(
         Leave out refused scans instead of raising an error.
     command
         The command line, for the manifest.
+    cluster
+        Measures the units at the same time; None to measure one after the other here.
     progress
         Show progress bars on a terminal.
 
@@ -71,34 +77,102 @@ def run_benchmark(
     folder = Path(out)
     hardware = hardware or Hardware()
     check_captum()
-    check_hardware(hardware)
+    if cluster is None:
+        check_hardware(hardware)
     typed = [shlex.join(command)] if command else []
     earlier = _claim(folder, suite, _manifest(folder, suite, hardware, typed))
     commands = [*earlier, *(one for one in typed if one not in earlier)]
     write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
     summary = None
-    for plan in suite.cohorts:
-        opened = open_planned(
-            plan, folder / COHORTS / plan.name, workers=hardware.workers, progress=progress
-        )
-        for seed in range(suite.seeds):
-            place = unit_folder(folder, plan.name, seed)
-            if is_finished(opened, seed, place):
-                logger.info("%s, seed %d: done", plan.name, seed)
-                continue
-            logger.info("%s, seed %d", plan.name, seed)
-            measure_unit(
-                opened,
-                seed,
-                place,
-                hardware=_mixed(hardware, plan),
-                skip_bad=skip_bad,
-                progress=progress,
-            )
-            write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
-            summary = write_summary(folder)
+    for unit in _measured(folder, suite, hardware, skip_bad, cluster, progress):
+        logger.info("%s: measured", unit)
+        write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
+        summary = write_summary(folder)
     # If no unit was left to measure, the summary may have been interrupted.
     return summary or write_summary(folder)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """A cohort and a seed that are to be measured."""
+
+    plan: PlannedCohort
+    opened: OpenedCohort
+    seed: int
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.plan.name}, seed {self.seed}"
+
+
+def _measured(
+    folder: Path,
+    suite: Suite,
+    hardware: Hardware,
+    skip_bad: bool,
+    cluster: Cluster | None,
+    progress: bool,
+) -> Iterator[_Unit]:
+    """Measure the units that are not finished, and yield each when it is."""
+    units = _missing(folder, suite, hardware, cluster, progress)
+    if cluster is None:
+        for unit in units:
+            logger.info("%s", unit)
+            _measure(unit, hardware, skip_bad, progress)
+            yield unit
+        return
+    dead = []
+    measure = partial(_measure, hardware=hardware, skip_bad=skip_bad, progress=False)
+    for unit, outcome in cluster.outcomes(measure, units):
+        if isinstance(outcome, Killed):
+            dead.append(unit)
+        else:
+            yield unit
+    if dead:
+        raise MachineError(
+            f"{'; '.join(map(str, dead))} could not be measured: workers died of it, as when "
+            "memory or their time runs out; give them more, and run the same command again"
+        )
+
+
+def _missing(
+    folder: Path,
+    suite: Suite,
+    hardware: Hardware,
+    cluster: Cluster | None,
+    progress: bool,
+) -> Iterator[_Unit]:
+    folder = folder if cluster is None else folder.absolute()
+    for plan in suite.cohorts:
+        opened = open_planned(
+            plan,
+            folder / COHORTS / plan.name,
+            workers=hardware.workers,
+            cluster=cluster,
+            progress=progress,
+        )
+        for seed in range(suite.seeds):
+            unit = _Unit(
+                plan,
+                opened if cluster is None else opened.absolute(),
+                seed,
+                unit_folder(folder, plan.name, seed),
+            )
+            if is_finished(opened, seed, unit.folder):
+                logger.info("%s: done", unit)
+            else:
+                yield unit
+
+
+def _measure(unit: _Unit, hardware: Hardware, skip_bad: bool, progress: bool) -> None:
+    measure_unit(
+        unit.opened,
+        unit.seed,
+        unit.folder,
+        hardware=_mixed(hardware, unit.plan),
+        skip_bad=skip_bad,
+        progress=progress,
+    )
 
 
 def _claim(folder: Path, suite: Suite, manifest: bytes) -> list[str]:

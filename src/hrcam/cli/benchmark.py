@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cluster_option import Scheduler, opened_cluster
 from hrcam.cli.terminal import print_problems, printable
 from hrcam.errors import InputError
 
@@ -55,6 +56,7 @@ def benchmark(
         int | None,
         typer.Option(min=1, help="Processes that read images.", show_default="one per core"),
     ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Compare HR-CAM with other methods, on simulated cohorts and on your own.
 
@@ -69,13 +71,15 @@ def benchmark(
         plan = plan_suite(suite.value, _named(cohort or ()), only or (), seeds)
         hardware = Hardware(accelerator=accelerator, precision=precision, workers=workers)
         try:
-            summary = run_benchmark(
-                out,
-                plan,
-                hardware=hardware,
-                skip_bad=skip_bad,
-                command=("hrcam", *sys.argv[1:]),
-            )
+            with opened_cluster(scheduler) as cluster:
+                summary = run_benchmark(
+                    out,
+                    plan,
+                    hardware=hardware,
+                    skip_bad=skip_bad,
+                    command=("hrcam", *sys.argv[1:]),
+                    cluster=cluster,
+                )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)
             raise

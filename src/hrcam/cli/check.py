@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cluster_option import Scheduler, opened_cluster
 from hrcam.cli.cohort_options import (
     ColourChoice,
     Colours,
@@ -43,6 +44,7 @@ def check(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
     ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Check every image of a cohort; list each problem and how to solve it.
 
@@ -55,19 +57,18 @@ def check(
 
         if json_file is not None:
             check_writable(json_file.parent)
-        report = check_cohort(
-            open_cohort(
-                cohort,
-                suffix=suffix,
-                space=space,
-                desc=desc,
-                group_by=group_by,
-                label_column=label_column,
-                image_column=image_column,
-                colour=colour.value,
-            ),
-            workers=workers,
+        opened = open_cohort(
+            cohort,
+            suffix=suffix,
+            space=space,
+            desc=desc,
+            group_by=group_by,
+            label_column=label_column,
+            image_column=image_column,
+            colour=colour.value,
         )
+        with opened_cluster(scheduler) as cluster:
+            report = check_cohort(opened, workers=workers, cluster=cluster)
         if json_file is not None:
             write_atomically(json_file, encode_json(report.to_json()))
     print_problems(report.problems)

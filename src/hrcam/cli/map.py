@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cluster_option import Scheduler, opened_cluster
 from hrcam.cli.cohort_options import (
     CACHE_SIZE,
     CacheSize,
@@ -94,6 +95,7 @@ def map_(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Exit with code 0 even if some scans failed.")
     ] = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Write maps of scans, each in the space of its own image.
 
@@ -115,25 +117,27 @@ def map_(
             image_column=image_column,
             trained=trained.config,
         )
-        report = map_scans(
-            trained,
-            cohort.scans,
-            out,
-            classes=class_name,
-            all_classes=all_classes,
-            form=Form(
-                tuple(name.strip() for name in maps.split(",")),
-                dtype.value,
-                dicom,
-            ),
-            only=select_scans(cohort.scans, split=split, subjects=subjects),
-            shard=_shard(shard),
-            refused=cohort.problems,
-            authors=author or (),
-            batch_size=batch_size,
-            hardware=Hardware(accelerator=accelerator, workers=workers),
-            cache=cache_of(run, cache_size, no_cache),
-        )
+        with opened_cluster(scheduler) as cluster:
+            report = map_scans(
+                trained,
+                cohort.scans,
+                out,
+                classes=class_name,
+                all_classes=all_classes,
+                form=Form(
+                    tuple(name.strip() for name in maps.split(",")),
+                    dtype.value,
+                    dicom,
+                ),
+                only=select_scans(cohort.scans, split=split, subjects=subjects),
+                shard=_shard(shard),
+                refused=cohort.problems,
+                authors=author or (),
+                batch_size=batch_size,
+                hardware=Hardware(accelerator=accelerator, workers=workers),
+                cache=cache_of(run, cache_size, no_cache),
+                cluster=cluster,
+            )
     print_problems(report.failed)
     typer.echo(f"maps: {out}")
     if report.failed and not skip_bad:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cluster_option import Scheduler, opened_cluster
 from hrcam.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def lesions(
     image_format: Format = None,
     seed: Seed = 0,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Brain images, some of them with faint lesions."""
 
@@ -105,7 +107,7 @@ def lesions(
             seed=seed,
         )
 
-    _write(context, cohort, out, workers, image_format)
+    _write(context, cohort, out, workers, image_format, scheduler)
 
 
 @simulate.command()
@@ -123,6 +125,7 @@ def tumours(
     image_format: Format = None,
     seed: Seed = 0,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Ependymoma and glioblastoma on contrast-enhanced T1-weighted MRI, with compartments."""
 
@@ -139,7 +142,7 @@ def tumours(
             seed=seed,
         )
 
-    _write(context, cohort, out, workers, image_format)
+    _write(context, cohort, out, workers, image_format, scheduler)
 
 
 @simulate.command()
@@ -158,6 +161,7 @@ def neuromelanin(
     image_format: Format = None,
     seed: Seed = 0,
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Parkinson's disease on neuromelanin-sensitive MRI of the midbrain."""
 
@@ -176,7 +180,7 @@ def neuromelanin(
             seed=seed,
         )
 
-    _write(context, cohort, out, workers, image_format)
+    _write(context, cohort, out, workers, image_format, scheduler)
 
 
 def _write(
@@ -185,12 +189,18 @@ def _write(
     out: Path,
     workers: int | None,
     image_format: ImageFormat | None,
+    scheduler: str | None,
 ) -> None:
     with explained_errors(context, "finished subjects are kept; the same command goes on"):
         from hrcam.simulate import write_cohort
 
         cohort = make()
-        table = write_cohort(
-            cohort, out, workers, image_format=None if image_format is None else image_format.value
-        )
+        with opened_cluster(scheduler) as cluster:
+            table = write_cohort(
+                cohort,
+                out,
+                workers,
+                image_format=None if image_format is None else image_format.value,
+                cluster=cluster,
+            )
     typer.echo(f"{cohort.subjects} simulated subjects: {table}")

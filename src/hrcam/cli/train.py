@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hrcam.cli.application import app, explained_errors
+from hrcam.cli.cluster_option import Scheduler, opened_cluster
 from hrcam.cli.cohort_options import (
     CACHE_SIZE,
     CacheSize,
@@ -138,6 +139,7 @@ def train(
             min=0, help="Random seed.", show_default="0; of a run that was begun, its own"
         ),
     ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
@@ -209,15 +211,17 @@ def train(
                     "after all folds, the same command without --fold puts them together"
                 )
                 return
-            report = train_cohort(
-                opened,
-                out,
-                config,
-                hardware=hardware,
-                skip_bad=skip_bad,
-                on_checked=on_checked,
-                cache=cache,
-            )
+            with opened_cluster(scheduler) as cluster:
+                report = train_cohort(
+                    opened,
+                    out,
+                    config,
+                    hardware=hardware,
+                    skip_bad=skip_bad,
+                    on_checked=on_checked,
+                    cache=cache,
+                    cluster=cluster,
+                )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)
             raise

@@ -182,3 +182,7 @@ class RefusedScansError(InputError):
             f"{len(scans)} scans were refused ({', '.join(sorted({p.reason for p in problems}))}): "
             "mend them as `hrcam check` says, or leave them out with --skip-bad (skip_bad=True)"
         )
+
+    def __reduce__(self) -> tuple[type["RefusedScansError"], tuple[tuple[Problem, ...]]]:
+        """Let it travel between processes."""
+        return type(self), (self.problems,)

@@ -1,7 +1,7 @@
 """Rows of a cohort's table: a scan, and the cohort that it belongs to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hrcam.cohort.image import Colour
@@ -46,6 +46,13 @@ class Scan:
     split: str | None = None
     site: str | None = None
     colour: Colour = "luminance"
+
+    def absolute(self) -> "Scan":
+        """Return the same with absolute paths, for a process that has another folder."""
+        images = {channel: path.absolute() for channel, path in self.images.items()}
+        return replace(
+            self, images=images, mask=None if self.mask is None else self.mask.absolute()
+        )
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,12 @@
 """Map every scan of a cohort; scans that fail are listed, and an interrupted job can resume."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from math import prod
 from pathlib import Path
 from typing import Any
-
-import joblib
 
 from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.manifest import run_identity, warning_lines
@@ -20,27 +15,22 @@ from hrcam.artifacts.maps_folder import MapsWriter
 from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.artifacts.scan_record import Form, MapInput
 from hrcam.artifacts.source_dataset import datasets_of
+from hrcam.cluster import Cluster
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
-from hrcam.errors import InputError, MachineError
-from hrcam.explainer import HRCAM
-from hrcam.mapping.disk_space import DiskSpace
-from hrcam.mapping.mapper import Mapper, Prepared, Task
-from hrcam.mapping.names import bids_datatype, bids_labels, bids_scan_names, name_beside
-from hrcam.mapping.overlay_scale import overlay_limit
-from hrcam.mapping.pool import BoundedPool
-from hrcam.mapping.reading import read_ahead
+from hrcam.errors import InputError
+from hrcam.mapping.mapper import Task
+from hrcam.mapping.names import bids_datatype, bids_scan_names, name_beside
+from hrcam.mapping.stages import Engine, Stages
+from hrcam.mapping.windows import MappingOrder, Windows
 from hrcam.progress import Progress
-from hrcam.sanity.check_folder import MappedScan, by_chance, check_folder
+from hrcam.sanity.check_folder import MappedScan, by_chance
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
 
 logger = logging.getLogger(__name__)
 
-# A batch of this many voxels fills the caches of a core; larger ones are slower there.
-_VOXELS_AT_ONCE, _VOXELS_AT_ONCE_ON_GPU = 2**18, 2**21
-_MOST_AT_ONCE = 64
 _CHECKS = ""
 """Claim on the checks of the maps; scans have names."""
 _PATIENCE = 0.5  # seconds between looks at the scans of another job
@@ -78,6 +68,7 @@ def map_scans(
     batch_size: int | None = None,
     hardware: Hardware | None = None,
     cache: Cache | None = None,
+    cluster: Cluster | None = None,
     progress: bool = True,
 ) -> MapReport:
     """Write the maps of scans, each in the space of its own image.
@@ -128,6 +119,9 @@ def map_scans(
         "__main__"``, as for every pool of processes.
     cache
         Of prepared scans, so that none is decoded twice; None to keep none.
+    cluster
+        Maps the scans; its workers have to see the run, the images and the output folder under the
+        same paths. None to map on this machine.
     progress
         Show how far the job is: a bar on a terminal, else a line in the log every 30 seconds.
 
@@ -148,7 +142,7 @@ def map_scans(
     form, hardware = form or Form(), hardware or Hardware()
     if form.dicom:
         import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
-    wanted = _class_index(run, classes)
+    _class_index(run, classes)
     if all_classes and classes is not None:
         raise InputError(f"all classes are asked for, and {classes!r} alone: leave out one of them")
     names = bids_scan_names([scan.name for scan in scans])
@@ -156,12 +150,14 @@ def map_scans(
         raise InputError("two scans have the same name: give each its own")
     ordered = [with_channels_of(run, scan) for scan in scans]
     _check_shard(shard)
-    check_hardware(hardware)
+    if cluster is None:
+        check_hardware(hardware)
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: it must be 1 or more")
     identity = run_identity(run.manifest)
     images = (image for scan in scans for image in scan.images.values())
-    folder = MapsWriter(Path(out), identity, datasets_of(images), authors)
+    place = Path(out) if cluster is None else Path(out).absolute()
+    folder = MapsWriter(place, identity, datasets_of(images), authors)
     ordered = [_beside_others(scan, names[scan.name], folder, identity) for scan in ordered]
     names = bids_scan_names([scan.name for scan in ordered])
     part = [
@@ -171,11 +167,18 @@ def map_scans(
     ]
     part = part if shard is None else part[shard[0] - 1 :: shard[1]]
     refused = [problem for problem in refused if problem.refused]
-    workers = max(1, min(hardware.workers or joblib.cpu_count(), len(part)))
-    device = hardware.device
-    turns = threading.Semaphore(workers if device.type == "cpu" else 1)
-    mapper = Mapper(run, wanted, all_classes, form, bids_labels(run.classes), device, turns)
-    size = batch_size or _batch_size(run.preparation.shape, device.type)
+    engine = _engine(
+        run,
+        folder,
+        classes,
+        all_classes,
+        form,
+        batch_size,
+        hardware,
+        cache,
+        cluster,
+        len(part),
+    )
 
     def is_done(place: ScanPlace, source: MapInput) -> bool:
         further = run.classes if all_classes else ()
@@ -189,6 +192,14 @@ def map_scans(
             logger.warning("warning of the training: %s", line)
         with Progress(len(part), "mapping", "scans", shown=progress) as shown:
             tally = _Tally(len(part), shown)
+
+            def ended(task: Task, problem: Problem | None) -> None:
+                if problem is not None:
+                    folder.clear(task.place, task.source)
+                    folder.write_failure(problem)
+                claims.release(task.scan.name)
+                tally.take(problem)
+
             left = part
             try:
                 while left:
@@ -198,11 +209,8 @@ def map_scans(
                     )
                     first = next(tasks, None)
                     if first is not None:
-                        mapper.overlay_limit = overlay_limit(
-                            folder.out, ordered, run.preparation, mapper, workers, cache
-                        )
-                        tasks = chain([first], tasks)
-                        _map_all(tasks, run, mapper, folder, claims, tally, workers, size, cache)
+                        engine.choose_overlay_limit(ordered)
+                        engine.map(chain([first], tasks), ended, tally.left)
                     left = others
                     if left and tally.ended == before:
                         time.sleep(_PATIENCE)
@@ -214,7 +222,7 @@ def map_scans(
                 folder.write_tables(run.classes)
         if (shard is None or shard[0] == 1) and claims.take(_CHECKS):
             mapped = _mapped(folder, part, names, identity, classes, run.reference)
-            _check(folder.out, run, identity, mapped, mapper.explainer, cache)
+            engine.check(mapped)
     failed = (*refused, *tally.failed_in_order(part))
     logger.info(
         "mapped %d scans, %d were mapped already, %d failed", tally.done, tally.skipped, len(failed)
@@ -244,14 +252,13 @@ class _Tally:
         self.skipped += 1
         self.progress.skip()
 
-    def take(self, outcomes: Iterable[Problem | None]) -> None:
-        """Count scans: each was mapped, or has a problem."""
-        for outcome in outcomes:
-            if outcome is None:
-                self.done += 1
-            else:
-                self.failed.append(outcome)
-            self.progress.update()
+    def take(self, problem: Problem | None) -> None:
+        """Count a scan: it was mapped, or has a problem."""
+        if problem is None:
+            self.done += 1
+        else:
+            self.failed.append(problem)
+        self.progress.update()
 
     def failed_in_order(self, scans: Sequence[Scan]) -> list[Problem]:
         places = {scan.name: place for place, scan in enumerate(scans)}
@@ -289,86 +296,34 @@ def _tasks(
         yield Task(scan, place, source, folder.standing(place, source, form))
 
 
-def _map_all(
-    tasks: Iterator[Task],
+def _engine(
     run: Run,
-    mapper: Mapper,
     folder: MapsWriter,
-    claims: ScanClaims,
-    tally: _Tally,
-    workers: int,
-    size: int,
+    classes: str | None,
+    all_classes: bool,
+    form: Form,
+    batch_size: int | None,
+    hardware: Hardware,
     cache: Cache | None,
-) -> None:
-    """Read, explain, encode and write scans, each step ahead of the next by a few scans."""
-    space = DiskSpace(folder.out, tally.left)
-
-    def map_batch(batch: Sequence[Prepared], explainers: Sequence[HRCAM]) -> list[Problem | None]:
-        outcomes: list[Problem | None] = []
-        for one, files in zip(batch, mapper.files_of(batch, explainers), strict=True):
-            if isinstance(files, Problem):
-                folder.write_failure(files)
-                outcomes.append(files)
-            else:
-                space.check(sum(len(each) for of_class in files for each in of_class.values()))
-                for of_class in files:
-                    folder.write(one.task.scan.name, of_class)
-                outcomes.append(None)
-            claims.release(one.task.scan.name)
-        return outcomes
-
-    # One batch for each set of networks: all have the same grid.
-    waiting: dict[tuple[int, ...], list[Prepared]] = {}
-    with BoundedPool(workers, tally.take) as pool:
-
-        def submit(folds: tuple[int, ...]) -> None:
-            # In this thread, so that each network is loaded once.
-            explainers = [mapper.explainer(fold) for fold in folds]
-            pool.submit(map_batch, waiting.pop(folds), explainers)
-
-        reading = read_ahead(
-            tasks, lambda task: task.scan, run.preparation, workers, pool.settle, cache
-        )
-        with closing(reading):
-            for task, found in reading:
-                if isinstance(found, MachineError):
-                    raise found
-                if isinstance(found, Problem):
-                    folder.write_failure(found)
-                    claims.release(task.scan.name)
-                    tally.take([found])
-                    continue
-                one = mapper.prepared(task, found)
-                waiting.setdefault(one.folds, []).append(one)
-                if len(waiting[one.folds]) == size:
-                    submit(one.folds)
-        for folds in list(waiting):
-            submit(folds)
-
-
-def _check(
-    out: Path,
-    run: Run,
-    identity: Mapping[str, Any],
-    mapped: Iterable[MappedScan],
-    explainer: Callable[[int], HRCAM],
-    cache: Cache | None,
-) -> None:
-    """Run the sanity checks; if they fail to run, the maps are still complete."""
-    try:
-        check_folder(out, run, identity, mapped, explainer, cache)
-    except OSError:
-        raise
-    except Exception as error:
-        logger.debug("checking the maps failed", exc_info=True)
-        logger.warning(
-            "the maps are complete, but could not be checked (%s: %s)", type(error).__name__, error
-        )
-
-
-def _batch_size(grid: tuple[int, ...], device: str) -> int:
-    voxels = _VOXELS_AT_ONCE if device == "cpu" else _VOXELS_AT_ONCE_ON_GPU
-    return max(1, min(_MOST_AT_ONCE, voxels // prod(grid)))
+    cluster: Cluster | None,
+    scans: int,
+) -> Engine:
+    """Return what maps: this machine or a cluster."""
+    if cluster is None:
+        wanted = _class_index(run, classes)
+        return Stages(run, folder, wanted, all_classes, form, batch_size, hardware, cache, scans)
+    order = MappingOrder(
+        run.folder.absolute(),
+        run_identity(run.manifest)["Manifest"],
+        folder.out,
+        classes,
+        all_classes,
+        form,
+        batch_size,
+        hardware.accelerator,
+        cache and cache.absolute(),
+    )
+    return Windows(cluster, order, run)
 
 
 def _mapped(

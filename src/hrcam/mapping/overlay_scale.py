@@ -14,6 +14,7 @@ from hrcam.errors import MachineError
 from hrcam.mapping.mapper import Mapper
 from hrcam.mapping.reading import read_ahead
 from hrcam.preparation import Preparation
+from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.sanity.check_folder import by_chance
 
 logger = logging.getLogger(__name__)
@@ -60,24 +61,66 @@ def overlay_limit(
     InputError
         If the file in the folder is damaged, or of a newer version.
     """
-    if preparation.dimensions != 2 or preparation.spacing is not None:
+    if not has_overlays(preparation):
         return None
     kept = read_overlay_limit(folder)
     if kept is not None:
         return kept
     tops: list[float] = []
-    chosen = by_chance(scans)[: 2 * SAMPLE]
+    chosen = sample_of(scans)
     reading = read_ahead(iter(chosen), lambda scan: scan, preparation, workers, lambda: None, cache)
     for scan, found in reading:
-        if isinstance(found, MachineError):
-            raise found
-        if isinstance(found, Problem) or found.picture is None:
-            continue
-        pattern = mapper.pattern_of(scan, found)
-        if pattern is not None:
-            tops.append(float(np.percentile(np.abs(pattern), _PLACES)))
+        top = top_of(mapper, scan, found)
+        if top is not None:
+            tops.append(top)
         if len(tops) == SAMPLE:
             break
+    return keep_limit_of(folder, tops)
+
+
+def has_overlays(preparation: Preparation) -> bool:
+    """Tell whether images of a grid are pictures, which get overlays."""
+    return preparation.dimensions == 2 and preparation.spacing is None
+
+
+def sample_of(scans: Sequence[Scan]) -> list[Scan]:
+    """Return the scans whose maps choose the scale, in their order, and as many in reserve."""
+    return by_chance(scans)[: 2 * SAMPLE]
+
+
+def top_of(
+    mapper: Mapper, scan: Scan, found: PreparedScan | Problem | MachineError
+) -> float | None:
+    """Return where the strongest places of a scan's pattern are; None if it has no overlay.
+
+    Raises
+    ------
+    MachineError
+        If memory or the device fails.
+    """
+    if isinstance(found, MachineError):
+        raise found
+    if isinstance(found, Problem) or found.picture is None:
+        return None
+    pattern = mapper.pattern_of(scan, found)
+    return None if pattern is None else float(np.percentile(np.abs(pattern), _PLACES))
+
+
+def keep_limit_of(folder: Path, tops: Sequence[float]) -> float | None:
+    """Choose the limit by the first `SAMPLE` scans, and keep it in the folder.
+
+    Parameters
+    ----------
+    folder
+        The folder of maps.
+    tops
+        From `top_of`.
+
+    Returns
+    -------
+    The limit that is kept; None without any scan.
+    """
+    tops = tops[:SAMPLE]
     if not tops:
         return None
     limit = float(f"{np.percentile(tops, _SCANS):.3g}") or 1.0

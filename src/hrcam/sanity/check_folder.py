@@ -100,7 +100,7 @@ def check_folder(
         Of prepared scans.
     """
     number = number_of_images(run.preparation.shape)
-    fold, chosen = choose_scans(mapped, max(_REFERENCES * number, FEWEST_IMAGES))
+    fold, chosen = choose_scans(mapped, _needed(number))
     if not chosen:
         return
     checked = SanityInput(
@@ -151,6 +151,15 @@ def by_chance(scans: Sequence[Scan]) -> list[Scan]:
 def number_of_images(shape: tuple[int, ...]) -> int:
     """Return how many images of a grid are checked: fewer of large volumes."""
     return min(MOST_IMAGES, max(FEWEST, _VOXELS // int(np.prod(shape))))
+
+
+def scans_to_check(shape: tuple[int, ...], mapped: Iterable[MappedScan]) -> list[MappedScan]:
+    """Return the scans that `check_folder` uses, of those that are mapped."""
+    return choose_scans(mapped, _needed(number_of_images(shape)))[1]
+
+
+def _needed(number: int) -> int:
+    return max(_REFERENCES * number, FEWEST_IMAGES)
 
 
 def choose_scans(mapped: Iterable[MappedScan], number: int) -> tuple[int, list[MappedScan]]:

@@ -12,6 +12,7 @@ from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.formats import encode_json, encode_tsv
 from hrcam.artifacts.manifest import versions_of
+from hrcam.cluster import Cluster
 from hrcam.errors import InputError
 from hrcam.simulate.bids_layout import bids_files, bids_paths, bids_table
 from hrcam.simulate.cohort import SimulatedCohort
@@ -23,7 +24,7 @@ from hrcam.simulate.image_encoding import (
     is_complete,
 )
 from hrcam.simulate.images import simulate_subject
-from hrcam.simulate.parallel import for_each_subject
+from hrcam.simulate.parallel import for_each_subject, on_cluster
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ def write_cohort(
     workers: int | None = None,
     *,
     image_format: ImageFormat | None = None,
+    cluster: Cluster | None = None,
     progress: bool = True,
 ) -> Path:
     """Write a simulated cohort to a folder, resume an interrupted one, or extend one.
@@ -63,6 +65,8 @@ def write_cohort(
     image_format : {"png", "nifti", "bids"} or None
         8-bit PNG (2D only), gzipped NIfTI in MNI space, or a BIDS data set of the latter. None: PNG
         in 2D, NIfTI in 3D.
+    cluster : Cluster or None
+        Simulates the subjects instead of processes of this machine.
     progress : bool
         Show a progress bar, if standard error is a terminal.
 
@@ -76,6 +80,8 @@ def write_cohort(
     InputError
         If the folder has other content, was made with other parameters or has more subjects, if
         volumes are asked for as PNG, or if a brain has no room for the pathology.
+    MachineError
+        If a subject kills the workers of the cluster.
     """
     chosen = image_format or ("png" if cohort.dimensions == 2 else "nifti")
     if chosen not in SUFFIX:
@@ -92,8 +98,11 @@ def write_cohort(
     logger.info("%d of %d subjects to simulate", len(missing), cohort.subjects)
     write = partial(_write_subject, folder=folder, image_format=chosen)
     try:
-        for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
-            pass
+        if cluster is None:
+            for _ in for_each_subject(write, cohort, missing, workers=workers, progress=progress):
+                pass
+        else:
+            on_cluster(cluster, write, cohort, missing, progress=progress)
     except InputError:
         _give_back(folder, before)
         raise

@@ -1,11 +1,13 @@
 """Apply a function to every subject in several processes, with ordered results."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 import joblib
 
-from hrcam.errors import InputError
+from hrcam.cluster import Cluster, Killed, each_item
+from hrcam.errors import InputError, MachineError
 from hrcam.progress import Progress
 from hrcam.simulate.cohort import SimulatedCohort
 
@@ -61,6 +63,35 @@ def for_each_subject(
             for result in chunk:
                 shown.update()
                 yield result
+
+
+def on_cluster(
+    cluster: Cluster,
+    function: Callable[[SimulatedCohort, int], None],
+    simulated: SimulatedCohort,
+    indices: Sequence[int],
+    *,
+    progress: bool,
+) -> None:
+    """Call ``function(simulated, index)`` for each index on a cluster, in no particular order.
+
+    Raises
+    ------
+    MachineError
+        If a subject kills the workers; all others are then done.
+    """
+    dead: list[int] = []
+    with Progress(len(indices), "simulating", "subjects", shown=progress) as shown:
+        call = partial(_chunk, function, simulated)
+        for index, outcome in each_item(cluster, call, indices, CHUNK):
+            shown.update()
+            if isinstance(outcome, Killed):
+                dead.append(index)
+    if dead:
+        raise MachineError(
+            f"subject {dead[0] + 1} could not be simulated: workers died of it, as when memory "
+            "runs out; give them more, and run the same command again"
+        )
 
 
 def _chunk(

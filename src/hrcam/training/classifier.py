@@ -1,6 +1,7 @@
 """Train a classifier, reproducibly by seed, with exact resumption after an interruption."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import warnings
@@ -283,7 +284,8 @@ def _average(
 
 def _loaders(hardware: Hardware) -> int:
     """Return the number of processes that transform images while a GPU computes."""
-    if hardware.device.type == "cpu":
+    # A worker of a cluster may have no processes of its own.
+    if hardware.device.type == "cpu" or multiprocessing.current_process().daemon:
         return 0
     return hardware.workers or min(8, os.cpu_count() or 1)
 

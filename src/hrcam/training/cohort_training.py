@@ -10,6 +10,7 @@ from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.claim import check_claimable
 from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
+from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort
@@ -53,6 +54,7 @@ def train_cohort(
     skip_bad: bool = False,
     on_checked: Callable[[CheckReport], None] | None = None,
     cache: Cache | None = None,
+    cluster: Cluster | None = None,
     progress: bool = True,
 ) -> TrainingReport:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
@@ -79,6 +81,8 @@ def train_cohort(
     cache
         Of what the checks find and of prepared scans, so that a repeated call and `map_scans` need
         not decode them; None to keep none.
+    cluster
+        Checks the scans and trains the folds, at the same time; None to do all on this machine.
     progress
         Show progress bars on a terminal.
 
@@ -101,8 +105,18 @@ def train_cohort(
         If a loss is infinite or NaN.
     """
     hardware = hardware or Hardware()
-    plan, checked = _begin(cohort, out, config, hardware, skip_bad, on_checked, cache, progress)
-    train_folds(plan, plan.numbers, hardware=hardware, progress=progress)
+    plan, checked = _begin(
+        cohort,
+        out,
+        config,
+        hardware,
+        skip_bad,
+        on_checked,
+        cache,
+        cluster=cluster,
+        progress=progress,
+    )
+    train_folds(plan, plan.numbers, hardware=hardware, cluster=cluster, progress=progress)
     metrics = write_summary(
         plan.folder,
         plan.cohort,
@@ -151,7 +165,9 @@ def train_one_fold(
         As `train_cohort`.
     """
     hardware = hardware or Hardware()
-    plan, _ = _begin(cohort, out, config, hardware, skip_bad, on_checked, cache, progress, fold)
+    plan, _ = _begin(
+        cohort, out, config, hardware, skip_bad, on_checked, cache, fold=fold, progress=progress
+    )
     train_folds(plan, [fold], hardware=hardware, progress=progress)
     return len(plan.folds)
 
@@ -164,14 +180,19 @@ def _begin(
     skip_bad: bool,
     on_checked: Callable[[CheckReport], None] | None,
     cache: Cache | None,
-    progress: bool,
+    *,
     fold: int | None = None,
+    cluster: Cluster | None = None,
+    progress: bool,
 ) -> tuple[TrainingPlan, CheckReport]:
     """Check the cohort and the options, divide the scans, and begin the run's folder."""
     folder, config = Path(out), config or TrainingConfig()
-    check_hardware(hardware)
+    if cluster is None:
+        check_hardware(hardware)
     check_claimable(folder, CONFIG)
-    checked = check_cohort(cohort, workers=hardware.workers, cache=cache, progress=progress)
+    checked = check_cohort(
+        cohort, workers=hardware.workers, cache=cache, cluster=cluster, progress=progress
+    )
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)
     if on_checked is not None:

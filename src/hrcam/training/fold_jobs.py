@@ -2,17 +2,22 @@
 
 import logging
 import time
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
 from hrcam.artifacts.cache import Cache
-from hrcam.artifacts.run_folder import WORK, fold_folder, is_done
+from hrcam.artifacts.run_folder import WORK, fold_folder, is_done, read_fold
 from hrcam.artifacts.scan_claims import ScanClaims
+from hrcam.cluster import Cluster, Killed
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold
+from hrcam.errors import HRCAMWarning, MachineError
 from hrcam.preparation import Preparation, augmentation
 from hrcam.progress import Progress
 from hrcam.training.config import Hardware, TrainingConfig
@@ -65,6 +70,19 @@ class TrainingPlan:
         """The folds, counted from 1."""
         return range(1, len(self.folds) + 1)
 
+    def absolute(self) -> "TrainingPlan":
+        """Return the same with absolute paths, for a process that has another folder."""
+        scans = tuple(scan.absolute() for scan in self.cohort.scans)
+        weights = self.config.weights
+        config = self.config.model_copy(update={"weights": weights and weights.absolute()})
+        return replace(
+            self,
+            folder=self.folder.absolute(),
+            cohort=replace(self.cohort, scans=scans),
+            config=config,
+            cache=self.cache and self.cache.absolute(),
+        )
+
     def is_done(self, number: int) -> bool:
         """Tell whether a fold is trained."""
         return is_done(fold_folder(self.folder, number))
@@ -76,7 +94,12 @@ class TrainingPlan:
 
 
 def train_folds(
-    plan: TrainingPlan, numbers: Iterable[int], *, hardware: Hardware, progress: bool
+    plan: TrainingPlan,
+    numbers: Iterable[int],
+    *,
+    hardware: Hardware,
+    cluster: Cluster | None = None,
+    progress: bool,
 ) -> None:
     """Train some folds of a run, and return when all of them are done, whoever did them.
 
@@ -88,9 +111,16 @@ def train_folds(
         Folds, counted from 1; those that are done are left alone.
     hardware
         Devices and precision.
+    cluster
+        Trains the folds at the same time; None to train one after the other here.
     progress
-        Show how many epochs of all folds are done: a bar on a terminal, else a line in the log
-        every 30 seconds.
+        Show how many epochs of all folds are done, or how many folds by a cluster: a bar on a
+        terminal, else a line in the log every 30 seconds.
+
+    Raises
+    ------
+    MachineError
+        If a fold kills the workers of the cluster; the others are then done.
     """
     left = []
     for number in numbers:
@@ -101,23 +131,54 @@ def train_folds(
     with ScanClaims(plan.folder) as claims, ExitStack() as stack:
         shown: Progress | None = None
         while left:
-            taken = next((one for one in left if claims.take(f"fold-{one}")), None)
-            if taken is None:
+            most = 1 if cluster is None else len(left)
+            taken = list(islice((one for one in left if claims.take(_claim(one))), most))
+            if not taken:
                 time.sleep(_PATIENCE)
-            else:
-                if not plan.is_done(taken):
-                    _prepare(plan, claims, hardware, progress)
+            missing = [one for one in taken if not plan.is_done(one)]
+            if missing:
+                _prepare(plan, claims, hardware, cluster, progress)
+                if cluster is not None:
+                    _train_on(cluster, plan, missing, hardware, progress)
+                else:
                     if shown is None:  # the time of the preparation says nothing of an epoch
                         epochs = sum(map(plan.epochs, left))
                         shown = stack.enter_context(
                             Progress(epochs, "training", "epochs", shown=progress)
                         )
-                    _train(plan, taken, hardware, shown)
-                claims.release(f"fold-{taken}")
-            by_others = [one for one in left if one != taken and plan.is_done(one)]
+                    _train(plan, missing[0], hardware, shown)
+            for one in taken:
+                claims.release(_claim(one))
+            by_others = [one for one in left if one not in taken and plan.is_done(one)]
             if shown is not None:
                 shown.skip(sum(map(plan.epochs, by_others)))
             left = [one for one in left if not plan.is_done(one)]
+
+
+def _train_on(
+    cluster: Cluster,
+    plan: TrainingPlan,
+    numbers: Sequence[int],
+    hardware: Hardware,
+    progress: bool,
+) -> None:
+    # The claims are held here, so that one of a worker that dies keeps no fold.
+    train = partial(_train, plan.absolute(), hardware=hardware, progress=None)
+    dead = []
+    with Progress(len(numbers), "training", "folds", shown=progress) as shown:
+        for number, outcome in cluster.outcomes(train, numbers):
+            shown.update()
+            if isinstance(outcome, Killed):
+                dead.append(number)
+                continue
+            logger.info("fold %d of %d is trained", number, len(plan.folds))
+            for text in read_fold(fold_folder(plan.folder, number))["warnings"]:
+                warnings.warn(text, HRCAMWarning, stacklevel=2)
+    if dead:
+        raise MachineError(
+            f"fold {', '.join(map(str, sorted(dead)))} was not trained: workers died of it, as "
+            "when memory or their time runs out; give them more, and run the same command again"
+        )
 
 
 def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: Progress | None) -> None:
@@ -137,14 +198,32 @@ def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: Progre
     )
 
 
-def _prepare(plan: TrainingPlan, claims: ScanClaims, hardware: Hardware, progress: bool) -> None:
+def _prepare(
+    plan: TrainingPlan,
+    claims: ScanClaims,
+    hardware: Hardware,
+    cluster: Cluster | None,
+    progress: bool,
+) -> None:
     """Prepare the images of the run, or wait for the job that does."""
     while not _images(plan).is_file():
-        if claims.take(_IMAGES):
-            _samples(plan, hardware, progress)
-            claims.release(_IMAGES)
-        else:
+        if not claims.take(_IMAGES):
             time.sleep(_PATIENCE)
+            continue
+        if cluster is None:
+            _samples(plan, hardware, progress)
+        else:
+            for _, outcome in cluster.outcomes(partial(_write_images, plan.absolute()), [hardware]):
+                if isinstance(outcome, Killed):
+                    raise MachineError(
+                        "the images could not be prepared: workers died of it, as when memory runs "
+                        "out; give them more, and run the same command again"
+                    )
+        claims.release(_IMAGES)
+
+
+def _write_images(plan: TrainingPlan, hardware: Hardware) -> None:
+    _samples(plan, hardware, progress=False)
 
 
 def _samples(plan: TrainingPlan, hardware: Hardware, progress: bool) -> Samples:
@@ -157,6 +236,10 @@ def _samples(plan: TrainingPlan, hardware: Hardware, progress: bool) -> Samples:
         cache=plan.cache,
         progress=progress,
     )
+
+
+def _claim(number: int) -> str:
+    return f"fold-{number}"
 
 
 def _images(plan: TrainingPlan) -> Path:

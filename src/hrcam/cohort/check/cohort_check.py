@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hrcam.artifacts.cache import Cache
+from hrcam.cluster import Cluster
 from hrcam.cohort.check.consistency import duplicate_problems, image_problems, split_problems
 from hrcam.cohort.check.examination import shown_files
 from hrcam.cohort.check.examiners import examine_all
@@ -67,6 +68,7 @@ def check_cohort(
     labels: bool = True,
     workers: int | None = None,
     cache: Cache | None = None,
+    cluster: Cluster | None = None,
     progress: bool = True,
 ) -> CheckReport:
     """Decode every image and mask completely, and compare the scans with each other.
@@ -82,6 +84,8 @@ def check_cohort(
         takes one for each core.
     cache
         Of what was found of scans before, by the content of their files; None to decode all.
+    cluster
+        Decodes the scans instead of processes of this machine.
     progress
         Show a progress bar, if standard error is a terminal.
 
@@ -97,7 +101,8 @@ def check_cohort(
     """
     problems = list(cohort.problems)
     facts: dict[str, ScanFacts] = {}
-    for scan, examination in examine_all(cohort, workers=workers, cache=cache, progress=progress):
+    examined = examine_all(cohort, workers=workers, cache=cache, cluster=cluster, progress=progress)
+    for scan, examination in examined:
         problems.extend(examination.problems)
         if examination.facts is not None:
             facts[scan.name] = examination.facts

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import IO, Any, Self
 
 from hrcam.artifacts.cache import Cache
+from hrcam.cluster import Cluster, Killed, each_item
 from hrcam.cohort.check.examination import Examination, examine, shown_files
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.scan import Cohort, Scan
@@ -26,10 +27,17 @@ from hrcam.errors import InputError, MachineError
 from hrcam.progress import Progress
 
 _LENGTH = struct.Struct("<Q")
+_WINDOW = 16
+"""Scans that a worker of a cluster is sent at a time."""
 
 
 def examine_all(
-    cohort: Cohort, *, workers: int | None, cache: Cache | None = None, progress: bool
+    cohort: Cohort,
+    *,
+    workers: int | None,
+    cache: Cache | None = None,
+    cluster: Cluster | None = None,
+    progress: bool,
 ) -> Iterator[tuple[Scan, Examination]]:
     """Yield what was found of each scan, as it is found; no voxels are kept.
 
@@ -42,6 +50,8 @@ def examine_all(
         takes one for each core.
     cache
         Of what was found before.
+    cluster
+        Examines the scans instead of processes of this machine.
     progress
         Show how far the check is: a bar on a terminal, else a line in the log every 30 seconds.
 
@@ -59,7 +69,10 @@ def examine_all(
         raise InputError(f"workers is {workers}: use 1 or more, or None for one for each core")
     processes = min(workers or _cores(), len(cohort.scans))
     jobs = [(scan, shown_files(cohort, scan), cache) for scan in cohort.scans]
-    found = _here(jobs) if processes <= 1 else _elsewhere(jobs, processes)
+    if cluster is not None:
+        found = _on(cluster, jobs)
+    else:
+        found = _here(jobs) if processes <= 1 else _elsewhere(jobs, processes)
     with Progress(len(jobs), "checking", "scans", shown=progress) as shown:
         for result in found:
             shown.update()
@@ -79,6 +92,18 @@ def _cores() -> int:
 def _here(jobs: Sequence[_Job]) -> Iterator[tuple[Scan, Examination]]:
     for scan, files, cache in jobs:
         yield scan, examine(scan, files, cache)
+
+
+def _on(cluster: Cluster, jobs: Sequence[_Job]) -> Iterator[tuple[Scan, Examination]]:
+    sent = ((scan.absolute(), files, cache and cache.absolute()) for scan, files, cache in jobs)
+    for (scan, files, _), found in each_item(cluster, _examine_window, sent, _WINDOW):
+        if isinstance(found, MachineError):
+            raise found
+        yield scan, _died(scan, files, str(found)) if isinstance(found, Killed) else found
+
+
+def _examine_window(jobs: Sequence[_Job]) -> list[Examination | MachineError]:
+    return [_examined(*job) for job in jobs]
 
 
 def _elsewhere(jobs: Sequence[_Job], processes: int) -> Iterator[tuple[Scan, Examination]]:
@@ -156,18 +181,19 @@ class _Examiner:
         except (EOFError, BrokenPipeError):
             self.alive = False
             ending = _ending(self._process.wait())
-            problem = Problem(
-                scan.name,
-                files["image"],
-                Reason.UNREADABLE,
-                f"the process that read it {ending}",
-                "try with one worker or more memory; if only this scan fails, open the file in "
-                "the program that wrote it, and export it again",
-            )
-            return Examination(None, (problem,))
+            return _died(scan, files, f"the process that read it {ending}")
         if isinstance(result, MachineError):
             raise result
         return result
+
+
+def _died(scan: Scan, files: Mapping[str, str], message: str) -> Examination:
+    advice = (
+        "try with one worker or more memory; if only this scan fails, open the file in the program "
+        "that wrote it, and export it again"
+    )
+    problem = Problem(scan.name, files["image"], Reason.UNREADABLE, message, advice)
+    return Examination(None, (problem,))
 
 
 def _ending(code: int) -> str:
