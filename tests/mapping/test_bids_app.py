@@ -13,6 +13,8 @@ from hrcam.cli.bids_app import TRAINING, main
 from hrcam.training import Run
 
 QUICK = ("--nprocs", "1", "--accelerator", "cpu")
+UNSEEN = (*QUICK, "--skip-bids-validation")
+"""Of a data set that other tests validate."""
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +61,10 @@ def test_the_group_level_trains_maps_and_reports(study, derivative):
     assert description["Authors"] == ["A. One", "B. Two"]
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_participants_and_sessions_are_mapped_one_by_one(study, derivative, tmp_path):
     out = tmp_path / "out"
-    model = ("--model", str(derivative / TRAINING), *QUICK)
+    model = ("--model", str(derivative / TRAINING), *UNSEEN)
     nobody = ("--participant-label", "03", "sub-12", "--session-label", "9")
     assert main([str(study), str(out), "participant", "--participant-label", "03", *model]) == 0
     assert [record.scan for record in read_maps(out).records] == ["sub-03"]
@@ -81,7 +84,7 @@ def test_participants_and_sessions_are_mapped_one_by_one(study, derivative, tmp_
 
 def test_the_training_of_the_group_level_is_used_for_further_scans(study, derivative):
     before = files_of(derivative)
-    assert main([str(study), str(derivative), "participant", *QUICK]) == 0
+    assert main([str(study), str(derivative), "participant", *UNSEEN]) == 0
     assert files_of(derivative) == before
 
 
@@ -102,10 +105,12 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ):
     copy = tmp_path / "study"
     shutil.copytree(study, copy, ignore=shutil.ignore_patterns("derivatives"))
+    options = UNSEEN
     if change:
         (copy / change).touch()
+        options = QUICK
     level, *more = arguments
-    assert main([str(copy), str(tmp_path / "out"), level, *more, *QUICK]) == 1
+    assert main([str(copy), str(tmp_path / "out"), level, *more, *options]) == 1
     said = capsys.readouterr().err
     assert "Traceback" not in said
     assert message in said
