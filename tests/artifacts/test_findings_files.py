@@ -53,10 +53,10 @@ FOUND = ScanFindings(2, "mm3", 216.0, 1.5, 0.05, 19, scores=MaskScores(0.75, 0.6
 @pytest.mark.parametrize(
     ("found", "statement"),
     [
-        (FOUND, "2 regions; 5% of 19 control images score as high"),
+        (FOUND, "2 regions; 5 % of 19 control images score as high"),
         (
             dataclasses.replace(FOUND, regions=0, control_share=0.25),
-            "no finding: 25% of 19 control images score as high, and a finding is rarer than 10%",
+            "no finding: 25 % of 19 control images score as high, and a finding is rarer than 10 %",
         ),
         (
             dataclasses.replace(FOUND, regions=0),

@@ -85,7 +85,7 @@ def test_an_image_as_controls_has_no_finding_and_says_so(tmp_path, bright_run, s
     record = only_record(tmp_path / "maps")
     assert read_regions(record.files["regions"]) == ()
     assert not np.asarray(Pillow.open(record.files["findings"])).any()
-    assert record.findings.statement.startswith("no finding: 100% of 19 control images")
+    assert record.findings.statement.startswith("no finding: 100 % of 19 control images")
     assert record.findings.scores.dice == 0
     assert row_of(tmp_path / "maps")["regions"] == "0"
     described = json.loads(record.files["regions_sidecar"].read_text())["Description"]

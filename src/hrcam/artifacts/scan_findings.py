@@ -71,9 +71,9 @@ class ScanFindings:
             number += "s"
         if self.control_share is None:
             return f"{number}; not compared with control images: {self.comparison}"
-        shown = f"{self.control_share:.0%} of {self.controls} control images score as high"
+        shown = f"{_percent(self.control_share)} of {self.controls} control images score as high"
         if self.control_share > RATE:
-            return f"{number}: {shown}, and a finding is rarer than {RATE:.0%}"
+            return f"{number}: {shown}, and a finding is rarer than {_percent(RATE)}"
         if not self.regions:
             return f"{number}: every region is smaller than {self.smallest:.3g} {self.unit}"
         return f"{number}; {shown}"
@@ -124,6 +124,10 @@ class ScanFindings:
                 int(scores["FalsePositives"]),
             ),
         )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _number(value: Any) -> float | None:

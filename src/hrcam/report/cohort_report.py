@@ -14,6 +14,7 @@ from hrcam.errors import InputError, machine_error
 from hrcam.report.chapters.checklist import checklist_sections
 from hrcam.report.chapters.cohort import cohort_sections
 from hrcam.report.chapters.conclusion import conclusion
+from hrcam.report.chapters.findings import findings_chapter
 from hrcam.report.chapters.maps import map_chapters
 from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.chapters.model_card import INTENDED_USE, model_card
@@ -88,6 +89,7 @@ def write_cohort_report(
             *([] if trained is None else [_predictions(trained)]),
             sanity_chapter(sanity),
             *chapters,
+            *([] if mapped is None else findings_chapter(mapped)),
             _reading(),
             *([] if trained is None else _documents(trained, mapped)),
         ),
