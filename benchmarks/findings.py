@@ -160,13 +160,13 @@ def row_of(rule: str, images: Sequence[Measured]) -> dict[str, object]:
 
 
 def share_elsewhere(name: str, cohorts: dict[str, list[Measured]]) -> int:
-    """Return the place in `SHARES` of the best geometric mean of Dice over the other cohorts."""
+    """Return the place in `SHARES` of the best mean Dice of the other cohorts."""
     means = [
         np.mean([one.by_share for one in images if one.is_ill], axis=0)
         for other, images in cohorts.items()
         if other != name
     ]
-    return int(np.argmax(np.log(means).mean(0)))
+    return int(np.argmax(np.mean(means, axis=0)))
 
 
 def _with_ends(name: str, one: Estimate) -> dict[str, object]:

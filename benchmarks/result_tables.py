@@ -106,6 +106,7 @@ def tables() -> dict[str, str]:
         "localisation": localisation_table(),
         "stages": stages_table(),
         "settings": settings_table(),
+        "findings": findings_table(),
         "cost": cost_table(),
         "goals": goals_table(),
         "sources": sources_list(),
@@ -203,6 +204,54 @@ def stages_table() -> str:
     return _markdown(
         ("network", *(f"{name}, {one}" for one in Stage for name in _STAGE_NAMES)), rows
     )
+
+
+def findings_table() -> str:
+    """Write how findings score on each cohort, and what other rules would."""
+    table = _table("findings")
+    titles = json.loads((RESULTS / "findings.json").read_text("utf-8"))["cohorts"]
+    rows = []
+    for cohort, of_cohort in table.groupby("cohort", sort=False):
+        by_rule = of_cohort.set_index(of_cohort["rule"].str.partition(",")[0])
+        found = by_rule.loc["findings"]
+        controls = MISSING
+        if found["controls"] != "0":
+            controls = f"{found['controls_with_finding']} of {found['controls']}"
+        others = by_rule.loc["other cohorts' share"]
+        share = others["rule"].rpartition(" ")[2]
+        rows.append(
+            (
+                titles[str(cohort)],
+                str(_with_ends(found, "dice")),
+                str(_with_ends(found, "sensitivity")),
+                f"{float(found['false_positives']):.2f}",
+                f"{found['without_finding']} of {found['images']}",
+                controls,
+                *(
+                    f"{float(by_rule.loc[rule, 'dice']):.2f}"
+                    for rule in ("map alone", "no controls")
+                ),
+                f"{float(others['dice']):.2f} ({share})",
+                f"{float(by_rule.loc['best threshold', 'dice']):.2f}",
+            )
+        )
+    return _markdown(
+        (
+            *("cohort", "Dice", "lesions found", "false positives of an image"),
+            *("diseased without a finding", "controls with a finding"),
+            *("Dice: compared by the map alone", "compared with nothing"),
+            *("with the share of other cohorts", "best threshold of each image, by its mask"),
+        ),
+        rows,
+    )
+
+
+def _with_ends(row: "pd.Series[str]", name: str) -> Number:
+    """Return a score with its interval, if it has one."""
+    ends = [
+        float(row[f"{name}_{end}"]) if row[f"{name}_{end}"] else None for end in ("low", "high")
+    ]
+    return Number(float(row[name]), *ends)
 
 
 def settings_table() -> str:
@@ -346,7 +395,7 @@ def goals_table() -> str:
 def sources_list() -> str:
     """Write which command each set of measurements came from."""
     lines = []
-    for name in (*_SETS, "stages", "cost"):
+    for name in (*_SETS, "stages", "findings", "cost"):
         about = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
         commands = "; ".join(f"`{each}`" for each in about["commands"])
         links = f"[{name}](results/{name}.csv), [how](results/{name}.json)"
