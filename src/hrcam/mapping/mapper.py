@@ -176,14 +176,21 @@ class Mapper:
         try:
             classes, standing = self._run.classes, scan.task.standing
             return [
-                self._encoded(scan, maps, maps is found[0])
+                self.encoded(scan, maps, maps is found[0])
                 for maps in found
                 if maps is found[0] or classes[maps.explained] not in standing
             ]
         except Exception as error:
             return _problem_of(scan.task.scan, error)
 
-    def _encoded(self, one: Prepared, maps: GridMaps, primary: bool) -> Files:
+    def encoded(self, one: Prepared, maps: GridMaps, primary: bool = True) -> Files:
+        """Find the regions of a scan's maps for one class, and encode all files, the record last.
+
+        Raises
+        ------
+        InputError
+            If an image has changed since it was read.
+        """
         run, reading, place = self._run, one.reading, one.task.place
         classes, suffix = run.classes, suffix_of(reading.space, self._form.data_type)
         native = {
