@@ -56,7 +56,7 @@ def measure(opened, seed, folder, **options):
 
 
 def test_units_are_tasks_of_a_cluster_and_one_that_kills_workers_is_named_at_the_end(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr(job, "open_planned", lambda plan, *_, **__: Opened(plan))
     monkeypatch.setattr(job, "is_finished", lambda *_: False)
@@ -72,6 +72,11 @@ def test_units_are_tasks_of_a_cluster_and_one_that_kills_workers_is_named_at_the
     with pytest.raises(MachineError, match=r"^one, seed 1 could not be measured: workers died"):
         job.run_benchmark(tmp_path / "out", suite, hardware=cpu, cluster=deadly)
     assert sorted(path.name for path in tmp_path.glob("*-*")) == ["one-0", "two-0", "two-1"]
+    caplog.set_level("INFO", "hrcam")
+    monkeypatch.setattr("hrcam.progress._EVERY", 0)
+    monkeypatch.setattr(job, "is_finished", lambda opened, seed, _: seed == 0)
     summary = job.run_benchmark(tmp_path / "out", suite, hardware=cpu, cluster=InProcessCluster())
     assert summary == "summary"
     assert (tmp_path / "one-1").exists()
+    said = [line.split(",")[0] for line in caplog.messages if line.startswith("measuring")]
+    assert said[-1] == "measuring: 2 of 2 cohorts and seeds"

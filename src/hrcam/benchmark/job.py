@@ -20,6 +20,7 @@ from hrcam.benchmark.summary.write import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
 from hrcam.cluster import Cluster, Killed
 from hrcam.errors import InputError, MachineError, NewerFormatError
+from hrcam.progress import Progress
 from hrcam.simulate import SimulatedCohort
 from hrcam.training import Hardware
 from hrcam.training.classifier import check_hardware
@@ -58,7 +59,8 @@ def run_benchmark(
     cluster
         Measures the units at the same time; None to measure one after the other here.
     progress
-        Show progress bars on a terminal.
+        Show how far the whole job and its parts are: bars on a terminal, else lines in the log
+        every 30 seconds.
 
     Returns
     -------
@@ -84,10 +86,13 @@ def run_benchmark(
     commands = [*earlier, *(one for one in typed if one not in earlier)]
     write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
     summary = None
-    for unit in _measured(folder, suite, hardware, skip_bad, cluster, progress):
-        logger.info("%s: measured", unit)
-        write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
-        summary = write_summary(folder)
+    total = len(suite.cohorts) * suite.seeds
+    with Progress(total, "measuring", "cohorts and seeds", shown=progress) as shown:
+        for unit in _measured(folder, suite, hardware, skip_bad, cluster, progress, shown):
+            logger.info("%s: measured", unit)
+            write_atomically(folder / MANIFEST, _manifest(folder, suite, hardware, commands))
+            summary = write_summary(folder)
+            shown.update()
     # If no unit was left to measure, the summary may have been interrupted.
     return summary or write_summary(folder)
 
@@ -112,9 +117,10 @@ def _measured(
     skip_bad: bool,
     cluster: Cluster | None,
     progress: bool,
+    shown: Progress,
 ) -> Iterator[_Unit]:
     """Measure the units that are not finished, and yield each when it is."""
-    units = _missing(folder, suite, hardware, cluster, progress)
+    units = _missing(folder, suite, hardware, cluster, progress, shown)
     if cluster is None:
         for unit in units:
             logger.info("%s", unit)
@@ -141,6 +147,7 @@ def _missing(
     hardware: Hardware,
     cluster: Cluster | None,
     progress: bool,
+    shown: Progress,
 ) -> Iterator[_Unit]:
     folder = folder if cluster is None else folder.absolute()
     for plan in suite.cohorts:
@@ -160,6 +167,7 @@ def _missing(
             )
             if is_finished(opened, seed, unit.folder):
                 logger.info("%s: done", unit)
+                shown.skip()
             else:
                 yield unit
 
