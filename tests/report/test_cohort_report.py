@@ -55,7 +55,7 @@ def test_cohort_metrics_and_scans_are_on_the_page(page):
         "Site control lesion",
         "36 × 50 × 35 (median; from 31 × 40 × 24 to 43 × 59 × 47)",
         "No scan was refused",
-        "All 12 maps",
+        "All 12 scans",
         "true lesion predicted control by the network ✗ wrong",
         "if the images are aligned",
         "For research use only",
@@ -95,7 +95,7 @@ def test_refusals_and_failures_are_listed(pictures, tmp_path):
     assert "sub-098 t1.nii.gz, t2.nii.gz" in text
     assert "sub-005_label-lesion_statmap.json is not valid JSON" in text
     assert re.search(r"sub-004 unreadable-map sub-003_label-control_desc-pattern", text)
-    assert "10 of 11 maps are shown" in text
+    assert "10 of 11 scans are shown" in text
     assert str(tmp_path) not in text
     assert "/home" not in text
 
@@ -174,7 +174,7 @@ def test_as_many_scans_as_asked_for(picture_folders, tmp_path, caplog):
     cards = re.findall(r'data-name="sub-\d+"', path.read_text())
     assert len(cards) == 5
     text = text_of(path)
-    assert "5 of 12 maps are shown" in text
+    assert "5 of 12 scans are shown" in text
     # The group is of all scans all the same.
     assert "Over 12 scans with a label" in text
     assert "sub-" not in caplog.text

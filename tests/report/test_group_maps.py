@@ -149,7 +149,7 @@ def test_a_group_lies_over_the_mean_image_of_its_own_scans(pictures, tmp_path):
     group = gathered(folder)
     images = {}
     for record in read_maps(folder).records:
-        images.setdefault(record.label, []).append(read_view(record).image.astype(float))
+        images.setdefault(record.label, []).append(read_view(record).reduced().image.astype(float))
     assert (np.mean(images["control"], 0) != np.mean(images["lesion"], 0)).any()
     for mean in group.means():
         np.testing.assert_allclose(mean.image, np.mean(images[mean.label], 0), atol=0.51)
@@ -179,7 +179,7 @@ def test_a_score_has_a_scale_of_its_own_that_is_stated(pictures, tmp_path):
     scores = [card for card in group_cards(group) if card.title.startswith("t-like")]
     assert len(scores) == 2
     for card, each in zip(scores, group.differences(), strict=True):
-        limit = json.loads(card.grid)["maps"][each.kind]["limit"]
+        limit = json.loads(card.grid)["maps"]["lesion"][each.kind]["limit"]
         assert limit == pytest.approx(np.percentile(np.abs(each.t), 99.9), rel=1e-4)
         assert card.subtitle == f"lesion (6) − control (6); colours end at t = ±{limit:.3g}"
 
@@ -190,3 +190,31 @@ def test_maps_that_only_some_scans_have_are_not_shown(pictures, tmp_path):
     _, (scans, group) = map_chapters(read_maps(folder), ("lesion", "healthy"), None, False)
     assert list(scans.viewer.limits) == list(group.viewer.limits) == ["pattern"]
     assert len(scans.viewer.cards) == 4
+
+
+def test_a_page_has_as_many_scans_as_there_is_room_for(pictures, tmp_path, monkeypatch):
+    mapped = read_maps(write_maps(tmp_path / "maps", pictures))
+    monkeypatch.setattr("hrcam.report.chapters.maps.VOXELS", 5 * 48 * 48 + 1)
+    _, (scans, _) = map_chapters(mapped, ("control", "lesion"), None, False)
+    assert (len(scans.viewer.cards), scans.viewer.total) == (5, 12)
+    assert scans.introduction[0].startswith("5 of 12 scans are shown")
+    # What is asked for is shown, however large.
+    _, (scans, _) = map_chapters(mapped, ("control", "lesion"), 9, False)
+    assert len(scans.viewer.cards) == 9
+
+
+def test_maps_for_several_classes_are_one_card_with_the_predicted_disease_first(pictures, tmp_path):
+    scans = [
+        replace(pictures[0], of_class=name, changes={"ReferenceClass": "control"})
+        for name in ("control", "lesion")
+    ]
+    mapped = read_maps(write_maps(tmp_path / "maps", scans))
+    _, (chapter, _) = map_chapters(mapped, ("control", "lesion"), None, False)
+    (card,) = chapter.viewer.cards
+    assert pictures[0].predicted(("control", "lesion")) == "control"
+    assert card.map_class == "lesion"
+    assert list(card.levels) == ["lesion", "control"]
+    assert set(card.layers) == {
+        "image", "pattern:lesion", "evidence:lesion", "pattern:control", "evidence:control"
+    }  # fmt: skip
+    assert chapter.viewer.map_classes == ("lesion", "control")

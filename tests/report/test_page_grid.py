@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import nibabel
 import numpy as np
 import pytest
@@ -67,7 +69,7 @@ def test_what_is_too_large_is_averaged_in_blocks():
 
 
 def test_the_edge_is_repeated_where_the_last_block_is_cut():
-    side = 2 * PICTURE_LIMIT + 1
+    side = 2 * PICTURE_LIMIT + 3
     grid = PageGrid((3, side))
     assert grid.blocks == (3, 1, 1)
     picture = np.zeros((3, side), np.float32)
@@ -75,6 +77,25 @@ def test_the_edge_is_repeated_where_the_last_block_is_cut():
     assert side % 3 == 2
     assert grid.of(picture)[-1, 0, 0] == 6
     assert grid.of(np.ones((3, side), np.float32)).min() == 1
+
+
+def test_a_volume_has_its_own_resolution_and_the_group_a_reduced_one():
+    grid = PageGrid((182, 3, 100), np.diag([1.0, 2.0, 1.0, 1.0]))
+    assert grid.blocks == (1, 1, 1)
+    assert grid.page_shape == (182, 3, 100)
+    reduced = replace(grid, reduced=True)
+    assert reduced.page_shape == (91, 3, 100)
+    values = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
+    expected = values.reshape(91, 2, 3, 100).mean(1)
+    np.testing.assert_allclose(grid.reduce(grid.of(values)), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(reduced.page_affine[:, 3], [0.5, 0, 0, 1])
+
+
+@given(st.integers(1, 3 * VOLUME_LIMIT))
+def test_what_is_reduced_has_the_shape_of_the_reduced_grid(size):
+    grid = PageGrid((size, 2, 2), np.eye(4))
+    values = grid.of(np.ones(grid.shape, np.float32))
+    assert grid.reduce(values).shape == replace(grid, reduced=True).page_shape
 
 
 def test_a_slice_in_space_is_a_volume_of_one():

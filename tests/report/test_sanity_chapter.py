@@ -161,7 +161,7 @@ def test_damaged_checks_are_said_and_the_maps_are_shown(maps, damage, said):
     assert UNKNOWN in text
     assert said in text
     assert "Run the same `hrcam map` command again" in text
-    assert "All 12 maps" in text
+    assert "All 12 scans" in text
     assert str(maps) not in text
 
 

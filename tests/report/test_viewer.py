@@ -10,15 +10,9 @@ import pytest
 from report_folders import write_maps, write_run
 from sanity_folders import map_checks, write_sanity
 from test_html import HOSTILE
+from viewer_page import DRAWN, canvas, names, pixels, readout, slide
 
 from hrcam.report.cohort_report import write_cohort_report
-
-_PIXELS = """canvas => {
-  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  return { width: canvas.width, data: [...data] };
-}"""
-_DRAWN = """() => [...document.querySelectorAll(".card:not([hidden])")].every(card =>
-  card.getAttribute("aria-busy") === "false")"""
 
 
 @pytest.fixture
@@ -37,7 +31,7 @@ def visit(browser):
             "addEventListener('securitypolicyviolation', e => console.error(e.violatedDirective))"
         )
         page.goto(path.as_uri())
-        page.wait_for_function(_DRAWN)
+        page.wait_for_function(DRAWN)
         return page
 
     yield visited
@@ -59,40 +53,9 @@ def volume_page(volume_maps, tmp_path_factory):
     return write_cohort_report(None, volume_maps, tmp_path_factory.mktemp("v") / "report.html")
 
 
-def pixels(page, selector):
-    page.wait_for_function(_DRAWN)
-    found = page.eval_on_selector(selector, _PIXELS)
-    return np.array(found["data"]).reshape(-1, found["width"], 4)[..., :3]
-
-
-def canvas(card, pane):
-    return f"#scans .card:nth-of-type({card}) .plane:nth-of-type({pane}) canvas"
-
-
-def readout(page, card):
-    page.wait_for_function(_DRAWN)
-    return page.text_content(f"#scans .card:nth-of-type({card}) .readout")
-
-
-def slide(page, name, value):
-    page.eval_on_selector(
-        f"#scans input[name={name}]",
-        """(input, value) => {
-          input.value = value;
-          input.dispatchEvent(new Event("input", { bubbles: true }));
-        }""",
-        value,
-    )
-
-
-def names(page):
-    return page.eval_on_selector_all(
-        "#scans .card", "cards => cards.filter(c => c.offsetParent).map(c => c.dataset.name)"
-    )
-
-
 def test_the_image_is_shown_as_it_is_and_the_map_over_it(visit, picture_page, pictures):
     page = visit(picture_page)
+    slide(page, "threshold", "0")
     image, overlaid = pixels(page, canvas(2, 1)), pixels(page, canvas(2, 2))
     low, high = np.percentile(np.round(pictures[1].image * 255), (0.5, 99.5))
     expected = ((np.round(pictures[1].image * 255) - low) / (high - low)).clip(0, 1) * 255
@@ -141,7 +104,7 @@ def test_filters_and_order(visit, picture_page, pictures):
     page.select_option("#scans select[name=outcome]", "wrong")
     wrong = [scan for scan in lesions if scan.predicted(("control", "lesion")) == "control"]
     assert names(page) == [scan.name for scan in wrong]
-    assert page.text_content("#scans .count") == "3 of 12 shown"
+    assert page.text_content("#scans .count") == "3 of 12 scans"
     page.select_option("#scans select[name=label]", "")
     page.select_option("#scans select[name=outcome]", "")
     page.select_option("#scans select[name=order]", "sure")
@@ -271,13 +234,14 @@ def test_the_page_can_be_used_by_keyboard_alone(visit, volume_page):
     page = visit(volume_page)
     page.focus("#scans input[value=pattern]")
     reached = []
-    for _ in range(12):
+    for _ in range(21):
         reached.append(
             page.evaluate("document.activeElement.name || document.activeElement.tagName")
         )
         page.keyboard.press("Tab")
-    assert reached[1:6] == ["threshold", "opacity", "label", "outcome", "order"]
-    assert reached[6:] == ["CANVAS", "INPUT"] * 3
+    assert reached[1:8] == ["threshold", "opacity", "width", "level", "sides", "beside", "BUTTON"]
+    assert reached[8:13] == ["SUMMARY", "search", "label", "outcome", "order"]
+    assert reached[13:] == [*["CANVAS", "INPUT"] * 3, "BUTTON", "BUTTON"]
     page.focus("#scans input[value=pattern]")
     page.keyboard.press("ArrowRight")
     assert page.is_checked("#scans input[value=evidence]")
@@ -295,12 +259,12 @@ def test_means_and_differences_are_drawn(visit, picture_page):
         "Difference, evidence for lesion",
         "t-like score of the difference, evidence for lesion",
     ]
-    page.wait_for_function(_DRAWN)
+    page.wait_for_function(DRAWN)
     page.locator("#group .card:visible canvas").last.click()
-    page.wait_for_function(_DRAWN)
+    page.wait_for_function(DRAWN)
     card = page.locator("#group .card:visible").last
     said = card.locator(".readout").text_content()
-    end = json.loads(card.get_attribute("data-grid"))["maps"]["evidence"]["limit"]
+    end = json.loads(card.get_attribute("data-grid"))["maps"]["lesion"]["evidence"]["limit"]
     digits = 2 if end < 10 else 1 if end < 100 else 0
     assert re.search(rf": t −?[\d.]+ \(colours end at ±{end:.{digits}f}\)", said)
 
@@ -349,7 +313,9 @@ def test_on_paper_all_is_unfolded_and_controls_are_gone(visit, picture_page):
     page = visit(picture_page)
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.eval_on_selector_all("details", "all => all.length === 2 && all.every(d => d.open)")
+    assert page.eval_on_selector_all(
+        "details:not(.help)", "all => all.length === 2 && all.every(d => d.open)"
+    )
     assert not page.is_visible("#scans select[name=order]")
     assert page.is_visible("#scans .card:nth-of-type(12) canvas >> nth=0")
     assert page.pdf()[:4] == b"%PDF"
@@ -365,7 +331,7 @@ def test_injected_markup_cannot_run(browser, picture_page, tmp_path):
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.goto(path.as_uri())
-        page.wait_for_function(_DRAWN)
+        page.wait_for_function(DRAWN)
         assert page.evaluate("window.hit") is None
     assert any("Content Security Policy" in complaint for complaint in complaints)
 

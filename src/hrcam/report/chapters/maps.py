@@ -1,20 +1,21 @@
 """The chapters on maps: those of each scan, and those of the group."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from hrcam.artifacts.maps_folder import MapsFolder, unreadable
 from hrcam.artifacts.refusals import Refusal
-from hrcam.artifacts.scan_record import HEAD, KINDS, ScanRecord
+from hrcam.artifacts.scan_record import HEAD, KINDS, ScanRecord, chosen_class
 from hrcam.errors import InputError
 from hrcam.progress import tracked
 from hrcam.report.page.cohort_page import Card, Chapter, MapViewer
 from hrcam.report.page.text import count
 from hrcam.report.viewer.cards import group_cards, scan_card
 from hrcam.report.viewer.group_maps import GroupMaps
+from hrcam.report.viewer.scale import PLACES, Scale
 from hrcam.report.viewer.scan_view import ScanView, read_grid, read_view
 from hrcam.report.viewer.selection import select
 
@@ -23,9 +24,8 @@ logger = logging.getLogger(__name__)
 PICTURES, VOLUMES = 100, 30
 """Default number of scans on a page; more would make it slow to open and large to share."""
 
-# The limit of the colour scale is a percentile over positions, and over scans one of these
-# percentiles, so that few extreme values do not make all others pale.
-_PLACES, _SCANS = 99.9, 95.0
+VOXELS = 220_000_000
+"""Fewer scans are shown if these have more voxels together: 30 of 182 × 218 × 182 have as many."""
 
 
 def map_chapters(
@@ -40,7 +40,8 @@ def map_chapters(
     classes
         Names of the classes; of two, the last is the positive class.
     limit
-        Largest number of scans to show; None for `PICTURES` or `VOLUMES`.
+        Largest number of scans to show; None for `PICTURES` or `VOLUMES`, or as many as have
+        `VOXELS`.
     progress
         Show how far the work is: a bar on a terminal, else a line in the log every 30 seconds.
 
@@ -57,40 +58,73 @@ def map_chapters(
     volumes = _has_volumes(mapped.records)
     # Those that were written of every scan.
     kinds = [kind for kind in KINDS if all(kind in record.maps for record in mapped.records)]
+    scans = _by_scan((*mapped.records, *mapped.further))
     if limit is None:
-        limit = VOLUMES if volumes else PICTURES
-    chosen = {id(record) for record in select(mapped.records, limit)}
+        voxels = float(np.median([np.prod(record.shape) for record, *_ in scans]))
+        limit = max(1, min(VOLUMES if volumes else PICTURES, int(VOXELS // voxels)))
+    chosen = {record.scan for record in select([first for first, *_ in scans], limit)}
     group = GroupMaps(mapped.records, classes)
     cards: list[Card] = []
-    tops: list[dict[str, float]] = []
+    scale = Scale(kinds)
     failed: list[Refusal] = []
-    wanted = [record for record in mapped.records if id(record) in chosen or group.wants(record)]
-    for record in tracked(wanted, len(wanted), "reading maps", "scans", shown=progress):
-        try:
-            view = read_view(record, kinds)
-        except InputError as error:
-            failed.append(unreadable(record.scan, "", str(error)))
-            continue
-        group.add(record, view)
-        if id(record) in chosen:
-            cards.append(scan_card(record, view))
-            tops.append(_tops(view))
+    wanted = [
+        [
+            record
+            for record in records
+            if record.scan in chosen or (record.primary and group.wants(record))
+        ]
+        for records in scans
+    ]
+    wanted = [records for records in wanted if records]
+    for records in tracked(wanted, len(wanted), "reading maps", "scans", shown=progress):
+        views: dict[int, ScanView] = {}
+        for record in records:
+            try:
+                view = read_view(record, kinds, next(iter(views.values()), None))
+            except InputError as error:
+                failed.append(unreadable(record.scan, "", str(error)))
+                continue
+            if record.primary:
+                group.add(record, view)
+            views[id(record)] = view
+        if views and records[0].scan in chosen:
+            shown = [record for record in records if id(record) in views]
+            cards.append(scan_card(shown, list(views.values())))
+            scale.add(next(iter(views.values())))
     if not cards:
         raise InputError(
             f"{mapped.folder}: none of the maps can be read ({failed[0].message}): make them "
             "again with `hrcam map`"
         )
-    logger.info("%d of %d maps are shown", len(cards), len(mapped.records))
-    limits = {
-        kind: float(np.percentile([top[kind] for top in tops], _SCANS)) or 1.0 for kind in kinds
-    }
-    viewer = MapViewer("scans", tuple(cards), limits, _labels(mapped.records), volumes)
-    introduction = (_shown(len(cards), mapped.records), *_judged(mapped))
+    logger.info("%d of %d scans are shown", len(cards), len(scans))
+    viewer = MapViewer(
+        "scans",
+        tuple(cards),
+        scale.limits,
+        scale.thresholds,
+        len(scans),
+        _labels(mapped.records),
+        volumes,
+    )
+    introduction = (_shown(len(cards), [first for first, *_ in scans]), *_judged(mapped))
     chapters = [
         Chapter("scans", "Maps of each scan", introduction, viewer=viewer),
-        _group_chapter(group, limits, volumes),
+        _group_chapter(group, scale.limits, volumes),
     ]
     return replace(mapped, failures=(*mapped.failures, *failed)), chapters
+
+
+def _by_scan(records: Sequence[ScanRecord]) -> list[list[ScanRecord]]:
+    """Return the maps of each scan, first those that stand for it and for the chosen class."""
+    scans: dict[str, list[ScanRecord]] = {}
+    for record in records:
+        scans.setdefault(record.scan, []).append(record)
+
+    def later(record: ScanRecord) -> tuple[bool, bool]:
+        chosen = chosen_class(record.probabilities, record.predicted, record.reference)
+        return not record.primary, record.map_class != chosen
+
+    return [sorted(each, key=later) for each in scans.values()]
 
 
 def _has_volumes(records: Sequence[ScanRecord]) -> bool:
@@ -102,12 +136,6 @@ def _has_volumes(records: Sequence[ScanRecord]) -> bool:
     return False
 
 
-def _tops(view: ScanView) -> dict[str, float]:
-    return {
-        kind: float(np.percentile(np.abs(values), _PLACES)) for kind, values in view.maps.items()
-    }
-
-
 def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
     return tuple(sorted({record.label for record in records if record.label is not None}))
 
@@ -115,11 +143,11 @@ def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
 def _shown(shown: int, records: Sequence[ScanRecord]) -> str:
     total = len(records)
     if shown == total:
-        return f"All {count(total, 'map')} of this folder, with one common colour scale."
+        return f"All {count(total, 'scan')} of this folder, with one common colour scale."
     seen = sum(record.seen_in_training for record in records)
     first = "Scans that no network was trained on come first. " if 0 < seen < total else ""
     return (
-        f"{shown} of {count(total, 'map')} are shown, with one common colour scale. "
+        f"{shown} of {count(total, 'scan')} are shown, with one common colour scale. "
         f"{first}The selection is automatic: each class, correct or wrong, has the same number of "
         "scans if it has enough, so wrong predictions are more frequent here than in the cohort; "
         "within each they are evenly spaced by confidence."
@@ -136,7 +164,7 @@ def _judged(maps: MapsFolder) -> tuple[str, ...]:
     )
 
 
-def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) -> Chapter:
+def _group_chapter(group: GroupMaps, limits: Mapping[str, float], volumes: bool) -> Chapter:
     cards = group_cards(group)
     heading = "Maps of the group"
     if group.used < 2:
@@ -179,7 +207,7 @@ def _group_chapter(group: GroupMaps, limits: dict[str, float], volumes: bool) ->
     if not cards:
         return Chapter("group", heading, tuple(introduction))
     group_limits = {
-        kind: max(group.tops(kind, _PLACES), default=limit) or 1.0 for kind, limit in limits.items()
+        kind: max(group.tops(kind, PLACES), default=limit) or 1.0 for kind, limit in limits.items()
     }
-    viewer = MapViewer("group", cards, group_limits, volumes=volumes)
+    viewer = MapViewer("group", cards, group_limits, dict.fromkeys(limits, 0.0), volumes=volumes)
     return Chapter("group", heading, tuple(introduction), viewer=viewer)

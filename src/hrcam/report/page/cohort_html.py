@@ -14,14 +14,15 @@ from hrcam.artifacts.map_colours import COLD, WARM
 from hrcam.report.page.cohort_page import CohortPage
 from hrcam.report.page.html import TEMPLATES
 
+_PARTS = ("basics.js", "decode.js", "download.js", "pane.js", "card.js", "viewer.js")
+
 
 def render_cohort_page(page: CohortPage) -> str:
     """Render a page as HTML without external references.
 
     All text is escaped, and the content security policy allows only this script, by its hash.
     """
-    # Read as text: other line ends would change the hash that browsers compute.
-    source = (files("hrcam.report") / "templates" / "viewer.js").read_text("utf-8")
+    source = _script()
     digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode("ascii")
     return TEMPLATES.get_template("cohort.html.jinja").render(
         page=page,
@@ -29,6 +30,13 @@ def render_cohort_page(page: CohortPage) -> str:
         script_source=f"'sha256-{digest}'",
         ramps=json.dumps({"warm": WARM, "cold": COLD}),
     )
+
+
+def _script() -> str:
+    """Join the parts of the script; nothing of it is visible from outside."""
+    # Read as text: other line ends would change the hash that browsers compute.
+    parts = [(files("hrcam.report") / "scripts" / name).read_text("utf-8") for name in _PARTS]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
 
 
 def write_cohort_page(page: CohortPage, path: str | os.PathLike[str]) -> Path:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from markupsafe import Markup
-
 from hrcam.report.figures.charts import Chart, Confusion
 from hrcam.report.page.content import Section
+
+OUTLINES = ("findings", "truth")
+"""What is drawn as outlines: regions that were found in the map, and true masks."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +49,26 @@ class Card:
         Whether the networks were trained on this scan.
     confidence
         Probability of the predicted class.
-    probabilities, levels
+    probabilities
         Bars.
+    levels
+        Bars of each class that there is a map for.
     notes
         Sentences below the maps.
     grid
-        JSON: shape, affine, whether it is in mm, initial position of the crosshair, and for each
-        map its quantisation step, unit and limit of the colour scale (null: that of the viewer).
-    samples
-        JSON: packed image and maps.
+        JSON: shape, affine, whether it is in mm, first position of the crosshair, range and window
+        of the image, and of each map, by class and kind, its quantisation step, unit and limit of
+        the colour scale (null: that of the viewer).
+    layers
+        Packed samples of the image ("image"), of the true mask ("truth"), and of the findings and
+        maps ("findings" or the kind, a colon and the class).
+    sided
+        Whether left and right of the subject are known.
     """
 
     title: str
     grid: str
-    samples: Markup
+    layers: Mapping[str, str]
     subtitle: str = ""
     label: str = ""
     predicted: str = ""
@@ -71,8 +78,14 @@ class Card:
     seen: bool = False
     confidence: float = 0.0
     probabilities: tuple[Bar, ...] = ()
-    levels: tuple[Bar, ...] = ()
+    levels: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sided: bool = False
+
+    @property
+    def outlines(self) -> frozenset[str]:
+        """Which of `OUTLINES` it has."""
+        return frozenset(name.partition(":")[0] for name in self.layers) & frozenset(OUTLINES)
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,10 @@ class MapViewer:
         In order.
     limits
         Limit of the colour scale of each kind of map.
+    thresholds
+        Shares of the limits below which nothing is coloured at first, of each kind of map.
+    total
+        Number of scans in the folder, of which these are some; 0 for maps that are not of scans.
     classes
         True classes to filter by; empty to show no filter.
     volumes
@@ -96,6 +113,8 @@ class MapViewer:
     name: str
     cards: tuple[Card, ...]
     limits: Mapping[str, float]
+    thresholds: Mapping[str, float]
+    total: int = 0
     classes: tuple[str, ...] = ()
     volumes: bool = False
 
@@ -103,6 +122,30 @@ class MapViewer:
     def outcomes(self) -> tuple[str, ...]:
         """Outcomes that occur."""
         return tuple(dict.fromkeys(card.outcome for card in self.cards))
+
+    @property
+    def page_size(self) -> int:
+        """Number of cards that are shown at a time: of scans one or two screens."""
+        if not self.total:
+            return len(self.cards)
+        return 6 if self.volumes else 12
+
+    @property
+    def map_classes(self) -> tuple[str, ...]:
+        """Classes to choose from where some scans have maps of several; else empty."""
+        if all(len(card.levels) < 2 for card in self.cards):
+            return ()
+        return tuple(dict.fromkeys(name for card in self.cards for name in card.levels))
+
+    @property
+    def outlines(self) -> tuple[str, ...]:
+        """Which of `OUTLINES` some cards have."""
+        return tuple(name for name in OUTLINES if any(name in card.outlines for card in self.cards))
+
+    @property
+    def sided(self) -> bool:
+        """Whether a convention for left and right applies."""
+        return any(card.sided for card in self.cards)
 
     @property
     def mixed(self) -> bool:

@@ -1,11 +1,11 @@
 """Cards of the viewer, for a scan or for a map of the whole cohort."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor, log10
+from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hrcam.artifacts.overlay_scale import UNIT
@@ -13,19 +13,26 @@ from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.page.cohort_page import Bar, Card
 from hrcam.report.page.text import count
 from hrcam.report.viewer.group_maps import Difference, GroupMaps, MeanMap
-from hrcam.report.viewer.packing import pack, quantise, script_json
+from hrcam.report.viewer.packing import pack, quantise
 from hrcam.report.viewer.page_grid import PageGrid
 from hrcam.report.viewer.scan_view import ScanView
 
 UNITS = {"pattern": UNIT, "evidence": "logit"}
 # The colour scale of a t-like map ends at this percentile of its absolute values.
 _T_PERCENTILE = 99.9
-# Grey values below count as background, where the crosshair does not start.
-_DARK = 32
+# Values below this share of the window count as background, where the crosshair does not start.
+_DARK = 1 / 8
 
 
-def scan_card(record: ScanRecord, view: ScanView) -> Card:
-    """Return the card of one scan."""
+def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
+    """Return the card of one scan.
+
+    Parameters
+    ----------
+    records, views
+        Its maps for each class; those that are shown at first come first.
+    """
+    record, view = records[0], views[0]
     notes = [view.note] if view.note else []
     if record.map_class != record.predicted:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
@@ -38,12 +45,13 @@ def scan_card(record: ScanRecord, view: ScanView) -> Card:
     if max(view.grid.blocks) > 1:
         blocks = " × ".join(map(str, view.grid.blocks))
         notes.append(f"Shown at a lower resolution ({blocks} voxels averaged) than in the files.")
-    grid, samples = _encoded(view.grid, view.image, view.maps)
+    by_class = {each.map_class: one for each, one in zip(records, views, strict=True)}
+    grid, layers = _encoded(by_class)
     return Card(
         title=record.scan,
         subtitle="" if record.participant == record.scan else record.participant,
         grid=grid,
-        samples=samples,
+        layers=layers,
         label=record.label or "",
         predicted=record.predicted,
         map_class=record.map_class,
@@ -55,8 +63,9 @@ def scan_card(record: ScanRecord, view: ScanView) -> Card:
             Bar(name, f"{100 * value:.0f} %", 0, 100 * value)
             for name, value in record.probabilities.items()
         ),
-        levels=signed_bars(record.level_contributions),
+        levels={each.map_class: signed_bars(each.level_contributions) for each in records},
         notes=tuple(notes),
+        sided=view.grid.affine is not None,
     )
 
 
@@ -65,14 +74,16 @@ def group_cards(group: GroupMaps) -> tuple[Card, ...]:
     grid = group.grid
     if grid is None:
         return ()
-    cards = [
-        _group_card(_title(mean), mean.kind, mean.mean, grid, mean.image) for mean in group.means()
-    ]
+    cards = []
+    for mean in group.means():
+        view = ScanView(grid, mean.image, {mean.kind: mean.mean.astype(np.float32)})
+        cards.append(_group_card(_title(mean), mean.of_class, view))
     for each in group.differences():
         inside, outside = each.scans
         subtitle = f"{each.of_class} ({inside}) − {' and '.join(each.others)} ({outside})"
         title = f"Difference, {each.kind} for {each.of_class}"
-        cards.append(_group_card(title, each.kind, each.mean, grid, each.image, subtitle))
+        view = ScanView(grid, each.image, {each.kind: each.mean.astype(np.float32)})
+        cards.append(_group_card(title, each.of_class, view, subtitle))
         cards.append(_score_card(each, grid, subtitle))
     return tuple(cards)
 
@@ -82,56 +93,75 @@ def _title(mean: MeanMap) -> str:
 
 
 def _group_card(
-    title: str,
-    kind: str,
-    values: NDArray[np.float64],
-    grid: PageGrid,
-    image: NDArray[np.uint8] | None,
-    subtitle: str = "",
+    title: str, of_class: str, view: ScanView, subtitle: str = "", **scale: Any
 ) -> Card:
-    encoded, samples = _encoded(grid, image, {kind: values.astype(np.float32)})
-    return Card(title, encoded, samples, subtitle)
+    grid, layers = _encoded({of_class: view}, **scale)
+    return Card(
+        title,
+        grid,
+        layers,
+        subtitle,
+        map_class=of_class,
+        sided=view.grid.affine is not None,
+    )
 
 
 def _score_card(each: Difference, grid: PageGrid, subtitle: str) -> Card:
-    maps = {each.kind: each.t.astype(np.float32)}
     limit = float(np.percentile(np.abs(each.t), _T_PERCENTILE)) or 1.0
-    encoded, samples = _encoded(grid, each.image, maps, unit="t", limit=limit)
+    view = ScanView(grid, each.image, {each.kind: each.t.astype(np.float32)})
     title = f"t-like score of the difference, {each.kind} for {each.of_class}"
-    return Card(title, encoded, samples, f"{subtitle}; colours end at t = ±{limit:.3g}")
+    subtitle = f"{subtitle}; colours end at t = ±{limit:.3g}"
+    return _group_card(title, each.of_class, view, subtitle, unit="t", limit=limit)
 
 
 def _encoded(
-    grid: PageGrid,
-    image: NDArray[np.uint8] | None,
-    maps: Mapping[str, NDArray[np.float32]],
-    unit: str = "",
-    limit: float | None = None,
-) -> tuple[str, Markup]:
-    """Return the JSON of the grid and that of the samples."""
-    samples: dict[str, str | None] = {"image": None if image is None else pack(image)}
-    described = {}
-    for kind, values in maps.items():
-        steps, step = quantise(values)
-        samples[kind] = pack(steps)
-        described[kind] = {"step": step, "unit": unit or UNITS[kind], "limit": limit}
-    first = next(iter(maps.values()))
+    views: Mapping[str, ScanView], unit: str = "", limit: float | None = None
+) -> tuple[str, dict[str, str]]:
+    """Return the JSON of the grid, and the layers, of the maps for some classes."""
+    view = next(iter(views.values()))
+    first = next(iter(view.maps.values()))
+    layers: dict[str, str] = {}
+    if view.image is not None:
+        layers["image"] = pack(view.image)
+    if view.truth is not None:
+        layers["truth"] = pack(view.truth.astype(np.uint8))
+    described: dict[str, dict[str, Any]] = {}
+    for name, one in views.items():
+        if one.findings is not None:
+            layers[f"findings:{name}"] = pack(one.findings.astype(np.uint8))
+        for kind, values in one.maps.items():
+            samples, step = quantise(values)
+            layers[f"{kind}:{name}"] = pack(samples)
+            about = {"step": step, "unit": unit or UNITS[kind], "limit": limit}
+            described.setdefault(name, {})[kind] = about
     content = {
         "shape": first.shape,
-        "spacing": grid.spacing,
-        "affine": grid.page_affine.round(5).tolist(),
-        "millimetres": grid.affine is not None,
-        "start": _start(image, first),
+        "spacing": view.grid.spacing,
+        "affine": view.grid.page_affine.round(5).tolist(),
+        "millimetres": view.grid.affine is not None,
+        "start": _start(view, first),
+        "range": view.range,
+        "window": view.window,
         "maps": described,
     }
-    return json.dumps(content, allow_nan=False), script_json(samples)
+    return json.dumps(content, allow_nan=False), layers
 
 
-def _start(image: NDArray[np.uint8] | None, values: NDArray[np.float32]) -> list[int]:
+def _start(view: ScanView, values: NDArray[np.float32]) -> list[int]:
     """Return the position of the maximum of a map outside the dark background."""
-    dark = np.zeros(values.shape, bool) if image is None else image < _DARK
+    dark = background(view)
     inside = values if dark.all() else np.where(dark, -np.inf, values)
     return [int(index) for index in np.unravel_index(int(inside.argmax()), values.shape)]
+
+
+def background(view: ScanView) -> NDArray[np.bool_]:
+    """Return where the image is dark, shape (x, y, z); nowhere if there is no image."""
+    values = next(iter(view.maps.values()))
+    if view.image is None:
+        return np.zeros(values.shape, bool)
+    (low, high), (dark, bright) = view.range, view.window
+    limit = dark + _DARK * (bright - dark)
+    return np.asarray(view.image < 255 * (limit - low) / ((high - low) or 1))
 
 
 def signed_bars(values: Mapping[str, float]) -> tuple[Bar, ...]:

@@ -156,6 +156,7 @@ class GroupMaps:
         """Add the maps of a scan, if it is used."""
         if record.label is None or not self.wants(record):
             return
+        view = view.reduced()
         self.grid = view.grid
         for kind in view.maps:
             of_class, sign = record.map_class, 1

@@ -1,6 +1,6 @@
-"""The grid on which a page shows an image: in standard orientation, at screen resolution."""
+"""The grid on which a page shows an image: in standard orientation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from hrcam.errors import InputError
 
-VOLUME_LIMIT = 112
-PICTURE_LIMIT = 512
+VOLUME_LIMIT, PICTURE_LIMIT = 512, 4096
+"""Most positions along an axis; browsers and memory end somewhere."""
+
+_REDUCED_VOLUME, _REDUCED_PICTURE = 112, 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,7 @@ class PageGrid:
     """Transform from the voxels of a file to (x, y, z) on the page.
 
     NIfTI and DICOM are reoriented to the closest RAS+ axes. Pictures become (columns, rows, 1).
-    Long axes are averaged in blocks of whole voxels.
+    Axes that are too long are averaged in blocks of whole voxels.
 
     Attributes
     ----------
@@ -26,10 +28,13 @@ class PageGrid:
         Spatial shape in the file, two or three axes.
     affine
         Affine of the file, from voxels to RAS+ mm, shape (4, 4); None for pictures and arrays.
+    reduced
+        Whether it is for maps of a group, which need less detail than those of a scan.
     """
 
     shape: tuple[int, ...]
     affine: NDArray[np.float64] | None = None
+    reduced: bool = False
 
     def __post_init__(self) -> None:
         if len(self.shape) not in (2, 3) or 0 in self.shape:
@@ -54,7 +59,10 @@ class PageGrid:
     def blocks(self) -> tuple[int, int, int]:
         """Number of image voxels per page voxel, along each axis."""
         limit = VOLUME_LIMIT if self.is_volume else PICTURE_LIMIT
-        x, y, z = (-(-size // limit) for size in self._upright_shape)
+        blocks = [-(-size // limit) for size in self._upright_shape]
+        if self.reduced:
+            blocks = [block * further for block, further in zip(blocks, self._further, strict=True)]
+        x, y, z = blocks
         return x, y, z
 
     @property
@@ -76,6 +84,10 @@ class PageGrid:
         lengths = np.sqrt((self.page_affine[:3, :3] ** 2).sum(0))
         return tuple(float(length) for length in lengths)
 
+    def reduce(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Average values on this grid to those on the reduced one."""
+        return _block_means(values, self._further)
+
     def of(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Transform values from the file's grid, with or without axes of length 1, to the page.
 
@@ -95,6 +107,13 @@ class PageGrid:
         else:
             upright = values
         return _block_means(upright, self.blocks)
+
+    @property
+    def _further(self) -> tuple[int, int, int]:
+        """Blocks from the full grid to the reduced one."""
+        limit = _REDUCED_VOLUME if self.is_volume else _REDUCED_PICTURE
+        x, y, z = (-(-size // limit) for size in replace(self, reduced=False).page_shape)
+        return x, y, z
 
     @property
     def _stored(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from hrcam.cohort.image import Colour
 from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
 
-_WINDOW = (0.5, 99.5)
+# Percentiles of the values that are kept, and of those that are black and white at first.
+_RANGE, _WINDOW = (0.05, 99.95), (0.5, 99.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,18 +30,38 @@ class ScanView:
     grid
         Transform from the file to the page.
     image
-        Grey values from 0 (0.5 percentile) to 255 (99.5), shape (x, y, z); None if the image
-        could not be read.
+        Its values in 255 steps of `range`, shape (x, y, z); None if it could not be read.
     maps
         Each kind of map, shape (x, y, z).
+    range
+        Values of the image that are 0 and 255.
+    window
+        Values of the image that are black and white at first.
     note
         Why there is no image, or which of several channels is shown.
+    findings, truth
+        Masks, shape (x, y, z): regions that were found in the map, and the true ones; None where
+        there are none.
     """
 
     grid: PageGrid
     image: NDArray[np.uint8] | None
     maps: Mapping[str, NDArray[np.float32]]
+    range: tuple[float, float] = (0.0, 255.0)
+    window: tuple[float, float] = (0.0, 255.0)
     note: str = ""
+    findings: NDArray[np.bool_] | None = None
+    truth: NDArray[np.bool_] | None = None
+
+    def reduced(self) -> "ScanView":
+        """Average blocks of voxels, for the maps of a group."""
+        image = self.image
+        if image is not None:
+            low, high = self.range
+            values = self.grid.reduce(low + (high - low) / 255 * image.astype(np.float32))
+            image = _steps(values, self.window)
+        maps = {kind: self.grid.reduce(values) for kind, values in self.maps.items()}
+        return ScanView(replace(self.grid, reduced=True), image, maps, note=self.note)
 
 
 def read_grid(record: ScanRecord) -> PageGrid:
@@ -61,8 +82,17 @@ def read_grid(record: ScanRecord) -> PageGrid:
         raise InputError(f"{path.name} cannot be read: {error}") from error
 
 
-def read_view(record: ScanRecord, kinds: Collection[str] = KINDS) -> ScanView:
+def read_view(
+    record: ScanRecord, kinds: Collection[str] = KINDS, other: ScanView | None = None
+) -> ScanView:
     """Read a scan's maps of some kinds and, if available, its image.
+
+    Parameters
+    ----------
+    record, kinds
+        Which maps.
+    other
+        View of the same scan's maps for another class, whose image is not read again.
 
     Raises
     ------
@@ -75,8 +105,13 @@ def read_view(record: ScanRecord, kinds: Collection[str] = KINDS) -> ScanView:
         for kind, path in record.maps.items()
         if kind in kinds
     }
-    image, note = _read_image(record, grid)
-    return ScanView(grid, image, maps, note)
+    if other is not None:
+        return replace(other, grid=grid, maps=maps)
+    values, note = _read_image(record, grid)
+    if values is None:
+        return ScanView(grid, None, maps, note=note)
+    low, dark, bright, high = map(float, np.percentile(values, sorted(_RANGE + _WINDOW)))
+    return ScanView(grid, _steps(values, (low, high)), maps, (low, high), (dark, bright), note)
 
 
 def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
@@ -86,7 +121,7 @@ def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray
         raise InputError(f"{path.name} {error}") from error
 
 
-def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] | None, str]:
+def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.float32] | None, str]:
     from hrcam.cohort.problems import ImageError
     from hrcam.cohort.reading import read_image
 
@@ -106,7 +141,7 @@ def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.uint8] |
         return None, f"The image {path.name} {error}; the maps are shown alone."
     channels = len(record.sources)
     note = f"Shown is {path.name}, the first of {channels} channels." if channels > 1 else ""
-    return _grey(values), note
+    return values, note
 
 
 def _was_mapped(record: ScanRecord) -> bool:
@@ -134,8 +169,9 @@ def _was_mapped(record: ScanRecord) -> bool:
     return False
 
 
-def _grey(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    dark, bright = np.percentile(values, _WINDOW)
-    scaled = (values - dark) / max(float(bright - dark), np.finfo(np.float32).tiny)
-    grey: NDArray[np.uint8] = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
-    return grey
+def _steps(values: NDArray[np.float32], limits: tuple[float, float]) -> NDArray[np.uint8]:
+    """Round values to 255 steps between two limits."""
+    low, high = limits
+    scaled = (values - low) / max(high - low, float(np.finfo(np.float32).tiny))
+    steps: NDArray[np.uint8] = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
+    return steps

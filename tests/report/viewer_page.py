@@ -1,0 +1,42 @@
+"""What tests do with a page of maps in a browser."""
+
+import numpy as np
+
+PIXELS = """canvas => {
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return { width: canvas.width, data: [...data] };
+}"""
+DRAWN = """() => [...document.querySelectorAll(".card:not([hidden])")].every(card =>
+  card.getAttribute("aria-busy") === "false")"""
+
+
+def pixels(page, selector):
+    page.wait_for_function(DRAWN)
+    found = page.eval_on_selector(selector, PIXELS)
+    return np.array(found["data"]).reshape(-1, found["width"], 4)[..., :3]
+
+
+def canvas(card, pane):
+    return f"#scans .card:nth-of-type({card}) .plane:nth-of-type({pane}) canvas"
+
+
+def readout(page, card):
+    page.wait_for_function(DRAWN)
+    return page.text_content(f"#scans .card:nth-of-type({card}) .readout")
+
+
+def slide(page, name, value):
+    page.eval_on_selector(
+        f"#scans input[name={name}]",
+        """(input, value) => {
+          input.value = value;
+          input.dispatchEvent(new Event("input", { bubbles: true }));
+        }""",
+        value,
+    )
+
+
+def names(page):
+    return page.eval_on_selector_all(
+        "#scans .card", "cards => cards.filter(c => c.offsetParent).map(c => c.dataset.name)"
+    )
