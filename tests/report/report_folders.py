@@ -34,6 +34,8 @@ class Scan:
     of_class: str = ""
     affine: np.ndarray | None = None
     seen: bool = False
+    found: np.ndarray | None = None
+    mask: np.ndarray | None = None
     changes: dict = field(default_factory=dict)
 
     def predicted(self, classes):
@@ -105,6 +107,13 @@ def write_json(path, content):
     path.write_text(json.dumps(content, indent=2), "utf-8")
 
 
+def _write_labels(path, labels, affine):
+    if affine is None:
+        Image.fromarray(labels.astype(np.uint16)).save(path)
+    else:
+        nibabel.save(nibabel.Nifti1Image(labels.astype(np.uint16), affine), path)
+
+
 def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
     """Write a folder of maps of a run, and its images in ``<folder>-images``."""
     made_by = {} if run is None else run_identity(json.loads((run / "manifest.json").read_text()))
@@ -131,6 +140,14 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
                 np.save(home / files[kind], values)
             else:
                 nibabel.save(nibabel.Nifti1Image(values, scan.affine), home / files[kind])
+        of_mask = {}
+        if scan.found is not None:
+            files["findings"] = f"{stem}_desc-findings_dseg{source.name[source.name.index('.') :]}"
+            _write_labels(home / files["findings"], scan.found, scan.affine)
+        if scan.mask is not None:
+            mask = source.with_name(f"mask-{source.name}")
+            _write_labels(mask, scan.mask, scan.affine)
+            of_mask = {"Mask": str(mask), "MaskModified": mask.stat().st_mtime}
         means = {"block1": 0.25, "block2": -0.5, "block3": 1.75}
         content = {
             "Format": RECORD_FORMAT,
@@ -157,6 +174,7 @@ def write_maps(folder: Path, scans, classes=CLASSES, failures=(), run=None):
             "Run": made_by,
             "Files": files,
             "Versions": VERSIONS,
+            **of_mask,
         }
         write_json(home / f"{stem}_statmap.json", content | scan.changes)
     write_table(folder / "maps.tsv", [{"scan": scan.name} for scan in scans])

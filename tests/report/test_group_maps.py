@@ -7,6 +7,7 @@ from report_folders import write_maps
 from scipy.stats import ttest_ind
 
 from hrcam.artifacts.maps_folder import read_maps
+from hrcam.artifacts.scan_findings import ScanFindings
 from hrcam.report.chapters.maps import map_chapters
 from hrcam.report.viewer.cards import group_cards
 from hrcam.report.viewer.group_maps import GroupMaps
@@ -218,3 +219,16 @@ def test_maps_for_several_classes_are_one_card_with_the_predicted_disease_first(
         "image", "pattern:lesion", "evidence:lesion", "pattern:control", "evidence:control"
     }  # fmt: skip
     assert chapter.viewer.map_classes == ("lesion", "control")
+
+
+def test_a_card_says_what_was_found(pictures, tmp_path):
+    found = ScanFindings(2, "pixels", 9.0, 1.5, None, 0, "the run has none")
+    scan = replace(pictures[1], found=np.eye(48), changes={"Findings": found.to_json()})
+    mapped = read_maps(write_maps(tmp_path / "maps", [scan]))
+    _, (chapter, _) = map_chapters(mapped, ("control", "lesion"), None, False)
+    (card,) = chapter.viewer.cards
+    assert card.notes == (
+        "Findings in the map for “lesion”: 2 regions; not compared with control images: the run "
+        "has none.",
+    )
+    assert chapter.viewer.outlines == ("findings",)

@@ -152,3 +152,29 @@ def test_a_damaged_volume_map_is_refused(volumes, tmp_path, part):
         path.write_bytes(cut.get(part, gzip.compress(b"not an image" * 99)))
     with pytest.raises(InputError, match="desc-pattern"):
         read_view(record)
+
+
+def test_findings_and_the_true_mask_are_turned_for_the_page(pictures, tmp_path):
+    found = pictures[1].maps["pattern"] > 2
+    mask = np.zeros_like(found)
+    mask[3:9, 20:30] = True
+    scan = replace(pictures[1], found=3 * found, mask=255 * mask)
+    folder = write_maps(tmp_path / "maps", [scan])
+    view = read_view(read_maps(folder).records[0])
+    np.testing.assert_array_equal(view.findings[..., 0], found.T)
+    np.testing.assert_array_equal(view.truth[..., 0], mask.T)
+    assert view.note == ""
+    # Another file in its place is not opened.
+    (path,) = folder.with_name("maps-images").glob("mask-*")
+    edit(next(folder.glob("*/*/*.json")), MaskModified=1.0)
+    view = read_view(read_maps(folder).records[0])
+    assert view.truth is None
+    assert view.note == f"The mask {path.name} is gone or was changed since; it is not shown."
+
+
+def test_a_mask_of_another_grid_is_not_shown(pictures, tmp_path):
+    scan = replace(pictures[1], mask=np.ones((4, 5)))
+    view = read_view(read_maps(write_maps(tmp_path / "maps", [scan])).records[0])
+    assert view.truth is None
+    assert view.image is not None
+    assert view.note.startswith("The mask mask-0.png cannot be shown (image and mask differ")

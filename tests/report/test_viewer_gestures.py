@@ -16,6 +16,7 @@ from hrcam.report.cohort_report import write_cohort_report
 from hrcam.report.viewer.scan_view import read_view
 
 SIZE = 24
+LEVEL = 0.8
 SLAB = np.diag([0.75, 0.75, 3.0, 1.0])
 
 
@@ -28,6 +29,8 @@ def maps(tmp_path_factory):
             scan,
             of_class=name,
             maps={k: v * sign for k, v in scan.maps.items()},
+            found=2 * (sign * scan.maps["pattern"] > LEVEL),
+            mask=np.roll(scan.maps["pattern"] > LEVEL, 1, axis=0),
             changes={"Primary": name == scan.predicted(CLASSES)},
         )
         for scan in scans
@@ -326,6 +329,52 @@ def test_the_class_of_the_maps_can_be_switched(page, views):
     page.select_option("#scans select[name=of]", "")
     page.wait_for_function(DRAWN)
     assert value() == lesion
+
+
+def edges(mask):
+    """Edges between pixels inside and outside, as (x, y, whether it is vertical)."""
+    padded = np.pad(mask, 1)
+    across = np.argwhere(padded[1:] != padded[:-1]) - (0, 1)
+    down = np.argwhere(padded[:, 1:] != padded[:, :-1]) - (1, 0)
+    return {(x, y, False) for y, x in across} | {(x, y, True) for y, x in down}
+
+
+def drawn(page, name):
+    """Edges that the outline in the axial plane of the second card has."""
+    page.wait_for_function(DRAWN)
+    pane = "#scans .card:nth-of-type(2) .plane:nth-of-type(1)"
+    found = set()
+    path = page.get_attribute(f"{pane} path.{name}", "d")
+    for x, y, way, end in re.findall(r"M(\d+) (\d+)([HV])(\d+)", path):
+        x, y, end = int(x), int(y), int(end)
+        if way == "H":
+            found |= {(each, y, False) for each in range(x, end)}
+        else:
+            found |= {(x, each, True) for each in range(y, end)}
+    return found
+
+
+def test_findings_and_true_masks_are_outlined(page, views):
+    z = slice_of(page, 2, 1)
+
+    def expected(mask):
+        return edges(mask[::-1, ::-1, z].T)
+
+    lesion, control = views["sub-002", "lesion"], views["sub-002", "control"]
+    assert expected(lesion.maps["pattern"] > LEVEL)
+    assert drawn(page, "findings") == expected(lesion.maps["pattern"] > LEVEL)
+    assert drawn(page, "truth") == expected(lesion.truth) != drawn(page, "findings")
+    assert lesion.truth.sum() == (lesion.maps["pattern"] > LEVEL).sum()
+    page.uncheck("#scans input[name=findings]")
+    assert drawn(page, "findings") == set()
+    assert drawn(page, "truth") == expected(lesion.truth)
+    page.uncheck("#scans input[name=truth]")
+    assert drawn(page, "truth") == set()
+    # Findings are those of the class whose map is shown.
+    page.check("#scans input[name=findings]")
+    page.select_option("#scans select[name=of]", "control")
+    assert drawn(page, "findings") == expected(control.maps["pattern"] > LEVEL)
+    assert page.locator("#group input[name=findings]").count() == 0
 
 
 def test_the_image_can_be_seen_alone_beside(page):

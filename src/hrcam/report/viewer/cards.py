@@ -34,6 +34,8 @@ def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
     """
     record, view = records[0], views[0]
     notes = [view.note] if view.note else []
+    if record.findings is not None:
+        notes.append(f"Findings in the map for “{record.map_class}”: {record.findings.statement}.")
     if record.map_class != record.predicted:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
     if record.seen_in_training:

@@ -11,14 +11,15 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
-from hrcam.artifacts.map_file import read_map
+from hrcam.artifacts.map_file import Scaling, read_map
 from hrcam.artifacts.scan_record import KINDS, MapInput, ScanRecord
-from hrcam.cohort.image import Colour
+from hrcam.cohort.image import Colour, Image
 from hrcam.errors import InputError
 from hrcam.report.viewer.page_grid import PageGrid
 
 # Percentiles of the values that are kept, and of those that are black and white at first.
 _RANGE, _WINDOW = (0.05, 99.95), (0.5, 99.5)
+_LABELS = Scaling(1, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,13 +106,31 @@ def read_view(
         for kind, path in record.maps.items()
         if kind in kinds
     }
+    findings = None
+    if (labels := record.files.get("findings")) is not None:
+        findings = _on_grid(grid, read_map(labels, _LABELS), labels) > 0
     if other is not None:
-        return replace(other, grid=grid, maps=maps)
-    values, note = _read_image(record, grid)
-    if values is None:
-        return ScanView(grid, None, maps, note=note)
+        return replace(other, grid=grid, maps=maps, findings=findings)
+    image, note = _read_image(record)
+    view = ScanView(grid, None, maps, note=note, findings=findings)
+    if image is None:
+        return view
+    try:
+        # The mean over colour channels.
+        values = grid.of(image.voxels.mean(0))
+    except InputError as error:
+        note = f"The image {record.sources[0].name} {error}; the maps are shown alone."
+        return replace(view, note=note)
     low, dark, bright, high = map(float, np.percentile(values, sorted(_RANGE + _WINDOW)))
-    return ScanView(grid, _steps(values, (low, high)), maps, (low, high), (dark, bright), note)
+    truth, of_mask = _read_truth(record, image, grid)
+    return replace(
+        view,
+        image=_steps(values, (low, high)),
+        range=(low, high),
+        window=(dark, bright),
+        note=" ".join(filter(None, (note, of_mask))),
+        truth=truth,
+    )
 
 
 def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
@@ -121,7 +140,7 @@ def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray
         raise InputError(f"{path.name} {error}") from error
 
 
-def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.float32] | None, str]:
+def _read_image(record: ScanRecord) -> tuple[Image | None, str]:
     from hrcam.cohort.problems import ImageError
     from hrcam.cohort.reading import read_image
 
@@ -132,16 +151,32 @@ def _read_image(record: ScanRecord, grid: PageGrid) -> tuple[NDArray[np.float32]
         note = "is not the file that was mapped, or was changed since"
         return None, f"The image {path.name} {note}; the maps are shown alone."
     try:
-        # The mean over colour channels.
-        values = grid.of(read_image(path).voxels.mean(0))
+        image = read_image(path)
     except ImageError as error:
         # Without the folder: pages are shared, and paths may be confidential.
         return None, f"The image {path.name} cannot be shown ({error.message}); maps alone."
-    except InputError as error:
-        return None, f"The image {path.name} {error}; the maps are shown alone."
     channels = len(record.sources)
-    note = f"Shown is {path.name}, the first of {channels} channels." if channels > 1 else ""
-    return values, note
+    return image, f"Shown is {path.name}, the first of {channels} channels." if channels > 1 else ""
+
+
+def _read_truth(
+    record: ScanRecord, image: Image, grid: PageGrid
+) -> tuple[NDArray[np.bool_] | None, str]:
+    """Read the true mask; a record from elsewhere must not open other files."""
+    from hrcam.cohort.problems import ImageError
+    from hrcam.cohort.reading import read_mask
+
+    path = record.mask
+    if path is None:
+        return None, ""
+    now = MapInput.of(record.scan, record.participant, None, (), {}, path)
+    if now.mask_modified != record.mask_modified:
+        return None, f"The mask {path.name} is gone or was changed since; it is not shown."
+    try:
+        mask = read_mask(path, image)
+    except ImageError as error:
+        return None, f"The mask {path.name} cannot be shown ({error.message})."
+    return grid.of(mask.astype(np.float32)) > 0, ""
 
 
 def _was_mapped(record: ScanRecord) -> bool:
