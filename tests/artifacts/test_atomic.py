@@ -6,7 +6,13 @@ import stat
 
 import pytest
 
-from hrcam.artifacts.atomic import PARTIALS, create_atomically, replacing, write_atomically
+from hrcam.artifacts.atomic import (
+    PARTIALS,
+    create_atomically,
+    replacing,
+    write_atomically,
+    write_in_order,
+)
 
 
 def names(folder):
@@ -41,6 +47,20 @@ def test_the_file_is_on_disk_before_it_appears_and_the_folder_after(tmp_path, mo
     assert (of_file, of_folder) == (False, True)
     assert "x" not in before
     assert after == ["x"]
+
+
+def test_of_several_files_the_last_appears_when_the_others_are_on_disk(tmp_path, monkeypatch):
+    synced = []
+
+    def sync(descriptor):
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), names(tmp_path)))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_in_order({tmp_path / name: name.encode() for name in ("b", "c", "a")})
+    assert [is_folder for is_folder, _ in synced] == [False, False, True, False, True]
+    seen = [[name for name in found if "partial" not in name] for _, found in synced]
+    assert seen == [[], ["b"], ["b", "c"], ["b", "c"], ["a", "b", "c"]]
+    assert [(tmp_path / name).read_bytes() for name in "abc"] == [b"a", b"b", b"c"]
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

@@ -25,16 +25,17 @@ import hrcam.artifacts.maps_folder as maps_folder
 from hrcam.mapping import map_scans
 from hrcam.training.config import Hardware
 
-def slow(path, content, write=maps_folder.write_atomically):
-    # As on a slow disk: half of the file is there for a while.
-    half = Path(path).with_name(f".{Path(path).name}.1a2b.partial")
-    half.parent.mkdir(parents=True, exist_ok=True)
-    half.write_bytes(content[: len(content) // 2])
-    time.sleep(0.02)
-    half.unlink()
-    return write(path, content)
+def slow(files, write=maps_folder.write_in_order):
+    for path, content in files.items():
+        # As on a slow disk: half of the file is there for a while.
+        half = Path(path).with_name(f".{Path(path).name}.1a2b.partial")
+        half.parent.mkdir(parents=True, exist_ok=True)
+        half.write_bytes(content[: len(content) // 2])
+        time.sleep(0.02)
+        half.unlink()
+        write({path: content})
 
-maps_folder.write_atomically = slow
+maps_folder.write_in_order = slow
 folder = Path(sys.argv[1])
 map_scans(
     SmallRun(preparation((24, 32))),

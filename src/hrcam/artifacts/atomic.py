@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -47,6 +47,33 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, durable: b
     with replacing(path, durable=durable) as partial:
         partial.write_bytes(content)
     return path
+
+
+def write_in_order(files: Mapping[Path, bytes]) -> None:
+    """Write files, of which the last says that all are there, each as `write_atomically`.
+
+    Their folders are synchronised once before the last: a power cut never leaves it without the
+    others.
+
+    Parameters
+    ----------
+    files
+        Content by destination, at least one.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written; those before it are then there.
+    """
+    *others, last = files
+    for path in others:
+        with _partial_of(path) as partial:
+            partial.write_bytes(files[path])
+            _sync(partial)
+            partial.replace(path)
+    for folder in dict.fromkeys(path.parent for path in others):
+        _sync_folder(folder)
+    write_atomically(last, files[last])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.atomic import PARTIALS, write_atomically
+from hrcam.artifacts.atomic import PARTIALS, write_atomically, write_in_order
 from hrcam.artifacts.claim import claim_folder
 from hrcam.artifacts.formats import encode_json, read_versioned
 from hrcam.artifacts.map_names import (
@@ -178,8 +178,7 @@ class MapsWriter:
             record.unlink(missing_ok=True)
         for path in old:
             path.unlink(missing_ok=True)
-        for path, content in files.items():
-            write_atomically(path, content)
+        write_in_order(files)
         self._failure(scan).unlink(missing_ok=True)
 
     def write_failure(self, refused: Refused) -> None:
