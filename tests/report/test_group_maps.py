@@ -232,3 +232,6 @@ def test_a_card_says_what_was_found(pictures, tmp_path):
         "has none.",
     )
     assert chapter.viewer.outlines == ("findings",)
+    # The crosshair starts where the map is strongest within them.
+    column, row, _ = json.loads(card.grid)["start"]
+    assert column == row == np.abs(np.diag(scan.maps["pattern"])).argmax()

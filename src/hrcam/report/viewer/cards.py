@@ -150,9 +150,12 @@ def _encoded(
 
 
 def _start(view: ScanView, values: NDArray[np.float32]) -> list[int]:
-    """Return the position of the maximum of a map outside the dark background."""
-    dark = background(view)
-    inside = values if dark.all() else np.where(dark, -np.inf, values)
+    """Return the strongest position within findings, else the maximum outside the background."""
+    if view.findings is not None and view.findings.any():
+        inside = np.where(view.findings, np.abs(values), -np.inf)
+    else:
+        dark = background(view)
+        inside = values if dark.all() else np.where(dark, -np.inf, values)
     return [int(index) for index in np.unravel_index(int(inside.argmax()), values.shape)]
 
 
