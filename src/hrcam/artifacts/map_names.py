@@ -1,6 +1,8 @@
 """Names of all files in a folder of maps, as BIDS has them: the one place where they are made."""
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +68,7 @@ class ScanPlace:
         session = [entity for entity in entities if entity.startswith("ses-")]
         inside = Path(entities[0], *session[:1], datatype)
         folder = out / inside
-        if folder.resolve() != out.resolve() / inside:
+        if any(path.is_symlink() for path in (folder, *folder.parents[: len(inside.parts) - 1])):
             raise InputError(f"{folder} leads out of {out}: remove the link")
         return cls(folder, name)
 
@@ -84,17 +86,25 @@ class ScanPlace:
 
     def records(self) -> list[Path]:
         """Return the records of this scan, one for each class that it was mapped for."""
-        return _matching(self.folder, rf"{re.escape(self.name)}_label-{_LABEL}{_RECORD_END}")
+        start = f"{self.name}_label-"
+
+        def fits(name: str) -> bool:
+            if not (name.startswith(start) and name.endswith(RECORD_END)):
+                return False
+            label = name[len(start) : -len(RECORD_END)]
+            return label != "" and "_" not in label
+
+        return _matching(self.folder, fits)
 
     def partials(self) -> list[Path]:
         """Return what killed jobs left half written of this scan."""
         files = rf"{re.escape(self.name)}_(label|seg)-{_LABEL}(_desc-{_LABEL})?_(statmap|dseg)"
-        return _matching(self.folder, rf"\.{files}\.[^_]+\.partial")
+        pattern = re.compile(rf"\.{files}\.[^_]+\.partial")
+        return _matching(self.folder, lambda name: pattern.fullmatch(name) is not None)
 
 
 # A label has no underscore, so that what follows one is an entity of another scan's name.
 _LABEL = "[^_]+"
-_RECORD_END = re.escape(RECORD_END)
 
 
 def record_paths(out: Path) -> list[Path]:
@@ -111,11 +121,14 @@ def files_beside(record: Path) -> list[Path]:
     name, _, label = record.name.removesuffix(RECORD_END).rpartition("_label-")
     maps = rf"_label-{re.escape(label)}_desc-{_LABEL}_statmap"
     findings = rf"_seg-{re.escape(label)}_desc-{_LABEL}_dseg"
-    return _matching(record.parent, rf"{re.escape(name)}({maps}|{findings})\.[^_]+")
+    pattern = re.compile(rf"{re.escape(name)}({maps}|{findings})\.[^_]+")
+    return _matching(record.parent, lambda found: pattern.fullmatch(found) is not None)
 
 
-def _matching(folder: Path, pattern: str) -> list[Path]:
-    if not folder.is_dir():
+def _matching(folder: Path, fits: Callable[[str], bool]) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:  # a path for each file would take most of the time
+            names = [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    matches = re.compile(pattern).fullmatch
-    return sorted(path for path in folder.iterdir() if matches(path.name))
+    return [folder / name for name in sorted(names) if fits(name)]

@@ -1,7 +1,7 @@
 """A folder of maps: whose it is, which scans are done, and what was read from all of them."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from hrcam.artifacts.scan_record import (
     MapInput,
     ScanRecord,
     chosen_class,
+    mapped_sources,
     read_record,
     usable_record,
 )
@@ -87,8 +88,8 @@ class MapsWriter:
 
     def is_of_another(self, place: ScanPlace, now: MapInput) -> bool:
         """Tell whether maps of other images are where those of a scan would go."""
-        records = (usable_record(path) for path in place.records())
-        return any(record is not None and record.sources != now.sources for record in records)
+        found = (mapped_sources(path) for path in place.records())
+        return any(sources is not None and sources != now.sources for sources in found)
 
     def is_done(
         self,
@@ -116,9 +117,9 @@ class MapsWriter:
         further
             Classes whose maps are wanted besides.
         """
-        if self.record(place, now, wanted, reference, form) is None:
-            return False
         found = self._current(place, now, form)
+        if _standing(found, wanted, reference) is None:
+            return False
         if not set(further) <= {record.map_class for record in found}:
             return False
         self._failure(now.scan).unlink(missing_ok=True)
@@ -136,11 +137,7 @@ class MapsWriter:
 
         Parameters are as in `is_done`.
         """
-        for record in self._current(place, now, form):
-            chosen = wanted or chosen_class(record.probabilities, record.predicted, reference)
-            if record.primary and record.map_class == chosen:
-                return record
-        return None
+        return _standing(self._current(place, now, form), wanted, reference)
 
     def standing(self, place: ScanPlace, now: MapInput, form: Form) -> frozenset[str]:
         """Return the classes whose maps stand for a scan and are up to date and of a form."""
@@ -222,6 +219,16 @@ class MapsWriter:
                 "folder, or delete it"
             )
         add_to_description(self.out, description)
+
+
+def _standing(
+    records: Iterable[ScanRecord], wanted: str | None, reference: str | None
+) -> ScanRecord | None:
+    for record in records:
+        chosen = wanted or chosen_class(record.probabilities, record.predicted, reference)
+        if record.primary and record.map_class == chosen:
+            return record
+    return None
 
 
 @dataclass(frozen=True)

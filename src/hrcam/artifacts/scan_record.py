@@ -416,6 +416,22 @@ def usable_record(path: Path) -> ScanRecord | None:
         return None
 
 
+def mapped_sources(path: Path) -> tuple[Path, ...] | None:
+    """Read which images a record is of, and nothing else; None where it does not tell.
+
+    Raises
+    ------
+    NewerFormatError
+        If a newer version of hrcam has written it.
+    """
+    try:
+        return tuple(map(Path, read_versioned(path, RECORD_FORMAT)["SourceFiles"]))
+    except NewerFormatError:
+        raise
+    except (InputError, KeyError, TypeError):
+        return None
+
+
 @cache
 def map_versions() -> dict[str, str]:
     """Return versions of Python and of what computes and writes the maps."""
@@ -458,6 +474,7 @@ def _files(record: Path, names: Mapping[str, Any]) -> dict[str, Path]:
     if KINDS[0] not in names:
         raise KeyError(KINDS[0])
     for name in names.values():
-        if Path(name).name != name:
+        if "/" in name or "\\" in name:
             raise ValueError(f"{name!r} is not a file next to it")
-    return {str(kind): record.parent / name for kind, name in names.items()}
+    folder = record.parent
+    return {str(kind): folder / name for kind, name in names.items()}

@@ -1,7 +1,9 @@
 """A finished training run: its network, explainer and splits, read from its folder."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -165,5 +167,19 @@ class Run:
 
     def _known(self, scan: Scan, voxel_hash: str) -> list[SplitRow]:
         """Return the rows of a scan, else those of its participant."""
-        known = [row for row in self.splits if row.voxel_hash == voxel_hash]
-        return known or [row for row in self.splits if row.participant == scan.participant]
+        return self._by_voxels.get(voxel_hash) or self._by_participant.get(scan.participant) or []
+
+    @cached_property
+    def _by_voxels(self) -> dict[str, list[SplitRow]]:
+        return _grouped(self.splits, lambda row: row.voxel_hash)
+
+    @cached_property
+    def _by_participant(self) -> dict[str, list[SplitRow]]:
+        return _grouped(self.splits, lambda row: row.participant)
+
+
+def _grouped(rows: Iterable[SplitRow], key: Callable[[SplitRow], str]) -> dict[str, list[SplitRow]]:
+    found: dict[str, list[SplitRow]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return found
