@@ -4,7 +4,7 @@
 
 Pictures of 16² are noise. A tiny network is trained on some of them, which are also mapped; all
 other maps are copies, with records of their own, so that the folder looks finished. Measured, each
-in a process of its own, are time and the highest memory of:
+in a process of its own, are time of the clock, time of the processor and the highest memory of:
 
 - imports: what every command needs before it opens anything;
 - open: the cohort is read from its table;
@@ -57,8 +57,12 @@ def main() -> None:
             if not (place / "maps" / "maps.tsv").exists():
                 make(place, scans)
             found[scans] = {name: measured(name, place) for name in options.only}
-            for name, (seconds, mib) in found[scans].items():
-                print(f"{scans:7d} scans  {name:8s} {seconds:8.1f} s  {mib:7.0f} MiB", flush=True)
+            for name, (seconds, cpu, mib) in found[scans].items():
+                print(
+                    f"{scans:7d} scans  {name:8s} {seconds:8.1f} s  {cpu:8.1f} s CPU  "
+                    f"{mib:7.0f} MiB",
+                    flush=True,
+                )
     finally:
         if options.folder is None:
             shutil.rmtree(folder)
@@ -125,8 +129,8 @@ def copy_maps(maps: Path, mapped: object, scans: object) -> None:
         )
 
 
-def measured(name: str, folder: Path) -> tuple[float, float]:
-    """Return seconds and the highest memory, in MiB, of a command in a process of its own."""
+def measured(name: str, folder: Path) -> tuple[float, float, float]:
+    """Return seconds of the clock, those of the processor, and the highest memory in MiB."""
     command = COMMANDS[name]
     if isinstance(command, str):
         call = [sys.executable, "-c", command]
@@ -135,14 +139,16 @@ def measured(name: str, folder: Path) -> tuple[float, float]:
     reader = (
         "import resource, subprocess, sys;"
         "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode;"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stdout);"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss);"
         "sys.exit(code)"
     )
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", reader, *call], cwd=folder, stdout=subprocess.PIPE, check=True
     )
-    return time.monotonic() - started, int(done.stdout) / 1024
+    cpu, kib = map(float, done.stdout.split())
+    return time.monotonic() - started, cpu, kib / 1024
 
 
 if __name__ == "__main__":

@@ -86,10 +86,10 @@ class MapsWriter:
         """Return where a scan's files go, by its BIDS name; as `ScanPlace.of`."""
         return ScanPlace.of(self.out, name, datatype)
 
-    def is_of_another(self, place: ScanPlace, now: MapInput) -> bool:
-        """Tell whether maps of other images are where those of a scan would go."""
+    def is_of_another(self, place: ScanPlace, images: tuple[Path, ...]) -> bool:
+        """Tell whether maps of other images, by absolute paths, are where a scan's would go."""
         found = (mapped_sources(path) for path in place.records())
-        return any(sources is not None and sources != now.sources for sources in found)
+        return any(sources is not None and sources != images for sources in found)
 
     def is_done(
         self,

@@ -158,7 +158,7 @@ def map_scans(
     images = (image for scan in scans for image in scan.images.values())
     place = Path(out) if cluster is None else Path(out).absolute()
     folder = MapsWriter(place, identity, datasets_of(images), authors)
-    ordered = [_beside_others(scan, names[scan.name], folder, identity) for scan in ordered]
+    ordered = [_beside_others(scan, names[scan.name], folder) for scan in ordered]
     names = bids_scan_names([scan.name for scan in ordered])
     part = [
         scan
@@ -386,19 +386,19 @@ def _check_shard(shard: tuple[int, int] | None) -> None:
         raise InputError(f"the shard is {index}/{count}: write 1/{count} to {count}/{count}")
 
 
-def _beside_others(scan: Scan, name: str, folder: MapsWriter, identity: Mapping[str, Any]) -> Scan:
+def _beside_others(scan: Scan, name: str, folder: MapsWriter) -> Scan:
     """Return a scan under a name that no other images have in the folder: maps are never lost.
 
     ``A/series-3`` and ``B/series-3`` are called alike when they are mapped one after the other.
     """
-    source = _input(scan, identity)
-    if not folder.is_of_another(_place(folder, name, scan), source):
+    images = tuple(path.absolute() for path in scan.images.values())
+    if not folder.is_of_another(_place(folder, name, scan), images):
         return scan
-    renamed = replace(scan, name=name_beside(scan.name, source.sources))
+    renamed = replace(scan, name=name_beside(scan.name, images))
     logger.warning(
         "the folder has maps of another scan called %s: %s is called %s",
         scan.name,
-        source.sources[0],
+        images[0],
         renamed.name,
     )
     return renamed
