@@ -68,20 +68,22 @@ for name, model in models.items():
 #
 # Positions are followed through strides and padding, so the maps lie on what the network saw.
 
+limits = {name: np.percentile(maps.abs().numpy(), 99) for name, maps in patterns.items()}
 figure, panels = plt.subplots(3, 4, figsize=(9, 7), layout="constrained")
 for column, index in zip(panels.T, (1, 3, 5, 2), strict=True):
     column[0].set_title("lesion" if labels[180 + index] else "no lesion")
     column[0].imshow(images[180 + index, 0], cmap="gray")
-    for axes, pattern in zip(column[1:], patterns.values(), strict=True):
-        values = pattern[index].numpy()
-        alpha = np.clip(np.abs(values) / 6, 0, 1)
+    for axes, (name, pattern) in zip(column[1:], patterns.items(), strict=True):
+        values, limit = pattern[index].numpy(), limits[name]
+        alpha = np.clip(np.abs(values) / limit, 0, 1)
         axes.imshow(images[180 + index, 0], cmap="gray")
-        axes.imshow(values, cmap="managua_r", vmin=-6, vmax=6, alpha=alpha)
+        axes.imshow(values, cmap="managua_r", vmin=-limit, vmax=limit, alpha=alpha)
         axes.contour(masks[180 + index], [0.5], colors="lime", linewidths=1)
 for axes in panels.flat:
     axes.set(xticks=[], yticks=[])
-for axes, name in zip(panels[:, 0], ("image", *models), strict=True):
-    axes.set_ylabel(name)
+panels[0, 0].set_ylabel("image")
+for axes, (name, limit) in zip(panels[1:, 0], limits.items(), strict=True):
+    axes.set_ylabel(f"{name}\ncolours end at ±{limit:.2g} root SD")
 figure.suptitle("Both networks look at the lesions (outlined)")
 plt.show()
 
@@ -96,5 +98,5 @@ plt.show()
 #    .. image:: /images/recorded/torchvision-timm.jpg
 #       :alt: Images, and over them the patterns of both networks with the true lesions
 #
-# Both networks use the same places, and hardly the small lesion of the first image. A map shows
-# what a network uses, not everything that is there.
+# Both networks use the lesions, and the torchvision network, after so few epochs, much of the brain
+# as well. A map shows what a network uses, not everything that is there.
