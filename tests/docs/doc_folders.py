@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 from broken_files import dicom_slice, save
 from dicom_sources import with_study
+from group_maps import people, write_covariates, write_folder
 from PIL import Image as Pillow
 
 
@@ -124,7 +125,22 @@ def dicom(folder: Path) -> None:
     _table(clinic / "participants.tsv", rows)
 
 
-MAKERS = {"cohort-kinds": cohort_kinds, "mixed": mixed, "bids": bids, "dicom": dicom}
+def template_maps(folder: Path) -> None:
+    """Maps in MNI space of two groups of twelve, and a table of covariates."""
+    write_folder(folder / "template-maps", people(effect=2.5))
+    write_covariates(
+        folder / "participants.tsv", age=[50 + 7 * index % 31 for index in range(24)],
+        sex=["f", "m"] * 12,
+    )  # fmt: skip
+
+
+MAKERS = {
+    "cohort-kinds": cohort_kinds,
+    "mixed": mixed,
+    "bids": bids,
+    "dicom": dicom,
+    "template-maps": template_maps,
+}
 
 
 def _volume(path: Path, seed: int) -> None:

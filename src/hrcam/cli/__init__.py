@@ -7,8 +7,20 @@ from hrcam.cli import check
 from hrcam.cli import train
 from hrcam.cli import map as map_
 from hrcam.cli import report
+from hrcam.cli import group
 from hrcam.cli import send
 from hrcam.cli import simulate
 from hrcam.cli import benchmark
 
-__all__ = ["app", "benchmark", "check", "demo", "map_", "report", "send", "simulate", "train"]
+__all__ = [
+    "app",
+    "benchmark",
+    "check",
+    "demo",
+    "group",
+    "map_",
+    "report",
+    "send",
+    "simulate",
+    "train",
+]
