@@ -8,7 +8,7 @@ import pytest
 from doc_pages import DOCS, pages, read
 
 _PATH = re.compile(
-    r"(?<![\w./-])(?!hrcam\.(?:md|json)\b)hrcam(?:\.[A-Za-z_]\w*)+(?![\w-]|\.[A-Za-z])"
+    r"(?<![\w./-])(?!hrcam\.(?:def|json|md|sif)\b)hrcam(?:\.[A-Za-z_]\w*)+(?![\w-]|\.[A-Za-z])"
 )
 _IMPORT = re.compile(r"from (hrcam[\w.]*) import ([\w, ]+)")
 

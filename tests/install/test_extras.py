@@ -62,7 +62,7 @@ def test_a_part_asks_for_what_it_imports(part):
 
 
 def test_all_brings_every_extra_of_users():
-    parts = {"benchmark", "bids", "cohort", "dask", "dicom", "report", "simulate"}
+    parts = {"benchmark", "bids", "cohort", "dask", "dicom", "group", "report", "simulate"}
     assert brings("all") == set().union(*map(brings, parts))
     assert set(PROJECT["optional-dependencies"]) == parts | {"all", "docs", "lint", "test"}
     assert brings("all") <= brings("test")
@@ -94,6 +94,7 @@ def without(packages: set[str], code: str) -> subprocess.CompletedProcess[str]:
         (["train", "c", "--out", "r"], "cohort"),
         (["map", "r", "c", "--out", "m"], "cohort"),
         (["report", "r", "--out", "p"], "report"),
+        (["group", "m", "--out", "g"], "group"),
         (["send", "m", "--pacs", "A@host:104"], "dicom"),
         (["simulate", "lesions", "--out", "c"], "simulate"),
         (["benchmark", "--out", "b"], "benchmark"),
