@@ -276,7 +276,7 @@ def detection_by(
 
 
 def components(found: NDArray[np.bool_]) -> tuple[NDArray[np.int32], int]:
-    """Return the number of each voxel's component, from 1, and how many there are."""
+    """Label connected voxels, also across corners, from 1, and count the components."""
     numbered, number = label(found, generate_binary_structure(found.ndim, found.ndim))
     return numbered, int(number)
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy.ndimage import find_objects
 
 from hrcam.artifacts.regions_table import Region
 from hrcam.errors import InputError
+from hrcam.evaluation.lesion_scores import components
 from hrcam.findings.controls import ControlScores
 from hrcam.findings.findings import Findings
 from hrcam.findings.grid import MapGrid
@@ -156,10 +157,9 @@ class _Maps:
 
 def _components(size: NDArray[Any], threshold: float, fewest: float) -> list[_Part]:
     """Return the components with enough voxels, by falling peak."""
-    corners = ndimage.generate_binary_structure(size.ndim, size.ndim)
-    labels, _ = ndimage.label(size >= threshold, corners)
+    labels, _ = components(size >= threshold)
     parts = []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+    for number, box in enumerate(find_objects(labels), start=1):
         inside = labels[box] == number
         if np.count_nonzero(inside) < fewest:
             continue

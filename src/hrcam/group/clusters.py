@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hrcam.findings.grid import MapGrid
 from hrcam.group.atlas import nearest_region
 from hrcam.group.permutation import PermutationTest
 from hrcam.group.template_space import MNI, TemplateSpace
@@ -50,7 +50,7 @@ class Cluster:
 
     number: int
     higher_in: str
-    peak: tuple[float, float, float]
+    peak: tuple[float, ...]
     voxels: int
     volume: float
     t: float
@@ -81,25 +81,31 @@ def clusters_of(
     test: PermutationTest, space: TemplateSpace, names: tuple[str, str]
 ) -> tuple[Cluster, ...]:
     """Describe the clusters, by their corrected p, then by their size."""
-    found = [_cluster(test, space, names, number) for number in range(1, test.clusters.max() + 1)]
+    grid = MapGrid.of(space.affine, 3)
+    in_mni = space.name.startswith(MNI)
+    found = [
+        _cluster(test, grid, in_mni, names, number) for number in range(1, test.clusters.max() + 1)
+    ]
     return tuple(sorted(found, key=lambda one: (one.cluster_p, -one.voxels, one.number)))
 
 
 def _cluster(
-    test: PermutationTest, space: TemplateSpace, names: tuple[str, str], number: int
+    test: PermutationTest, grid: MapGrid, in_mni: bool, names: tuple[str, str], number: int
 ) -> Cluster:
     inside = test.clusters == number
     peak = np.unravel_index(int(np.where(inside, np.abs(test.t), -1).argmax()), inside.shape)
-    place: NDArray[np.float64] = space.affine[:3, :3] @ np.array(peak) + space.affine[:3, 3]
+    place = grid.in_mm(tuple(map(int, peak)))
+    assert place is not None  # the grid has a scale
+    voxels = int(inside.sum())
     return Cluster(
         number,
         names[0] if test.t[peak] > 0 else names[1],
-        (float(place[0]), float(place[1]), float(place[2])),
-        int(inside.sum()),
-        float(inside.sum() * abs(np.linalg.det(space.affine[:3, :3]))),
+        place,
+        voxels,
+        voxels * grid.voxel,
         float(test.t[peak]),
         float(test.effect[peak]),
         float(test.cluster_p[peak]),
         float(test.voxel_p[peak]),
-        nearest_region(place) if space.name.startswith(MNI) else None,
+        nearest_region(np.array(place)) if in_mni else None,
     )
