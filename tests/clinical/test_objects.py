@@ -310,9 +310,14 @@ def test_equal_inputs_give_equal_uids_and_others_do_not(tmp_path):
         assert len({each[kind].SOPInstanceUID for each in every}) == 4
         assert len({each[kind].SeriesInstanceUID for each in every}) == 4
     regions = uids(path, find=findings_of)
-    assert regions["pm"].SOPInstanceUID == first["pm"].SOPInstanceUID
+    for keyword in ("InstanceCreationTime", "ContentTime", "ContributingEquipmentSequence"):
+        del regions["pm"][keyword]
+    assert regions["pm"] == first["pm"]
     assert regions["sr"].SOPInstanceUID != first["sr"].SOPInstanceUID
     assert regions["sr"].SeriesInstanceUID == first["sr"].SeriesInstanceUID
+    projected = tmp_path / "x.dcm"
+    with_regions, without = uids(projected, find=findings_of), uids(projected)
+    assert with_regions["pm"].FrameOfReferenceUID == without["pm"].FrameOfReferenceUID
 
 
 def changed(path, **attributes):

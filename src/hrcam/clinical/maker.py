@@ -49,9 +49,9 @@ class Maker:
         regions = "" if kind == "pm" else self.regions
         return derived_uid("instance", kind, *self._made_from, regions, *images)
 
-    def uid(self, *what: str) -> str:
-        """Return another UID of this map."""
-        return derived_uid(*what, self.instance_uid(""))
+    def uid(self, kind: str, *what: str) -> str:
+        """Return the UID of something in an object: the same as long as the object's is."""
+        return derived_uid(*what, self.instance_uid(kind))
 
     @property
     def device_uid(self) -> str:

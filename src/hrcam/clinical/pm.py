@@ -58,7 +58,7 @@ def parametric_map(maker: Maker, pattern: NDArray[np.float32]) -> Any:
         put_in_source_order(made, source)
     else:
         _take_from_its_place(made, maker)
-    name_dimensions(made, maker.uid("dimensions", "pm"))
+    name_dimensions(made, maker.uid("pm", "dimensions"))
     return made
 
 
@@ -86,7 +86,7 @@ def _take_from_its_place(made: Any, maker: Maker) -> None:
     """Leave a frame of reference that is not the patient's, as the standard has it without one."""
     from pydicom.datadict import tag_for_keyword
 
-    made.FrameOfReferenceUID = maker.uid("frame of reference")
+    made.FrameOfReferenceUID = maker.uid("pm", "frame of reference")
     made.PatientOrientation = maker.source.first.get("PatientOrientation", "")
     shared, frame = made.SharedFunctionalGroupsSequence[0], made.PerFrameFunctionalGroupsSequence[0]
     del shared.PlaneOrientationSequence, frame.PlanePositionSequence

@@ -59,7 +59,7 @@ def segmentation(maker: Maker, findings: Findings) -> Any:
         content_description=long_string(f"HR-CAM findings for {about.map_class}"),
     )
     made.ImageComments = f"HR-CAM findings for {about.map_class}. {RESEARCH}."
-    name_dimensions(made, maker.uid("dimensions", "seg"))
+    name_dimensions(made, maker.uid("seg", "dimensions"))
     if maker.source.placed:
         put_in_source_order(made, maker.source)
     else:
@@ -74,9 +74,9 @@ def region_name(maker: Maker, region: Region) -> str:
 
 def tracking_id(maker: Maker, region: Region) -> str:
     """Return a name of a region that is unique in the study."""
-    return long_string(f"HR-CAM {maker.uid('region')[-8:]} region {region.index}")
+    return long_string(f"HR-CAM {maker.uid('seg', 'region')[-8:]} region {region.index}")
 
 
 def tracking_uid(maker: Maker, region: Region) -> str:
     """Return the UID of a region, by which Segmentation and report mean the same."""
-    return maker.uid("region", str(region.index))
+    return maker.uid("seg", "region", str(region.index))

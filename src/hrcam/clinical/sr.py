@@ -139,7 +139,8 @@ def _image_group(maker: Maker, pattern: NDArray[np.float32], pm: Any) -> Any:
     peak = _of_map(float(pattern.max(initial=0)), codes.SCT.Maximum, pm)
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(
-            uid=maker.uid("image"), identifier=f"HR-CAM {maker.uid('image')[-8:]} image"
+            uid=maker.uid("sr", "image"),
+            identifier=f"HR-CAM {maker.uid('sr', 'image')[-8:]} image",
         ),
         finding_type=class_code(maker.about.predicted),
         measurements=[*_probabilities(maker), peak],
