@@ -18,8 +18,8 @@ from hrcam.benchmark.measures.attributions import check_captum
 from hrcam.benchmark.suite import PlannedCohort, Suite
 from hrcam.benchmark.summary.write import Summary, write_summary
 from hrcam.benchmark.unit import LIBRARIES, is_finished, measure_unit, unit_folder
-from hrcam.cluster import Cluster, Killed
-from hrcam.errors import InputError, MachineError, NewerFormatError
+from hrcam.cluster import Cluster, Killed, workers_died
+from hrcam.errors import InputError, NewerFormatError
 from hrcam.progress import Progress
 from hrcam.simulate import SimulatedCohort
 from hrcam.training import Hardware
@@ -135,10 +135,7 @@ def _measured(
         else:
             yield unit
     if dead:
-        raise MachineError(
-            f"{'; '.join(map(str, dead))} could not be measured: workers died of it, as when "
-            "memory or their time runs out; give them more, and run the same command again"
-        )
+        raise workers_died(f"{'; '.join(map(str, dead))} could not be measured")
 
 
 def _missing(

@@ -7,12 +7,12 @@
 
 from typing import TYPE_CHECKING
 
-from hrcam.cluster.interface import Cluster, Killed, each_item
+from hrcam.cluster.interface import Cluster, Killed, each_item, workers_died
 
 if TYPE_CHECKING:
     from hrcam.cluster.dask_cluster import open_cluster
 
-__all__ = ["Cluster", "Killed", "each_item", "open_cluster"]
+__all__ = ["Cluster", "Killed", "each_item", "open_cluster", "workers_died"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from hrcam.errors import MachineError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -24,6 +26,20 @@ class Killed:
     def __str__(self) -> str:
         """Say it of what they were at work on."""
         return f"{self.workers} workers died of it, one after the other"
+
+
+def workers_died(undone: str) -> MachineError:
+    """Return the error of a job that cannot end as calls kill the workers that run them.
+
+    Parameters
+    ----------
+    undone
+        What could not be done.
+    """
+    return MachineError(
+        f"{undone}: workers died of it, as when memory or their time runs out; give them more, and "
+        "run the same command again"
+    )
 
 
 class Cluster(Protocol):

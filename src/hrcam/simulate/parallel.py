@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import joblib
 
-from hrcam.cluster import Cluster, Killed, each_item
-from hrcam.errors import InputError, MachineError
+from hrcam.cluster import Cluster, Killed, each_item, workers_died
+from hrcam.errors import InputError
 from hrcam.progress import Progress
 from hrcam.simulate.cohort import SimulatedCohort
 
@@ -88,10 +88,7 @@ def on_cluster(
             if isinstance(outcome, Killed):
                 dead.append(index)
     if dead:
-        raise MachineError(
-            f"subject {dead[0] + 1} could not be simulated: workers died of it, as when memory "
-            "runs out; give them more, and run the same command again"
-        )
+        raise workers_died(f"subject {dead[0] + 1} could not be simulated")
 
 
 def _chunk(

@@ -14,10 +14,10 @@ from pathlib import Path
 from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.run_folder import WORK, fold_folder, is_done, read_fold
 from hrcam.artifacts.scan_claims import ScanClaims
-from hrcam.cluster import Cluster, Killed
+from hrcam.cluster import Cluster, Killed, workers_died
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold
-from hrcam.errors import HRCAMWarning, MachineError
+from hrcam.errors import HRCAMWarning
 from hrcam.preparation import Preparation, augmentation
 from hrcam.progress import Progress
 from hrcam.training.config import Hardware, TrainingConfig
@@ -175,10 +175,7 @@ def _train_on(
             for text in read_fold(fold_folder(plan.folder, number))["warnings"]:
                 warnings.warn(text, HRCAMWarning, stacklevel=2)
     if dead:
-        raise MachineError(
-            f"fold {', '.join(map(str, sorted(dead)))} was not trained: workers died of it, as "
-            "when memory or their time runs out; give them more, and run the same command again"
-        )
+        raise workers_died(f"fold {', '.join(map(str, sorted(dead)))} was not trained")
 
 
 def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: Progress | None) -> None:
@@ -215,10 +212,7 @@ def _prepare(
         else:
             for _, outcome in cluster.outcomes(partial(_write_images, plan.absolute()), [hardware]):
                 if isinstance(outcome, Killed):
-                    raise MachineError(
-                        "the images could not be prepared: workers died of it, as when memory runs "
-                        "out; give them more, and run the same command again"
-                    )
+                    raise workers_died("the images could not be prepared")
         claims.release(_IMAGES)
 
 
