@@ -51,6 +51,7 @@ from hrcam.mapping.ensemble import explain_batch
 from hrcam.mapping.mapper import Mapper, Task
 from hrcam.mapping.names import bids_labels
 from hrcam.mapping.reading import read
+from hrcam.mapping.request import MapRequest
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
 from hrcam.preparation.prepared_scan import PreparedScan
@@ -206,8 +207,8 @@ def measure(
             read(scan, run.preparation)
         return len(few)
 
-    labels = bids_labels(run.classes)
-    mapper = Mapper(run, 1, False, Form(), labels, torch.device("cpu"), nullcontext())
+    labels, request = bids_labels(run.classes), MapRequest(run.classes[1], False, Form())
+    mapper = Mapper(run, request, labels, torch.device("cpu"), nullcontext())
     mapper.overlay_limit = 1.0
     maps = explain_batch([explainer], arrays[:1], 1)[0]
     identity = run_identity(run.manifest)

@@ -21,6 +21,7 @@ from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError
 from hrcam.mapping.mapper import Task
 from hrcam.mapping.names import bids_datatype, bids_scan_names, name_beside
+from hrcam.mapping.request import MapRequest
 from hrcam.mapping.stages import Engine, Stages
 from hrcam.mapping.windows import MappingOrder, Windows
 from hrcam.progress import Progress
@@ -139,12 +140,11 @@ def map_scans(
     OSError
         If a map cannot be written.
     """
-    form, hardware = form or Form(), hardware or Hardware()
-    if form.dicom:
+    request = MapRequest(classes, all_classes, form or Form())
+    hardware = hardware or Hardware()
+    if request.form.dicom:
         import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
-    _class_index(run, classes)
-    if all_classes and classes is not None:
-        raise InputError(f"all classes are asked for, and {classes!r} alone: leave out one of them")
+    request.class_index(run)
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")
@@ -167,22 +167,10 @@ def map_scans(
     ]
     part = part if shard is None else part[shard[0] - 1 :: shard[1]]
     refused = [problem for problem in refused if problem.refused]
-    engine = _engine(
-        run,
-        folder,
-        classes,
-        all_classes,
-        form,
-        batch_size,
-        hardware,
-        cache,
-        cluster,
-        len(part),
-    )
+    engine = _engine(run, folder, request, batch_size, hardware, cache, cluster, len(part))
 
     def is_done(place: ScanPlace, source: MapInput) -> bool:
-        further = run.classes if all_classes else ()
-        return folder.is_done(place, source, classes, form, run.reference, further)
+        return request.is_met(run, folder, place, source)
 
     with ScanClaims(folder.out) as claims:
         if shard is None and claims.is_alone():
@@ -205,7 +193,7 @@ def map_scans(
                 while left:
                     before, others = tally.ended, list[Scan]()
                     tasks = _tasks(
-                        left, folder, names, identity, form, is_done, claims, tally, others
+                        left, folder, names, identity, request.form, is_done, claims, tally, others
                     )
                     first = next(tasks, None)
                     if first is not None:
@@ -299,9 +287,7 @@ def _tasks(
 def _engine(
     run: Run,
     folder: MapsWriter,
-    classes: str | None,
-    all_classes: bool,
-    form: Form,
+    request: MapRequest,
     batch_size: int | None,
     hardware: Hardware,
     cache: Cache | None,
@@ -310,15 +296,12 @@ def _engine(
 ) -> Engine:
     """Return what maps: this machine or a cluster."""
     if cluster is None:
-        wanted = _class_index(run, classes)
-        return Stages(run, folder, wanted, all_classes, form, batch_size, hardware, cache, scans)
+        return Stages(run, folder, request, batch_size, hardware, cache, scans)
     order = MappingOrder(
         run.folder.absolute(),
         run_identity(run.manifest)["Manifest"],
         folder.out,
-        classes,
-        all_classes,
-        form,
+        request,
         batch_size,
         hardware.accelerator,
         cache and cache.absolute(),
@@ -349,14 +332,6 @@ def _place(folder: MapsWriter, name: str, scan: Scan) -> ScanPlace:
 def _input(scan: Scan, identity: Mapping[str, Any]) -> MapInput:
     images = tuple(scan.images.values())
     return MapInput.of(scan.name, scan.participant, scan.label, images, identity, scan.mask)
-
-
-def _class_index(run: Run, name: str | None) -> int | None:
-    if name is None:
-        return None
-    if name not in run.classes:
-        raise InputError(f"there is no class {name!r}: choose one of {', '.join(run.classes)}")
-    return run.classes.index(name)
 
 
 def with_channels_of(run: Run, scan: Scan) -> Scan:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hrcam.artifacts.manifest import fit_warnings, run_identity
 from hrcam.artifacts.map_names import ScanPlace
-from hrcam.artifacts.scan_record import Form, MapInput, ScanRecord, encode_record, map_versions
+from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record, map_versions
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import MachineError, machine_error
@@ -23,6 +23,7 @@ from hrcam.mapping.encoding import Title, encode_map, suffix_of
 from hrcam.mapping.ensemble import GridMaps, explain_all_classes, explain_batch
 from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import failure_of
+from hrcam.mapping.request import MapRequest
 from hrcam.mapping.scan_findings import find_in_scan, finding_files
 from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.training.run import Run
@@ -81,12 +82,8 @@ class Mapper:
     ----------
     run
         The training.
-    wanted
-        Index of the class to explain; None for the predicted one.
-    all_classes
-        Explain the others too.
-    form
-        How maps are written.
+    request
+        Which maps are wanted.
     labels
         BIDS label of each class.
     device
@@ -98,15 +95,13 @@ class Mapper:
     def __init__(
         self,
         run: Run,
-        wanted: int | None,
-        all_classes: bool,
-        form: Form,
+        request: MapRequest,
         labels: Mapping[str, str],
         device: torch.device,
         turns: AbstractContextManager[object],
     ) -> None:
-        self._run, self._form, self._labels = run, form, labels
-        self._wanted, self._all_classes = wanted, all_classes
+        self._run, self._form, self._labels = run, request.form, labels
+        self._wanted, self._all_classes = request.class_index(run), request.all_classes
         self._reference = None if run.reference is None else run.classes.index(run.reference)
         self._device, self._turns = device, turns
         self._told_of_others = False

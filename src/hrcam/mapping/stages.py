@@ -12,7 +12,6 @@ import joblib
 from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.manifest import run_identity
 from hrcam.artifacts.maps_folder import MapsWriter
-from hrcam.artifacts.scan_record import Form
 from hrcam.cohort.problems import Problem
 from hrcam.cohort.scan import Scan
 from hrcam.errors import MachineError
@@ -23,6 +22,7 @@ from hrcam.mapping.names import bids_labels
 from hrcam.mapping.overlay_scale import overlay_limit
 from hrcam.mapping.pool import BoundedPool
 from hrcam.mapping.reading import read_ahead
+from hrcam.mapping.request import MapRequest
 from hrcam.sanity.check_folder import MappedScan, check_folder
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
@@ -59,12 +59,8 @@ class Stages:
         The training.
     folder
         Where the maps go.
-    wanted
-        Index of the class to explain; None for the predicted one.
-    all_classes
-        Explain the others too.
-    form
-        Which maps are written, and how.
+    request
+        Which maps are wanted.
     batch_size
         Scans that are explained at once; None for as many as are fast.
     hardware
@@ -79,9 +75,7 @@ class Stages:
         self,
         run: Run,
         folder: MapsWriter,
-        wanted: int | None,
-        all_classes: bool,
-        form: Form,
+        request: MapRequest,
         batch_size: int | None,
         hardware: Hardware,
         cache: Cache | None,
@@ -92,7 +86,7 @@ class Stages:
         device = hardware.device
         turns = threading.Semaphore(self._workers if device.type == "cpu" else 1)
         labels = bids_labels(run.classes)
-        self.mapper = Mapper(run, wanted, all_classes, form, labels, device, turns)
+        self.mapper = Mapper(run, request, labels, device, turns)
         self._size = batch_size or fast_batch(run.preparation.shape, device.type)
 
     def choose_overlay_limit(self, scans: Sequence[Scan]) -> None:

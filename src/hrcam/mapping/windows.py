@@ -11,7 +11,6 @@ from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.manifest import run_identity
 from hrcam.artifacts.maps_folder import MapsWriter
 from hrcam.artifacts.overlay_scale import read_overlay_limit
-from hrcam.artifacts.scan_record import Form
 from hrcam.cluster import Cluster, Killed, each_item
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.scan import Scan
@@ -19,6 +18,7 @@ from hrcam.mapping.disk_space import DiskSpace
 from hrcam.mapping.mapper import Task
 from hrcam.mapping.overlay_scale import has_overlays, keep_limit_of, sample_of, top_of
 from hrcam.mapping.reading import read
+from hrcam.mapping.request import MapRequest
 from hrcam.mapping.stages import Ended, Stages, fast_batch
 from hrcam.sanity.check_folder import MappedScan, scans_to_check
 from hrcam.training.config import Hardware
@@ -40,7 +40,9 @@ class MappingOrder:
         Folder of the training, and what tells it from an earlier one in the same folder.
     out
         Folder of the maps.
-    classes, all_classes, form, batch_size, cache
+    request
+        Which maps are wanted.
+    batch_size, cache
         As for `hrcam.mapping.map_scans`.
     accelerator
         As in `hrcam.training.Hardware`.
@@ -49,9 +51,7 @@ class MappingOrder:
     run: Path
     manifest: str
     out: Path
-    classes: str | None
-    all_classes: bool
-    form: Form
+    request: MapRequest
     batch_size: int | None
     accelerator: str
     cache: Cache | None
@@ -142,19 +142,8 @@ def _opened(order: MappingOrder) -> tuple[Run, MapsWriter, Stages]:
 def _open(order: MappingOrder) -> tuple[Run, MapsWriter, Stages]:
     run = Run.open(order.run)
     folder = MapsWriter(order.out, run_identity(run.manifest))
-    wanted = None if order.classes is None else run.classes.index(order.classes)
     hardware = Hardware(accelerator=order.accelerator, workers=1)
-    stages = Stages(
-        run,
-        folder,
-        wanted,
-        order.all_classes,
-        order.form,
-        order.batch_size,
-        hardware,
-        order.cache,
-        scans=1,
-    )
+    stages = Stages(run, folder, order.request, order.batch_size, hardware, order.cache, scans=1)
     return run, folder, stages
 
 
@@ -167,15 +156,15 @@ def _map_window(order: MappingOrder, tasks: Sequence[Task]) -> list[Problem | No
     """Map scans in this worker, but for those that one which died has done."""
     run, folder, stages = _opened(order)
     stages.mapper.overlay_limit = read_overlay_limit(order.out)
-    further = run.classes if order.all_classes else ()
     problems: dict[str, Problem] = {}
 
     def missing() -> Iterator[Task]:
         for task in tasks:
-            place, source, form = task.place, task.source, order.form
-            if not folder.is_done(place, source, order.classes, form, run.reference, further):
+            place, source = task.place, task.source
+            if not order.request.is_met(run, folder, place, source):
                 folder.clear(place, source)
-                yield replace(task, standing=folder.standing(place, source, form))
+                standing = folder.standing(place, source, order.request.form)
+                yield replace(task, standing=standing)
 
     def ended(task: Task, problem: Problem | None) -> None:
         if problem is not None:
