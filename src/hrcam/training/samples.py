@@ -1,7 +1,6 @@
 """The prepared images of a cohort, memory-mapped from disk, with their labels."""
 
 import math
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,12 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from hrcam.artifacts.atomic import check_writable
+from hrcam.artifacts.atomic import check_writable, replacing
 from hrcam.artifacts.cache import Cache
 from hrcam.cohort.scan import Scan
 from hrcam.preparation import Preparation
 from hrcam.preparation.prepared_scan import prepare_scan
-from hrcam.progress import Progress
+from hrcam.progress import tracked
 
 
 @dataclass(frozen=True)
@@ -80,17 +79,15 @@ def prepare_samples(
         for left in path.parent.glob(f".{path.name}.*.partial"):  # of a job that was killed
             left.unlink(missing_ok=True)
         shape = (len(scans), preparation.in_channels, *preparation.shape)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         check_writable(path.parent, needed=4 * math.prod(shape))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
-        prepared = _prepared(scans, preparation, workers, cache)
-        with Progress(len(scans), "preparing", "scans", shown=progress) as shown:
-            for index, voxels in enumerate(prepared):
+        with replacing(path, durable=False) as partial:
+            images = np.lib.format.open_memmap(partial, "w+", np.float32, shape)
+            prepared = _prepared(scans, preparation, workers, cache)
+            for index, voxels in enumerate(
+                tracked(prepared, len(scans), "preparing", "scans", shown=progress)
+            ):
                 images[index] = voxels
-                shown.update()
-        images.flush()
-        partial.replace(path)
+            images.flush()
     images = np.load(path, mmap_mode="r")
     labels = np.array([classes.index(str(scan.label)) for scan in scans], dtype=np.int64)
     return Samples(tuple(scans), images, labels)
