@@ -67,6 +67,11 @@ class Explanation:
     level_evidence: dict[str, torch.Tensor]
 
     @property
+    def predictor_logits(self) -> torch.Tensor:
+        """The logits that the maps explain, (B, K): the model's, or those of a head on labels."""
+        return self.logits if self.model_logits is None else self.model_logits
+
+    @property
     def by_level(self) -> dict[str, torch.Tensor]:
         """Each level's share of the evidence, (B, *spatial); they sum to ``evidence``."""
         grid = tuple(self.evidence.shape[1:])

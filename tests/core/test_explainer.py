@@ -248,6 +248,13 @@ def test_images_of_another_size_than_fitted():
     close(exp.evidence, naive_evidence(case.hr, other, (50, 27), exp.classes))
 
 
+def test_the_predictor_is_the_model_unless_the_head_learnt_labels():
+    of_labels = fitted(ARCHITECTURES["plain"], "labels").explanation
+    assert of_labels.predictor_logits is of_labels.logits
+    of_logits = fitted(ARCHITECTURES["plain"], "logits").explanation
+    assert of_logits.predictor_logits is of_logits.model_logits
+
+
 def test_std_is_the_naive_one_over_the_refits():
     """The standard deviation of the refits' maps as read, refined along the image."""
     case = fitted(ARCHITECTURES["plain"], "labels", bootstrap=11)  # more than one chunk

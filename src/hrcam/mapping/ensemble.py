@@ -228,11 +228,8 @@ def _level_means(explanation: Explanation) -> torch.Tensor:
 
 def _probabilities(explanation: Explanation) -> NDArray[np.float64]:
     """Return the probabilities, shape (B, K): the network's if the head fits its logits."""
-    logits = explanation.model_logits
-    if logits is None:
-        logits = explanation.logits
-    probabilities: NDArray[np.float64] = logits.double().softmax(1).cpu().numpy()
-    return probabilities
+    probabilities = explanation.predictor_logits.double().softmax(1).cpu().numpy()
+    return np.asarray(probabilities, np.float64)
 
 
 def _present(std: torch.Tensor | None) -> torch.Tensor:

@@ -51,10 +51,8 @@ def control_rows(
         images = to_device_of(explainer.model, torch.from_numpy(samples.images[batch]))
         for each in others:
             explanation = explainer.explain(images, each)
-            logits = explanation.model_logits
-            if logits is None:
-                logits = explanation.logits
-            probabilities = 1 - logits.double().softmax(1)[:, reference]
+            of_classes = explanation.predictor_logits.double().softmax(1)
+            probabilities = 1 - of_classes[:, reference]
             peaks = explanation.pattern.abs().flatten(1).amax(1)
             rows += [
                 ControlRow(scan.name, scan.group, classes[each], probability, peak)
