@@ -2,7 +2,7 @@
 
 from hrcam.errors import require
 
-require(__name__, "cohort", "nibabel", "PIL")
+require(__name__, "cohort", "nibabel", "PIL", "threadpoolctl")
 
 from hrcam.artifacts.scan_record import Form
 from hrcam.mapping.inputs import open_input

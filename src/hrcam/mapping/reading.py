@@ -19,6 +19,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from hrcam.artifacts.cache import Cache
 from hrcam.cohort.problems import ImageError, Problem, Reason
 from hrcam.cohort.scan import Scan
@@ -148,6 +150,7 @@ def _readers(workers: int) -> ProcessPoolExecutor:
 def _begin() -> None:
     """Begin the life of a process that reads: it ends with its parent, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the parent
+    threadpool_limits(1)  # there are as many processes as cores
     parent = multiprocessing.parent_process()
     assert parent
 

@@ -3,11 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from math import prod
 from typing import Protocol
 
 import joblib
+from threadpoolctl import threadpool_limits
 
 from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.manifest import run_identity
@@ -91,14 +92,15 @@ class Stages:
 
     def choose_overlay_limit(self, scans: Sequence[Scan]) -> None:
         """Choose the scale of the overlays by some of all scans, unless the folder has it."""
-        self.mapper.overlay_limit = overlay_limit(
-            self._folder.out,
-            scans,
-            self._run.preparation,
-            self.mapper,
-            self._workers,
-            self._cache,
-        )
+        with _one_thread_of_blas():
+            self.mapper.overlay_limit = overlay_limit(
+                self._folder.out,
+                scans,
+                self._run.preparation,
+                self.mapper,
+                self._workers,
+                self._cache,
+            )
 
     def map(self, tasks: Iterator[Task], ended: Ended, scans: int) -> None:
         """Read, explain, encode and write scans, each step ahead of the next by a few scans."""
@@ -123,7 +125,7 @@ class Stages:
 
         # One batch for each set of networks: all have the same grid.
         waiting: dict[tuple[int, ...], list[Prepared]] = {}
-        with BoundedPool(self._workers, take) as pool:
+        with _one_thread_of_blas(), BoundedPool(self._workers, take) as pool:
 
             def submit(folds: tuple[int, ...]) -> None:
                 # In this thread, so that each network is loaded once.
@@ -173,6 +175,12 @@ class Stages:
                 type(error).__name__,
                 error,
             )
+
+
+def _one_thread_of_blas() -> AbstractContextManager[object]:
+    """Limit BLAS: the products of resampling are small, and its threads spin between them."""
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def fast_batch(grid: tuple[int, ...], device: str) -> int:
