@@ -67,7 +67,7 @@ class Measured:
 
 def unseen_scans(run: Run, cohort: Cohort, most: int) -> list[tuple[Scan, PreparedScan]]:
     """Read up to ``most`` scans that the first fold has not learnt from."""
-    tested = {row.scan for row in run.splits if row.fold == 1}
+    tested = {row.scan for row in run.splits if 1 in row.tested_by}
     scans = [with_channels_of(run, scan) for scan in cohort.scans if scan.name in tested]
     chosen = np.random.default_rng(0).permutation(len(scans))[:most]
     return [(scans[index], prepare_scan(scans[index], run.preparation)) for index in sorted(chosen)]

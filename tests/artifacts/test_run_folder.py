@@ -26,7 +26,10 @@ def test_what_was_written_is_read(run):
         assert each.network == pytest.approx(written.network)
         assert each.head == pytest.approx(written.head)
         assert (each.label, each.predicted) == (written.label, written.predicted)
-        assert each.fold == next(row.fold for row in splits() if row.scan == each.scan)
+        (fold,) = next(row.tested_by for row in splits() if row.scan == each.scan)
+        assert (each.fold, each.repeat) == (fold, 1)
+    assert content.tested == content.predictions
+    assert content.repeats == 1
     assert content.splits == tuple(splits())
     assert content.refused == (REFUSED,)
     assert content.controls == (CONTROL_ROW, CONTROL_ROW)
@@ -53,7 +56,7 @@ def test_probabilities_come_in_the_order_that_is_asked_for(run):
 def test_tables_have_one_line_for_each_scan_and_six_digits(run):
     lines = (run / "predictions.tsv").read_text().splitlines()
     assert lines[0].split("\t") == [
-        *("scan", "participant", "group", "label", "fold", "predicted"),
+        *("scan", "participant", "group", "label", "fold", "repeat", "predicted"),
         *("probability_control", "probability_lesion", "head_predicted"),
         *("head_probability_control", "head_probability_lesion"),
     ]
@@ -62,7 +65,7 @@ def test_tables_have_one_line_for_each_scan_and_six_digits(run):
         for fold in (1, 2)
         for line in (run / f"fold-{fold}/predictions.tsv").read_text().splitlines()[1:]
     ]
-    assert [line.split("\t")[:4] + line.split("\t")[5:] for line in lines[1:]] == of_folds
+    assert [line.split("\t")[:4] + line.split("\t")[6:] for line in lines[1:]] == of_folds
     assert (run / "splits.tsv").read_text().splitlines()[1] == (
         "sub-01\tp0\tp0\tcontrol\tn/a\t1\t2\t0"
     )

@@ -44,7 +44,14 @@ def lesion_probability(index):
 def splits():
     return [
         SplitRow(
-            scan, f"p{index}", f"p{index}", label_of(index), "", 1 + index % 3 % 2, (2,), f"{index}"
+            scan,
+            f"p{index}",
+            f"p{index}",
+            label_of(index),
+            "",
+            (1 + index % 3 % 2,),
+            (2,),
+            f"{index}",
         )
         for index, scan in enumerate(SCANS)
     ]
@@ -64,12 +71,12 @@ def write_run(folder: Path) -> Path:
     begin_run(folder, CONFIG, splits())
     write_inputs(folder, {"shape": [8, 9]}, {"scans": len(SCANS)}, [REFUSED])
     for fold in (1, 2):
-        tested = [index for index, row in enumerate(splits()) if row.fold == fold]
+        tested = [index for index, row in enumerate(splits()) if fold in row.tested_by]
         table = encode_predictions([prediction(index) for index in tested], CLASSES)
         write_atomically(fold_folder(folder, fold) / PREDICTIONS, table)
         write_atomically(fold_folder(folder, fold) / CONTROLS, encode_controls([CONTROL_ROW]))
         write_fold(fold_folder(folder, fold), {"fidelity": 0.9, "warnings": []})
-    pool_folds(folder, 2, CLASSES)
+    pool_folds(folder, (1, 1), CLASSES)
     write_metrics(folder, {"classes": list(CLASSES), "network": {"pooled": {"auc": 0.9}}})
     manifest = {"classes": list(CLASSES), "folds": 2, "seed": 7, "fold_details": []}
     write_manifest(folder / MANIFEST, manifest)

@@ -89,8 +89,8 @@ def test_independent_participants_are_stratified(counts, folds, seed):
     result = make_folds(scans, own_hashes(scans), folds=folds, validation=0.2, seed=seed)
     for fold in result:
         for label, total in counts.items():
-            of_class = [sum(name[0] == label for name in part) for part in vars(fold).values()]
-            train, validation, test = of_class
+            parts = (fold.train, fold.validation, fold.test)
+            train, validation, test = [sum(name[0] == label for name in part) for part in parts]
             assert abs(test - total / folds) <= 1
             assert abs(validation - max(1, 0.2 * (total - test))) <= 0.5
             assert train >= 1
@@ -100,6 +100,29 @@ def test_the_seed_changes_the_folds_and_nothing_else_does():
     scans = many({"a": 20, "b": 20})
     first, again, other = (make_folds(scans, own_hashes(scans), seed=seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_each_repeat_is_another_division_of_all_scans_and_leaves_the_first_as_it_is():
+    scans = many({"a": 9, "b": 11})
+    once = make_folds(scans, own_hashes(scans), folds=3, seed=4)
+    result = make_folds(scans, own_hashes(scans), folds=3, repeats=4, seed=4)
+    assert result[:3] == once
+    assert [fold.repeat for fold in result] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    divisions = {frozenset(fold.test for fold in result[i : i + 3]) for i in range(0, 12, 3)}
+    assert len(divisions) == 4
+    for division in divisions:
+        assert sorted(name for test in division for name in test) == sorted(own_hashes(scans))
+    for fold in result:
+        assert not {*fold.train, *fold.validation} & {*fold.test}
+
+
+def test_more_repeats_than_ways_to_divide_are_refused():
+    scans = many({"a": 2, "b": 2})
+    with pytest.raises(InputError, match="too few for 9 different divisions into 2 folds"):
+        make_folds(scans, own_hashes(scans), folds=2, repeats=9)
+    own = [replace(one, split=("train", "test")[i % 2]) for i, one in enumerate(scans)]
+    with pytest.raises(InputError, match="repeats is 2, but the table has its own split"):
+        make_folds(own, own_hashes(own), repeats=2)
 
 
 def test_relations_reach_through_others():

@@ -181,6 +181,45 @@ def test_repeating_the_images_of_every_subject_changes_no_interval():
         assert [a.value, a.low, a.high] == pytest.approx([b.value, b.low, b.high])
 
 
+def test_repeats_are_scored_alone_and_averaged_over_the_same_subjects():
+    rng = np.random.default_rng(3)
+    labels, first = binormal(rng, 60, 1.0)
+    second = binormal(rng, 60, 1.0)[1]
+    groups = np.arange(60) // 2
+    one, other = (score_predictions(labels, each, groups=groups) for each in (first, second))
+    both = {
+        "labels": np.tile(labels, 2),
+        "groups": np.tile(groups, 2),
+        "repeats": np.repeat([1, 2], 60),
+    }
+    found = score_predictions(probabilities=np.concatenate([first, second]), **both)
+    for metric in METRICS:
+        mean = (one.metrics[metric].value + other.metrics[metric].value) / 2
+        assert found.metrics[metric].value == pytest.approx(mean)
+    assert (found.confusion == one.confusion + other.confusion).all()
+    assert (found.images, found.subjects, found.repeats) == (60, 30, 2)
+    # The same predictions again are no further evidence.
+    same = score_predictions(probabilities=np.concatenate([first, first]), **both)
+    assert same.metrics["auc"] == one.metrics["auc"]
+    assert same.metrics["auc"].high > same.metrics["auc"].low
+    difference = paired_difference(
+        both["labels"],
+        np.concatenate([first, second]),
+        np.concatenate([second, first]),
+        "auc",
+        groups=both["groups"],
+        repeats=both["repeats"],
+    )
+    assert difference == Estimate(0)
+    with pytest.raises(InputError, match="Repeats have 40 to 80 predictions"):
+        score_predictions(
+            probabilities=np.concatenate([first, first]),
+            **both | {"repeats": np.repeat([1, 2], (40, 80))},
+        )
+    with pytest.raises(InputError, match=r"Repeats have shape \(3,\)"):
+        score_predictions(labels, first, repeats=[1, 2, 3])
+
+
 def test_same_seed_same_intervals():
     labels, probabilities = predictions(np.random.default_rng(4), 40, 2)
     first, again, other = (score_predictions(labels, probabilities, seed=s) for s in (1, 1, 2))

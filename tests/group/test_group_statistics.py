@@ -15,6 +15,7 @@ from hrcam.cli import app
 from hrcam.errors import InputError
 from hrcam.group import compare_groups
 from hrcam.group.atlas import nearest_region
+from hrcam.group.design import design_of
 from hrcam.group.page import significant
 
 AGES = np.random.default_rng(5).normal(60, 8, 24).round(1)
@@ -45,6 +46,15 @@ def test_t_and_effect_are_those_of_least_squares(tmp_path):
     )
     assert found.groups.names == ("patient", "control")
     assert found.design.names == ("age", "site b", "site c", "fold 2")
+    # Means over one network of each of two repeats: there is no fold that a map is of.
+    averaged = [
+        replace(one, records=tuple(
+            replace(record, folds=(*record.folds, 3 + index % 3)) for record in one.records
+        ))
+        for index, one in enumerate(found.groups.participants)
+    ]  # fmt: skip
+    repeated = replace(found.groups, participants=tuple(averaged))
+    assert design_of(repeated, ("age", "site")).names == ("age", "site b", "site c")
     group = np.array([one.label == "patient" for one in persons], float)
     sites = np.array(SITES)
     confounds = [AGES, sites == "b", sites == "c", np.arange(24) % 2]

@@ -28,6 +28,17 @@ def test_two_classes_have_curves_of_network_head_and_folds(run, pictures):
     assert low < 0.5 < high
 
 
+def test_repeats_count_no_scan_twice(run):
+    again = tuple(replace(each, repeat=2) for each in run.predictions)
+    roc, reliability = prediction_charts(replace(run, predictions=run.predictions + again))
+    once_roc, once = prediction_charts(run)
+    assert roc.note == "Thin: the networks of each repeat."
+    assert roc.series[0].points == roc.series[1].points == once_roc.series[2].points
+    for series, of_once in zip(reliability.series, once.series, strict=True):
+        np.testing.assert_allclose(series.points, of_once.points)
+        np.testing.assert_allclose(series.intervals, of_once.intervals)
+
+
 def test_three_classes_have_a_curve_each(pictures, tmp_path):
     classes = ("a", "b", "c")
     rng = np.random.default_rng(0)

@@ -96,6 +96,41 @@ def test_every_scan_is_predicted_by_the_fold_that_did_not_see_it(bright_run):
         )
 
 
+def test_a_repeated_cross_validation_predicts_and_maps_by_a_network_of_each_repeat(
+    bright_cohort, tmp_path
+):
+    config = SMALL.model_copy(update={"epochs": 1, "repeats": 2, "positive": "bright"})
+    config = config.model_copy(update={"reference": "plain"})
+    once = config.model_copy(update={"repeats": 1})
+    run = trained(bright_cohort, tmp_path / "run", config).run
+    assert train_one_fold(open_cohort(bright_cohort), tmp_path / "once", 2, once, hardware=CPU) == 2
+    for name in ("network.safetensors", "predictions.tsv"):
+        assert (tmp_path / "run/fold-2" / name).read_bytes() == (
+            tmp_path / "once/fold-2" / name
+        ).read_bytes()
+    table = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t")
+    assert table.groupby("repeat")["scan"].nunique().to_dict() == {1: 40, 2: 40}
+    assert table.groupby("fold")["repeat"].unique().map(list).to_dict() == {
+        1: [1], 2: [1], 3: [2], 4: [2]
+    }  # fmt: skip
+    cohort = open_cohort(bright_cohort)
+    for row in run.splits[:6]:
+        (scan,) = (one for one in cohort.scans if one.name == row.scan)
+        folds = table.loc[table["scan"] == row.scan, "fold"]
+        assert (
+            run.folds_for(scan, row.voxel_hash) == (tuple(folds), False) == (row.tested_by, False)
+        )
+    new = cohort.scans[0].__class__("new", "new", cohort.scans[0].images)
+    assert run.folds_for(new, "none of these") == ((1, 2, 3, 4), False)
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["network"]["pooled"]["images"] == 40
+    assert metrics["network"]["pooled"]["repeats"] == 2
+    assert len(metrics["network"]["folds"]) == 4
+    # Of twenty controls each is mapped twice and counts once.
+    assert len(run.controls) == 40
+    assert len(run.controls_for(new, "none of these", "bright").scores) == 20
+
+
 def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):
     folder, report = bright_run
     manifest = report.run.manifest

@@ -1,6 +1,6 @@
 """The folder of a training run: what `hrcam train` writes, and what others read of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class RunFolder:
         Names of the classes, in the order of every probability; of two the last is the positive
         one, which sensitivity and specificity are of.
     predictions
-        One per scan that was tested.
+        One per scan that was tested, of each repeat.
     metrics, config, preparation, fingerprint, manifest
         The files of these names, as nested dictionaries; the fingerprint may be empty.
     splits, refused
@@ -72,6 +72,16 @@ class RunFolder:
     splits: tuple[SplitRow, ...]
     refused: tuple[Refusal, ...]
     controls: tuple[ControlRow, ...] = ()
+
+    @property
+    def tested(self) -> tuple[Prediction, ...]:
+        """One prediction of each tested scan: those of the first repeat."""
+        return tuple(one for one in self.predictions if one.repeat == 1)
+
+    @property
+    def repeats(self) -> int:
+        """Number of divisions into folds."""
+        return max(one.repeat for one in self.predictions)
 
     @property
     def positive(self) -> str | None:
@@ -193,10 +203,12 @@ def write_inputs(
     write_atomically(folder / REFUSED, encode_refusals(refused))
 
 
-def pool_folds(folder: Path, folds: int, classes: tuple[str, ...]) -> tuple[Prediction, ...]:
-    """Write the predictions of all folds as one table, and return them."""
-    tables = [fold_folder(folder, fold) / PREDICTIONS for fold in range(1, folds + 1)]
-    write_atomically(folder / PREDICTIONS, pool_predictions(tables))
+def pool_folds(
+    folder: Path, repeats: Sequence[int], classes: tuple[str, ...]
+) -> tuple[Prediction, ...]:
+    """Write the predictions of all folds, each of a repeat, as one table, and return them."""
+    tables = [fold_folder(folder, fold) / PREDICTIONS for fold in range(1, len(repeats) + 1)]
+    write_atomically(folder / PREDICTIONS, pool_predictions(tables, repeats))
     return read_predictions(folder / PREDICTIONS, classes)
 
 

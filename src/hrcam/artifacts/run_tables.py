@@ -29,8 +29,9 @@ class SplitRow:
         As in the table of the cohort.
     split
         "train", "validation" or "test" where the table has its own split; otherwise "".
-    fold
-        The fold that is tested on it, counted from 1; None where none is.
+    tested_by
+        Folds that are tested on it, counted from 1: one of each repeat; none where the table's own
+        split trains on it.
     validation_of
         Folds that it decides when to stop.
     voxel_hash
@@ -42,7 +43,7 @@ class SplitRow:
     group: str
     label: str
     split: str
-    fold: int | None
+    tested_by: tuple[int, ...]
     validation_of: tuple[int, ...]
     voxel_hash: str
 
@@ -59,6 +60,8 @@ class Prediction:
         The class that the network finds most probable.
     fold
         Whose network predicted, counted from 1; None in the table of one fold.
+    repeat
+        Which division into folds that fold belongs to, counted from 1.
     network
         The network's own probability of each class, in the order of the classes asked for.
     head
@@ -73,6 +76,7 @@ class Prediction:
     fold: int | None
     network: tuple[float, ...]
     head: tuple[float, ...] | None
+    repeat: int = 1
 
     def reordered(self, order: Sequence[int]) -> "Prediction":
         """Return the same with the classes in another order, given by their places now."""
@@ -87,8 +91,8 @@ def encode_splits(rows: Iterable[SplitRow]) -> bytes:
         SPLIT_COLUMNS,
         (
             [
-                *(row.scan, row.participant, row.group, row.label, row.split, row.fold),
-                *(",".join(map(str, row.validation_of)), row.voxel_hash),
+                *(row.scan, row.participant, row.group, row.label, row.split),
+                *(_joined(row.tested_by), _joined(row.validation_of), row.voxel_hash),
             ]
             for row in rows
         ),
@@ -112,14 +116,22 @@ def read_splits(path: Path) -> tuple[SplitRow, ...]:
                 group=row["group"],
                 label=row["label"],
                 split=row["split"],
-                fold=int(row["fold"]) if row["fold"] else None,
-                validation_of=tuple(map(int, filter(None, row["validation_of"].split(",")))),
+                tested_by=_numbers(row["fold"]),
+                validation_of=_numbers(row["validation_of"]),
                 voxel_hash=row["voxel_hash"],
             )
             for row in rows
         )
     except ValueError as error:
         raise InputError(f"{path} has a fold that is no number ({error}): train again") from error
+
+
+def _joined(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, filter(None, text.split(","))))
 
 
 def encode_predictions(rows: Sequence[Prediction], classes: Sequence[str]) -> bytes:
@@ -149,19 +161,23 @@ def encode_predictions(rows: Sequence[Prediction], classes: Sequence[str]) -> by
     return encode_tsv(columns, map(fields, rows))
 
 
-def pool_predictions(tables: Sequence[Path]) -> bytes:
+def pool_predictions(tables: Sequence[Path], repeats: Sequence[int]) -> bytes:
     """Put the ``predictions.tsv`` of all folds under each other, digit for digit.
 
     Parameters
     ----------
     tables
-        That of each fold, in their order; the column fold is added.
+        That of each fold, in their order; the columns fold and repeat are added.
+    repeats
+        Of each fold.
     """
     rows = [
-        {**row, "fold": fold} for fold, path in enumerate(tables, 1) for row in read_rows(path, ())
+        {**row, "fold": fold, "repeat": repeat}
+        for fold, (path, repeat) in enumerate(zip(tables, repeats, strict=True), 1)
+        for row in read_rows(path, ())
     ]
-    columns = list(rows[0])[:-1]
-    columns.insert(len(_WHO), "fold")
+    own = list(rows[0])[:-2]
+    columns = [*own[: len(_WHO)], "fold", "repeat", *own[len(_WHO) :]]
     return encode_tsv(columns, ([row[name] for name in columns] for row in rows))
 
 
@@ -209,7 +225,7 @@ def _prediction(row: dict[str, str], classes: Sequence[str], path: Path) -> Pred
     def probabilities(start: str) -> tuple[float, ...]:
         return tuple(_probability(row, f"{start}{name}", path) for name in classes)
 
-    fold = row.get("fold", "")
+    fold, repeat = row.get("fold", ""), row.get("repeat", "")
     return Prediction(
         scan=row["scan"],
         participant=row["participant"],
@@ -219,6 +235,7 @@ def _prediction(row: dict[str, str], classes: Sequence[str], path: Path) -> Pred
         fold=int(fold) if fold.isdecimal() else None,
         network=probabilities(PROBABILITY),
         head=probabilities(HEAD_PROBABILITY) if with_head else None,
+        repeat=int(repeat) if repeat.isdecimal() else 1,
     )
 
 

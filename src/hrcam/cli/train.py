@@ -56,6 +56,10 @@ def train(
         ),
     ] = HeadChoice.LOGITS,
     folds: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 5,
+    repeats: Annotated[
+        int,
+        typer.Option(min=1, help="Number of cross-validations, each with other folds and seeds."),
+    ] = 1,
     fold: Annotated[
         int | None,
         typer.Option(
@@ -157,6 +161,7 @@ def train(
             weights=weights,
             head=head.value,
             folds=folds,
+            repeats=repeats,
             validation=validation,
             epochs=epochs,
             patience=patience,

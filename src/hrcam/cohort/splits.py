@@ -29,11 +29,14 @@ class Fold:
         What tells when to stop; empty if none was asked for.
     test
         What it is judged on.
+    repeat
+        Which division into folds it belongs to, counted from 1.
     """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    repeat: int = 1
 
 
 def make_folds(
@@ -41,6 +44,7 @@ def make_folds(
     voxel_hashes: Mapping[str, str],
     *,
     folds: int = 5,
+    repeats: int = 1,
     validation: float = 0.15,
     seed: int = 0,
 ) -> list[Fold]:
@@ -57,6 +61,9 @@ def make_folds(
         Hash of the voxels (`ScanFacts.voxel_hash`) by the name of each scan.
     folds
         Number of folds; each scan is tested in one.
+    repeats
+        Number of divisions into folds, with other shuffles; each scan is tested in one fold of
+        each.
     validation
         Share of the training scans of each class that is set aside to tell when to stop, at
         least one of each class; 0 for none.
@@ -66,34 +73,57 @@ def make_folds(
     Returns
     -------
     list of Fold
-        The same for the same scans in any order.
+        The folds of the first division, then those of the second, and so on. The same for the same
+        scans in any order; further repeats do not change the first ones.
 
     Raises
     ------
     InputError
         If a label or a hash is missing, a class has fewer independent subjects than there are
-        folds, or the split of the table is incomplete or not clean.
+        folds, there are not as many different divisions as repeats, or the split of the table is
+        incomplete, not clean or to be repeated.
     """
-    _check_arguments(scans, voxel_hashes, folds, validation, seed)
+    _check_arguments(scans, voxel_hashes, folds, repeats, validation, seed)
     sets = related_scans(scans, voxel_hashes)
     if any(scan.split is not None for scan in scans):
+        if repeats > 1:
+            raise InputError(
+                f"repeats is {repeats}, but the table has its own split, which is one: leave the "
+                "column split out to cross-validate, or do not repeat"
+            )
         return [_table_split(sets, validation, seed)]
     _check_sizes(sets, folds)
-    parts = _test_parts(sets, folds, seed)
-    result = []
-    for number, test in enumerate(parts):
-        tested = {members[0].name for members in test}
-        rest = [members for members in sets if members[0].name not in tested]
-        train, held_out = _set_aside(rest, validation, seed + number)
-        result.append(Fold(_names(train), _names(held_out), _names(test)))
+    result: list[Fold] = []
+    divisions: set[frozenset[tuple[str, ...]]] = set()
+    for repeat in range(1, repeats + 1):
+        # The seeds of one repeat are not tried by another.
+        parts = _test_parts(sets, folds, seed + ATTEMPTS * (repeat - 1))
+        divisions.add(frozenset(map(_names, parts)))
+        if len(divisions) < repeat:
+            raise InputError(
+                f"these participants and groups are too few for {repeats} different divisions into "
+                f"{folds} folds: use at most {repeat - 1} repeats"
+            )
+        for test in parts:
+            tested = {members[0].name for members in test}
+            rest = [members for members in sets if members[0].name not in tested]
+            train, held_out = _set_aside(rest, validation, seed + len(result))
+            result.append(Fold(_names(train), _names(held_out), _names(test), repeat))
     return result
 
 
 def _check_arguments(
-    scans: Sequence[Scan], voxel_hashes: Mapping[str, str], folds: int, validation: float, seed: int
+    scans: Sequence[Scan],
+    voxel_hashes: Mapping[str, str],
+    folds: int,
+    repeats: int,
+    validation: float,
+    seed: int,
 ) -> None:
     if folds < 2:
         raise InputError(f"folds is {folds}: use 2 or more")
+    if repeats < 1:
+        raise InputError(f"repeats is {repeats}: use 1 or more")
     if not 0 <= validation <= 0.5:
         raise InputError(f"validation is {validation}: use a share from 0 to 0.5")
     if seed < 0:

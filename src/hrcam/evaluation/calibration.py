@@ -25,7 +25,7 @@ class CalibrationBin:
     low, high
         Wilson's 95 % interval of ``observed``, for independent images.
     count
-        Number of images.
+        Number of predictions.
     """
 
     predicted: float
@@ -36,7 +36,12 @@ class CalibrationBin:
 
 
 def reliability(
-    labels: ArrayLike, probabilities: ArrayLike, bins: int = BINS, *, positive: int = -1
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    bins: int = BINS,
+    *,
+    positive: int = -1,
+    repeats: int = 1,
 ) -> tuple[CalibrationBin, ...]:
     """Compare the predicted probability of one class with its observed frequency.
 
@@ -53,6 +58,8 @@ def reliability(
         Number of bins; equal probabilities share one bin, so there may be fewer.
     positive
         Index of the class; by default the last.
+    repeats
+        Number of predictions of each image, which are not so many independent images.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def reliability(
     for number in np.unique(index):
         inside = index == number
         count, right = int(inside.sum()), int(hits[inside].sum())
-        low, high = wilson_interval(right, count)
+        low, high = wilson_interval(right / repeats, count / repeats)
         mean = float(chances[inside].mean())
         table.append(CalibrationBin(mean, right / count, low, high, count))
     return tuple(table)

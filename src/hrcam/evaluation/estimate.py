@@ -63,7 +63,7 @@ def bootstrap_estimate(value: float, resampled: NDArray[np.float64]) -> Estimate
     return Estimate(value, *percentiles(defined, LEVEL), undefined=undefined)
 
 
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     """Compute Wilson's 95 % interval of a proportion (JASA 22:209, 1927).
 
     Unlike that of the bootstrap, it has a width for proportions of 0 and 1.
@@ -71,7 +71,8 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     Parameters
     ----------
     successes, trials
-        Numbers of successes and of independent trials, at least one.
+        Numbers of successes and of independent trials, more than 0; fractions of trials if several
+        predictions share one.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     InputError
         If there is no trial, or the successes are not between 0 and the trials.
     """
-    if trials < 1 or not 0 <= successes <= trials:
+    if trials <= 0 or not 0 <= successes <= trials:
         raise InputError(f"{successes} successes in {trials} trials are not a proportion.")
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     share, weight = successes / trials, z**2 / trials

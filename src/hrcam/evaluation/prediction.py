@@ -16,7 +16,7 @@ from hrcam.evaluation.prediction_metrics import (
     METRICS,
     ClassMetric,
     Metric,
-    ResampledMetrics,
+    RepeatedMetrics,
 )
 
 
@@ -26,7 +26,8 @@ class PredictionScores:
 
     With two classes, ``auc``, ``sensitivity``, ``specificity`` and ``calibration_error`` are those
     of the last class, the positive one; with more they are means over the classes, each against
-    all others. A mean is undefined if one class has no value.
+    all others. A mean is undefined if one class has no value. If predictions were repeated, by
+    several cross-validations, each metric is the mean of the repeats.
 
     Attributes
     ----------
@@ -41,8 +42,9 @@ class PredictionScores:
     by_class
         For each class its ``auc``, ``sensitivity``, ``specificity`` and ``calibration_error``.
     confusion
-        Number of images of each true class (rows) and most probable class, shape (K, K).
-    images, subjects, resamples
+        Number of images of each true class (rows) and most probable class, shape (K, K), summed
+        over the repeats.
+    images, subjects, resamples, repeats
         Their numbers; ``resamples`` is 0 for a single subject.
     """
 
@@ -52,6 +54,7 @@ class PredictionScores:
     images: int
     subjects: int
     resamples: int
+    repeats: int
 
     def to_json(self) -> dict[str, Any]:
         """Return plain numbers; None (null) if undefined or without an interval.
@@ -61,8 +64,8 @@ class PredictionScores:
         dict
             Each metric as ``{"value", "low", "high"}``; ``per_class``, the same for each class;
             ``confusion``, rows of true classes in the order of ``per_class``; ``images``,
-            ``subjects`` and ``resamples``; ``undefined``, for each metric the number of resamples
-            left out because they lack a class.
+            ``subjects``, ``resamples`` and ``repeats``; ``undefined``, for each metric the number
+            of resamples left out because they lack a class.
         """
         return {
             **{metric: _plain(estimate) for metric, estimate in self.metrics.items()},
@@ -74,6 +77,7 @@ class PredictionScores:
             "images": self.images,
             "subjects": self.subjects,
             "resamples": self.resamples,
+            "repeats": self.repeats,
             "undefined": {metric: each.undefined for metric, each in self.metrics.items()},
         }
 
@@ -84,6 +88,7 @@ def score_predictions(
     *,
     classes: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
+    repeats: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> PredictionScores:
@@ -106,6 +111,10 @@ def score_predictions(
     groups
         The subject of each image, shape (N,). None if every image is of another subject. With a
         single subject, only rates of 0 and 1 have intervals.
+    repeats
+        The cross-validation that each prediction is of, shape (N,): each predicts all images. The
+        subjects are then resampled once, each repeat is scored, and the scores are averaged. None
+        for one.
     resamples
         Number of resamples.
     seed
@@ -118,8 +127,8 @@ def score_predictions(
     Raises
     ------
     InputError
-        If labels, probabilities, groups or names do not match, there is no image, a number is NaN,
-        or probabilities do not add up to 1.
+        If labels, probabilities, groups, repeats or names do not match, there is no image, a number
+        is NaN, or probabilities do not add up to 1.
     """
     true, predicted = checked_predictions(labels, probabilities)
     number = predicted.shape[1]
@@ -128,7 +137,9 @@ def score_predictions(
         raise InputError(f"classes names {names}: use {number} different names.")
     subjects = subject_indices(groups, true.size)
     weights = _weights(subjects, resamples, seed)
-    metrics = ResampledMetrics(true, predicted, subjects, weights)
+    metrics = RepeatedMetrics(
+        true, predicted, subjects, weights, _repeat_indices(repeats, true.size)
+    )
 
     def subjects_with(images: NDArray[np.bool_]) -> int:
         return np.unique(subjects[images]).size
@@ -154,9 +165,10 @@ def score_predictions(
         metrics=overall,
         by_class=by_class,
         confusion=metrics.confusion[0].astype(np.intp),
-        images=true.size,
+        images=true.size // metrics.repeats,
         subjects=weights.shape[1],
         resamples=len(weights) - 1,
+        repeats=metrics.repeats,
     )
 
 
@@ -167,6 +179,7 @@ def paired_difference(
     metric: Metric,
     *,
     groups: ArrayLike | None = None,
+    repeats: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Estimate:
@@ -183,7 +196,7 @@ def paired_difference(
     metric
         As `PredictionScores` names it. With a positive difference the first is better, but
         worse for ``calibration_error`` and ``brier_score``.
-    groups, resamples, seed
+    groups, repeats, resamples, seed
         As for `score_predictions`.
 
     Returns
@@ -204,8 +217,9 @@ def paired_difference(
         raise InputError(f"Paired probabilities differ in shape: {a.shape} and {b.shape}.")
     subjects = subject_indices(groups, true.size)
     weights = _weights(subjects, resamples, seed)
+    repeat = _repeat_indices(repeats, true.size)
     ours, theirs = (
-        ResampledMetrics(true, each, subjects, weights).overall(metric) for each in (a, b)
+        RepeatedMetrics(true, each, subjects, weights, repeat).overall(metric) for each in (a, b)
     )
     difference = ours - theirs
     return bootstrap_estimate(float(difference[0]), difference[1:])
@@ -217,6 +231,21 @@ def _weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[n
     if once.size < 2:
         return once
     return np.concatenate([once, draw_subjects(subjects, resamples, seed)])
+
+
+def _repeat_indices(repeats: ArrayLike | None, predictions: int) -> NDArray[np.intp]:
+    """Return the repeat of each prediction, shape (N,), and see that all are of one size."""
+    if repeats is None:
+        return np.zeros(predictions, np.intp)
+    values = np.asarray(repeats)
+    if values.shape != (predictions,):
+        raise InputError(f"Repeats have shape {values.shape}, the predictions ({predictions},).")
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
+    if len(set(counts.tolist())) > 1:
+        raise InputError(
+            f"Repeats have {counts.min()} to {counts.max()} predictions: each is of all images."
+        )
+    return index
 
 
 def _with_wilson_interval(estimate: Estimate, subjects: int) -> Estimate:

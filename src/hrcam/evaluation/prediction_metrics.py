@@ -1,5 +1,6 @@
 """Classification metrics for the sample and all resamples at once."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -118,8 +119,7 @@ class ResampledMetrics:
     @cached_property
     def _images(self) -> NDArray[np.float64]:
         """Weight of all images, shape (D,)."""
-        images: NDArray[np.float64] = self._weights @ np.bincount(self._subjects)
-        return images
+        return self._sums(np.zeros_like(self._subjects), 1)[:, 0]
 
     def _sums(
         self, cells: NDArray[np.intp], number: int, values: NDArray[np.float64] | None = None
@@ -130,6 +130,59 @@ class ResampledMetrics:
         sums = np.bincount(place, values, minlength=subjects * number)
         weighted: NDArray[np.float64] = self._weights @ sums.reshape(subjects, number)
         return weighted
+
+
+class RepeatedMetrics:
+    """Metrics of predictions that were repeated on the same images, by several cross-validations.
+
+    Each repeat is scored alone under the same weightings, and metrics are the means of the
+    repeats: predictions of one subject are not those of several.
+
+    Parameters
+    ----------
+    labels, probabilities, subjects, weights
+        As for `ResampledMetrics`.
+    repeats
+        Repeat of each prediction, shape (N,).
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.intp],
+        probabilities: NDArray[np.float64],
+        subjects: NDArray[np.intp],
+        weights: NDArray[np.float64],
+        repeats: NDArray[np.intp],
+    ) -> None:
+        parts = [repeats == repeat for repeat in np.unique(repeats)]
+        self._parts = [
+            ResampledMetrics(labels[part], probabilities[part], subjects[part], weights)
+            for part in parts
+        ]
+
+    @property
+    def repeats(self) -> int:
+        """Their number."""
+        return len(self._parts)
+
+    @property
+    def confusion(self) -> NDArray[np.float64]:
+        """Sum of `ResampledMetrics.confusion` over the repeats, shape (D, K, K)."""
+        total: NDArray[np.float64] = np.sum([part.confusion for part in self._parts], axis=0)
+        return total
+
+    def overall(self, metric: Metric) -> NDArray[np.float64]:
+        """Compute the mean of `ResampledMetrics.overall` over the repeats, shape (D,)."""
+        return _over_repeats([part.overall(metric) for part in self._parts])
+
+    def by_class(self, metric: ClassMetric) -> NDArray[np.float64]:
+        """Compute the mean of `ResampledMetrics.by_class` over the repeats, shape (D, K)."""
+        return _over_repeats([part.by_class(metric) for part in self._parts])
+
+
+def _over_repeats(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean(values, axis=0)
+    return mean
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

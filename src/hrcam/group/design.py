@@ -37,7 +37,8 @@ class Design:
 def design_of(groups: Groups, covariates: Sequence[str]) -> Design:
     """Build the model: a column of numbers as it is, one of texts as one column a value but one.
 
-    The networks of different folds scale their maps differently, so folds are confounds.
+    The networks of different folds scale their maps differently, so folds are confounds. In maps
+    of a repeated cross-validation, all of them means over several networks, this averages out.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def design_of(groups: Groups, covariates: Sequence[str]) -> Design:
     for name in covariates:
         columns |= _columns(name, [one.covariates[name] for one in people])
     folds = ["+".join(map(str, one.folds)) for one in people]
-    if len(set(folds)) > 1:
+    if len(set(folds)) > 1 and any(len(one.folds) == 1 for one in people):
         columns |= _dummies("fold", folds)
     confounds = np.array(list(columns.values())).reshape(len(columns), len(people)).T
     confounds = confounds - confounds.mean(0)

@@ -123,7 +123,7 @@ def train_cohort(
         checked.voxel_hashes,
         plan.config,
         hardware,
-        folds=len(plan.folds),
+        repeats=[fold.repeat for fold in plan.folds],
         own_split=plan.cohort.scans[0].split is not None,
         positive=plan.positive,
     )
@@ -210,6 +210,7 @@ def _begin(
         accepted.scans,
         hashes,
         folds=config.folds,
+        repeats=config.repeats,
         validation=config.validation,
         seed=config.seed,
     )
@@ -245,8 +246,8 @@ def _check_classes(cohort: Cohort) -> None:
 
 
 def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]) -> list[SplitRow]:
-    """Say which fold is tested on each scan; none is on the table's own "train"."""
-    tested = {name: number for number, fold in enumerate(folds, 1) for name in fold.test}
+    """Say which folds are tested on each scan; none is on the table's own "train"."""
+    numbered = list(enumerate(folds, 1))
     return [
         SplitRow(
             scan=scan.name,
@@ -254,9 +255,9 @@ def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]
             group=scan.group,
             label=str(scan.label),
             split=scan.split or "",
-            fold=tested.get(scan.name),
+            tested_by=tuple(number for number, fold in numbered if scan.name in fold.test),
             validation_of=tuple(
-                number for number, fold in enumerate(folds, 1) if scan.name in fold.validation
+                number for number, fold in numbered if scan.name in fold.validation
             ),
             voxel_hash=hashes[scan.name],
         )

@@ -28,6 +28,9 @@ class TrainingConfig(BaseModel):
         Target of the HR-CAM head.
     folds
         Number of cross-validation folds; ignored if the table has its own split.
+    repeats
+        Number of times that the cohort is divided into folds, each time with another shuffle and
+        other initial weights.
     validation
         Fraction of the training subjects for early stopping; 0 for none.
     epochs
@@ -66,6 +69,7 @@ class TrainingConfig(BaseModel):
     weights: Path | None = None
     head: HeadKind = "logits"
     folds: int = Field(default=5, ge=2)
+    repeats: int = Field(default=1, ge=1)
     validation: float = Field(default=0.15, ge=0, lt=0.5)
     epochs: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)

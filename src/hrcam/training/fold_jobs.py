@@ -87,6 +87,11 @@ class TrainingPlan:
         """Tell whether a fold is trained."""
         return is_done(fold_folder(self.folder, number))
 
+    def config_of(self, number: int) -> TrainingConfig:
+        """Return the options of a fold: each repeat has another seed."""
+        seed = self.config.seed + self.folds[number - 1].repeat - 1
+        return self.config.model_copy(update={"seed": seed})
+
     def epochs(self, number: int) -> int:
         """Return the largest number of epochs of a fold."""
         trained = len(self.folds[number - 1].train)
@@ -186,7 +191,7 @@ def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: Progre
         fold,
         _samples(plan, hardware, progress=False),
         plan.cohort.classes,
-        plan.config,
+        plan.config_of(number),
         augmentation(plan.preparation),
         reference=plan.reference,
         epochs=plan.epochs(number),

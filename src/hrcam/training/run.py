@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,13 +39,15 @@ class Run:
     classes
         Names of the classes, in the order of the logits.
     folds
-        Number of folds, which are counted from 1; 1 where the table had its own split.
+        Number of folds of all repeats, which are counted from 1; 1 where the table had its own
+        split.
     manifest
         Versions, seed, hash of the inputs, duration.
     predictions
-        One per scan that was tested; probabilities are in the order of ``classes``.
+        One per scan that was tested, of each repeat; probabilities are in the order of
+        ``classes``.
     splits
-        Which fold is tested on each scan.
+        Which folds are tested on each scan.
     controls
         How high the maps of control images are.
     """
@@ -133,19 +136,22 @@ class Run:
 
         Returns
         -------
-        The fold that did not see the participant; all folds for somebody new. And True if there
-        is no fold that did not learn from this participant, or decide by it when to stop.
+        The fold of each repeat that did not see the participant; all folds for somebody new. And
+        True if there is no fold that did not learn from this participant, or decide by it when to
+        stop.
         """
         known = self._known(scan, voxel_hash)
         if not known:
             return tuple(range(1, self.folds + 1)), False
-        tested = {row.fold for row in known if row.fold is not None}
-        if any(row.fold is None for row in known):
+        if not all(row.tested_by for row in known):
             return tuple(range(1, self.folds + 1)), True
-        return tuple(sorted(tested)), False
+        return tuple(sorted({fold for row in known for fold in row.tested_by})), False
 
     def controls_for(self, scan: Scan, voxel_hash: str, map_class: str) -> ControlScores | None:
         """Return what the maps of a class are compared with: controls that are not this subject.
+
+        Each control counts once, with the mean of its scores over the repeats. Its mean map would
+        have no higher peak.
 
         Parameters
         ----------
@@ -162,8 +168,11 @@ class Run:
         if self.reference in (None, map_class):
             return None
         own = {row.group for row in self._known(scan, voxel_hash)}
-        rows = [row for row in self.controls if row.map_class == map_class and row.group not in own]
-        return ControlScores(tuple(row.score for row in rows))
+        scores: dict[str, list[float]] = {}
+        for row in self.controls:
+            if row.map_class == map_class and row.group not in own:
+                scores.setdefault(row.scan, []).append(row.score)
+        return ControlScores(tuple(map(fmean, scores.values())))
 
     def _known(self, scan: Scan, voxel_hash: str) -> list[SplitRow]:
         """Return the rows of a scan, else those of its participant."""

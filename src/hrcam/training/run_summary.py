@@ -30,18 +30,19 @@ def write_summary(
     config: TrainingConfig,
     hardware: Hardware,
     *,
-    folds: int,
+    repeats: Sequence[int],
     own_split: bool,
     positive: str | None,
 ) -> dict[str, Any]:
     """Write ``predictions.tsv``, ``metrics.json`` and the manifest; return the metrics.
 
-    Sensitivity and the like are of ``positive``, where there are two classes.
+    Sensitivity and the like are of ``positive``, where there are two classes. ``repeats`` says
+    which division into folds each fold belongs to.
     """
     classes = cohort.classes
     if positive is not None:  # the last one is what metrics are of
         classes = (*(name for name in classes if name != positive), positive)
-    predictions = pool_folds(folder, folds, classes)
+    predictions = pool_folds(folder, repeats, classes)
     metrics = {
         "source": "test split" if own_split else "out-of-fold",
         "classes": list(classes),
@@ -51,10 +52,11 @@ def write_summary(
         "head_minus_network": _difference(predictions, classes, config.seed),
     }
     write_metrics(folder, metrics)
-    done = [read_fold(fold_folder(folder, fold)) for fold in range(1, folds + 1)]
+    done = [read_fold(fold_folder(folder, fold)) for fold in range(1, len(repeats) + 1)]
     manifest = {
         "classes": list(cohort.classes),
-        "folds": folds,
+        "folds": len(repeats),
+        "repeats": max(repeats),
         "scans": len(cohort.scans),
         "reported": metrics["source"],
         "seed": config.seed,
@@ -78,7 +80,12 @@ def _scores(
     def scored(part: Sequence[Prediction]) -> dict[str, Any]:
         labels, probabilities = _arrays(part, who, classes)
         return score_predictions(
-            labels, probabilities, classes=classes, groups=_groups(part), seed=seed
+            labels,
+            probabilities,
+            classes=classes,
+            groups=_groups(part),
+            repeats=_repeats(part),
+            seed=seed,
         ).to_json()
 
     numbers = sorted({one.fold for one in predictions if one.fold is not None})
@@ -103,10 +110,12 @@ def _difference(
 ) -> dict[str, Any]:
     labels, head = _arrays(predictions, "head", classes)
     _, network = _arrays(predictions, "network", classes)
-    groups = _groups(predictions)
+    groups, repeats = _groups(predictions), _repeats(predictions)
     found = {}
     for metric in ("accuracy", "balanced_accuracy", "auc"):
-        one = paired_difference(labels, head, network, metric, groups=groups, seed=seed)
+        one = paired_difference(
+            labels, head, network, metric, groups=groups, repeats=repeats, seed=seed
+        )
         found[metric] = {"value": one.value, "low": one.low, "high": one.high}
     return found
 
@@ -122,6 +131,10 @@ def _arrays(
 
 def _groups(predictions: Sequence[Prediction]) -> NDArray[np.str_]:
     return np.array([one.group for one in predictions])
+
+
+def _repeats(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
+    return np.array([one.repeat for one in predictions])
 
 
 def _inputs_hash(cohort: Cohort, hashes: Mapping[str, str]) -> str:

@@ -149,8 +149,7 @@ def _claim_answers(run: RunFolder, maps: MapsFolder | None) -> dict[int, str]:
         "participants."
         if run.config.get("validation")
         else "The weights at the end of training.",
-        27: "None for the metrics: each tested scan has one network. Probabilities and maps of new "
-        "scans are means over the networks of all folds.",
+        27: _ensembles(run),
         28: "AUC, balanced accuracy, accuracy, sensitivity and specificity"
         + (f" (positive class: {run.positive})" if run.positive else " (means over the classes)")
         + ", calibration error.",
@@ -190,10 +189,25 @@ def _refused(run: RunFolder) -> str:
     return f"{count(len(scans), 'scan')} refused by the check of the files."
 
 
+def _ensembles(run: RunFolder) -> str:
+    of_tested = (
+        f"each tested scan has one network of each of {run.repeats} cross-validations, whose "
+        "metrics are averaged, and its maps are means over these networks"
+        if run.repeats > 1
+        else "each tested scan has one network"
+    )
+    return (
+        f"None for the metrics: {of_tested}. Probabilities and maps of new scans are means over "
+        "the networks of all folds."
+    )
+
+
 def _partitions(run: RunFolder) -> str:
-    folds = len({prediction.fold for prediction in run.predictions})
+    folds = len({prediction.fold for prediction in run.tested})
     if folds > 1:
+        repeated = f", repeated {run.repeats} times with other folds" if run.repeats > 1 else ""
         return (
-            f"Cross-validation with {folds} folds, stratified by class and grouped by participant."
+            f"Cross-validation with {folds} folds, stratified by class and grouped by "
+            f"participant{repeated}."
         )
     return "One split into training, validation and test, given by the table of the cohort."

@@ -56,8 +56,9 @@ def _by_split(rows: Sequence[SplitRow]) -> Table:
     """Count the scans of each part: of the split in the table, or tested by each fold."""
     parts: dict[str, list[str]] = {}
     for row in rows:
-        name = row.split or f"tested by fold {row.fold if row.fold is not None else MISSING}"
-        parts.setdefault(name, []).append(row.label or _UNLABELLED)
+        folds = row.tested_by or (MISSING,)
+        for name in [row.split] if row.split else [f"tested by fold {fold}" for fold in folds]:
+            parts.setdefault(name, []).append(row.label or _UNLABELLED)
     labels = sorted({label for found in parts.values() for label in found})
     return Table(
         headers=("Part", *labels, "All"),

@@ -41,12 +41,12 @@ def conclusion(run: RunFolder) -> str:
 
 def _measured(run: RunFolder) -> str:
     source = str(run.metrics.get("source", "out-of-fold"))
-    people = {prediction.participant for prediction in run.predictions}
+    people = {prediction.participant for prediction in run.tested}
     network = run.pooled("network")
     auc, accuracy = (estimate_text(network.get(name)) for name in ("auc", "balanced_accuracy"))
     intervals = " (95 % intervals in brackets)" if "(" in auc + accuracy else ""
     return (
-        f"{_SOURCES.get(source, source)}, in {count(len(run.predictions), 'scan')} of "
+        f"{_SOURCES.get(source, source)}, in {count(len(run.tested), 'scan')} of "
         f"{count(len(people), 'participant')} that it was not trained on: AUC {auc}, balanced "
         f"accuracy {accuracy}{intervals}."
     )

@@ -31,6 +31,12 @@ _MIXED = (
 )
 
 
+_REPEATED = (
+    "The cross-validation was repeated {repeats} times with other folds and seeds. Metrics are "
+    "means over the repeats, and intervals count each subject once."
+)
+
+
 def metric_titles(run: RunFolder) -> dict[str, str]:
     """Return the title of each metric, with the positive class where it applies."""
     if run.positive is None:
@@ -54,12 +60,13 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
     if difference := run.metrics.get("head_minus_network"):
         columns.append(difference)
         headers.append("Head − network")
+    repeated = [_REPEATED.format(repeats=run.repeats)] if run.repeats > 1 else []
     mixed = [_MIXED] if any(run.metrics[key].get("fold_mean") for key in sources.values()) else []
     source = str(run.metrics.get("source", "out-of-fold"))
     sections = [
         Section(
             "All scans together",
-            paragraphs=(_explanation(run, source), *mixed),
+            paragraphs=(_explanation(run, source), *repeated, *mixed),
             table=Table(
                 headers=("Metric", *headers),
                 rows=tuple(

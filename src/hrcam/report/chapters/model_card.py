@@ -21,14 +21,14 @@ _HEADS = {
 }
 _TRAINING = (
     *("epochs", "patience", "batch_size", "learning_rate"),
-    *("folds", "validation", "bootstrap", "seed"),
+    *("folds", "repeats", "validation", "bootstrap", "seed"),
 )
 
 
 def data_text(run: RunFolder) -> str:
     """Describe the test data in one line."""
-    people = len({prediction.participant for prediction in run.predictions})
-    labels = [prediction.label for prediction in run.predictions]
+    people = len({prediction.participant for prediction in run.tested})
+    labels = [prediction.label for prediction in run.tested]
     classes = ", ".join(f"{labels.count(name)} {name}" for name in run.classes)
     return (
         f"{count(len(labels), 'scan')} of {count(people, 'participant')} ({classes}); "

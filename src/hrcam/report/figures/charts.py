@@ -15,6 +15,7 @@ NETWORK, HEAD = "Network", "HR-CAM head"
 # Fewest scans in a bin.
 _BIN = 10
 _BINS = 10
+_THIN = {False: "the network of each fold", True: "the networks of each repeat"}
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,13 @@ def prediction_charts(run: RunFolder) -> tuple[Chart, ...]:
             if (points := _roc(labels, values, 1))
         ]
         folds = _fold_curves(run, labels, sources[NETWORK])
-        note = "Thin: the network of each fold." if folds else ""
+        note = f"Thin: {_THIN[run.repeats > 1]}." if folds else ""
         charts.append(_roc_chart(f"ROC: {positive}", (*folds, *curves), note))
         charts.append(
             _reliability_chart(
                 f"Reliability: {positive}",
                 [
-                    _reliability(name, labels, values, 1, str(index))
+                    _reliability(name, labels, values, 1, str(index), run.repeats)
                     for index, (name, values) in enumerate(sources.items())
                 ],
             )
@@ -117,7 +118,7 @@ def prediction_charts(run: RunFolder) -> tuple[Chart, ...]:
             _reliability_chart(
                 f"Reliability: {name}",
                 [
-                    _reliability(label, labels, values, index, str(index))
+                    _reliability(label, labels, values, index, str(index), run.repeats)
                     for index, label in enumerate(run.classes)
                 ],
             )
@@ -151,11 +152,12 @@ def _probabilities(run: RunFolder) -> dict[str, NDArray[np.float64]]:
 def _fold_curves(
     run: RunFolder, labels: NDArray[np.intp], values: NDArray[np.float64]
 ) -> tuple[Series, ...]:
-    folds = np.array([prediction.fold for prediction in run.predictions])
-    names = sorted(set(folds.tolist()))
+    # The curves of all folds of many repeats would hide each other.
+    parts = np.array([one.repeat if run.repeats > 1 else one.fold for one in run.predictions])
+    names = sorted(set(parts.tolist()))
     if len(names) < 2:
         return ()
-    curves = (_roc(labels[folds == name], values[folds == name], 1) for name in names)
+    curves = (_roc(labels[parts == name], values[parts == name], 1) for name in names)
     return tuple(Series("", points, style="thin") for points in curves if points)
 
 
@@ -176,9 +178,10 @@ def _reliability(
     values: NDArray[np.float64],
     positive: int,
     style: str,
+    repeats: int,
 ) -> Series:
-    number = min(max(len(labels) // _BIN, 1), _BINS)
-    bins = reliability(labels, values, number, positive=positive)
+    number = min(max(len(labels) // repeats // _BIN, 1), _BINS)
+    bins = reliability(labels, values, number, positive=positive, repeats=repeats)
     return Series(
         name,
         tuple((each.predicted, each.observed) for each in bins),
