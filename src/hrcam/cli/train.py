@@ -44,7 +44,11 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the run.")],
     network: Annotated[
-        str, typer.Option(help="small, or a MONAI network: resnet18, densenet121, ...")
+        str,
+        typer.Option(
+            help="small, a MONAI network (resnet18, densenet121, ...), torchvision:NAME, "
+            "timm:NAME, or your own as package.module:function."
+        ),
     ] = "small",
     weights: Annotated[
         Path | None, typer.Option(help="Local file with initial weights of the network.")

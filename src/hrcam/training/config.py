@@ -21,7 +21,7 @@ class TrainingConfig(BaseModel):
     Attributes
     ----------
     network
-        A name of `hrcam.training.network.NETWORKS`.
+        A name as in `hrcam.training.network.build_network`.
     weights
         Local file with initial weights of the same network.
     head

@@ -75,19 +75,26 @@ def check_network(config: TrainingConfig, preparation: Preparation, classes: int
     Raises
     ------
     InputError
-        If there is no such network, its weights do not fit, or the grid is too small for it.
+        If there is no such network, its weights do not fit, it does not take the grid, or it
+        returns no logits.
     """
     channels, shape = preparation.in_channels, preparation.shape
     try:
         network = network_of(config, shape, channels, classes)
         with torch.no_grad():
-            network.eval()(torch.zeros(1, channels, *shape))
-    except (RuntimeError, LevelError) as error:
+            logits = network.eval()(torch.zeros(1, channels, *shape))
+    except (RuntimeError, LevelError, AssertionError) as error:
         reason = str(error).split("\n", 1)[0]
         raise InputError(
             f"the network {config.network!r} does not take a grid of "
-            f"{' × '.join(map(str, shape))} ({reason}): choose a larger shape, or another network"
+            f"{' × '.join(map(str, shape))} ({reason}): choose another shape, or another network"
         ) from error
+    if not torch.is_tensor(logits) or logits.shape != (1, classes):
+        found = tuple(logits.shape) if torch.is_tensor(logits) else type(logits).__name__
+        raise InputError(
+            f"the network {config.network!r} returns {found} for one image of {classes} classes: "
+            f"it must return logits of shape (1, {classes})"
+        )
 
 
 def train_fold(

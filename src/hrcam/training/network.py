@@ -1,4 +1,4 @@
-"""Networks by name: a small CNN, and networks of MONAI."""
+"""Networks by name: a small CNN, those of MONAI, of other libraries, and the user's own."""
 
 import pickle
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from torch import nn
 
 from hrcam.errors import InputError
 from hrcam.networks import SmallCNN
+from hrcam.training.library_networks import LIBRARIES
+from hrcam.training.network_factory import network_of_factory
 
 Builder = Callable[[tuple[int, ...], int, int], nn.Module]
 
@@ -91,7 +93,8 @@ def build_network(
     Parameters
     ----------
     name
-        A key of `NETWORKS`.
+        A key of `NETWORKS`, ``torchvision:NAME``, ``timm:NAME``, or ``package.module:function``
+        for a function as in `hrcam.training.network_factory`.
     shape, channels, classes
         Shape of the grid, with 2 or 3 axes; number of image channels; number of logits.
     weights
@@ -101,14 +104,27 @@ def build_network(
     Raises
     ------
     InputError
-        If the network does not exist, or the weights are of another network.
+        If the network does not exist or its library is not installed, or the weights are of
+        another network.
     """
-    if name not in NETWORKS:
-        raise InputError(f"there is no network {name!r}: use one of {', '.join(NETWORKS)}")
-    network = NETWORKS[name](shape, channels, classes)
+    network = _random_network(name, shape, channels, classes)
     if weights is not None:
         _start_from(network, weights, name)
     return network
+
+
+def _random_network(name: str, shape: tuple[int, ...], channels: int, classes: int) -> nn.Module:
+    if name in NETWORKS:
+        return NETWORKS[name](shape, channels, classes)
+    source, _, within = name.partition(":")
+    if source in LIBRARIES:
+        return LIBRARIES[source](within, shape, channels, classes)
+    if within:
+        return network_of_factory(name, shape, channels, classes)
+    raise InputError(
+        f"there is no network {name!r}: use one of {', '.join(NETWORKS)}, torchvision:NAME, "
+        "timm:NAME, or your own as package.module:function"
+    )
 
 
 def _start_from(network: nn.Module, path: Path, name: str) -> None:

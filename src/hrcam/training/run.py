@@ -112,6 +112,8 @@ class Run:
         ------
         LoadError
             If a file is missing or damaged.
+        InputError
+            If the library or the module that has the network is not installed.
         """
         place = fold_folder(self.folder, fold)
         network = network_of(

@@ -16,6 +16,7 @@ from hrcam.cohort.scan import Cohort
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS
 from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.library_networks import LIBRARIES
 
 _LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "nibabel", "pydicom")
 
@@ -64,12 +65,18 @@ def write_summary(
         "fold_details": done,
         "seconds": round(sum(one["seconds"] for one in done), 1),
         "hardware": hardware.model_dump(),
-        "versions": versions_of(*_LIBRARIES),
+        "versions": versions_of(*_LIBRARIES, *_library_of(config.network)),
     }
     if torch.cuda.is_available():
         manifest["gpu"] = torch.cuda.get_device_name()
     write_manifest(folder / MANIFEST, manifest)
     return metrics
+
+
+def _library_of(network: str) -> list[str]:
+    """Return the library that a network is named after, if it is none of `_LIBRARIES`."""
+    library = network.partition(":")[0]
+    return [library] if library in LIBRARIES else []
 
 
 def _scores(

@@ -1,0 +1,111 @@
+"""Networks that a function of the user's makes, in training and again in mapping."""
+
+import sys
+
+import pytest
+import torch
+from small_runs import preparation
+from torch import nn
+
+from hrcam.cohort.opening import open_cohort
+from hrcam.errors import InputError
+from hrcam.training.cohort_training import train_cohort
+from hrcam.training.config import Hardware, TrainingConfig
+from hrcam.training.fold import check_network
+from hrcam.training.network import build_network
+from hrcam.training.run import Run
+
+SOURCE = """
+from torch import nn
+
+from hrcam.networks import SmallCNN
+
+def small(spatial_dims, in_channels, num_classes):
+    return SmallCNN(spatial_dims, in_channels, num_classes, (4, 6, 8))
+
+def features(spatial_dims, in_channels, num_classes):
+    return SmallCNN(spatial_dims, in_channels, num_classes, (4, 6, 8)).blocks
+
+def square(spatial_dims, in_channels, num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, num_classes))
+
+def without_classes(spatial_dims, in_channels):
+    return nn.Identity()
+
+def nothing(spatial_dims, in_channels, num_classes):
+    return None
+
+number = 3
+"""
+
+
+@pytest.fixture
+def own_networks(tmp_path, monkeypatch):
+    """A folder on Python's path with a module of networks in a package."""
+    package = tmp_path / "code" / "own_package"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "networks.py").write_text(SOURCE)
+    (package / "broken.py").write_text("import a_package_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path / "code")
+    yield package
+    for name in [one for one in sys.modules if one.split(".")[0] == "own_package"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 16, 16)])
+def test_the_function_is_called_with_axes_channels_and_classes(own_networks, shape):
+    network = build_network("own_package.networks:small", shape, 2, 4)
+    assert network(torch.zeros(2, 2, *shape)).shape == (2, 4)
+    assert isinstance(network.blocks[0][0], {2: nn.Conv2d, 3: nn.Conv3d}[len(shape)])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("no_such_package.networks:small", "finds no module no_such_package: .* PYTHONPATH"),
+        ("own_package.other:small", r"finds no module own_package\.other: .* PYTHONPATH"),
+        ("own_package.broken:small", "needs a_package_that_is_not_there"),
+        ("own_package.networks:large", r"networks\.py has no function large"),
+        ("own_package.networks:number", "has no function number"),
+        ("own_package.networks:without_classes", "in_channels, num_classes by keyword"),
+        ("own_package.networks:nothing", r"returned NoneType: it must return a torch\.nn\.Module"),
+        ("networks.py:small()", "package.module:function"),
+        (":small", "package.module:function"),
+    ],
+)
+def test_what_is_no_factory_is_refused_with_what_to_do(own_networks, name, message):
+    with pytest.raises(InputError, match=message):
+        build_network(name, (16, 16), 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("features", r"returns \(1, 8, 8, 8\) for one image of 2 classes"),
+        ("square", "does not take a grid of 32 × 32"),
+    ],
+)
+def test_a_network_without_logits_is_refused(own_networks, name, message):
+    config = TrainingConfig(network=f"own_package.networks:{name}")
+    with pytest.raises(InputError, match=message):
+        check_network(config, preparation((32, 32)), 2)
+
+
+def test_a_run_finds_the_users_network_again_and_says_when_it_is_gone(
+    own_networks, bright_cohort, tmp_path, monkeypatch
+):
+    config = TrainingConfig(
+        network="own_package.networks:small", shape=(16, 16), folds=2, epochs=1, head="joint"
+    )
+    cpu = Hardware(accelerator="cpu", workers=1)
+    cohort = open_cohort(bright_cohort)
+    train_cohort(cohort, tmp_path / "run", config, hardware=cpu, progress=False)
+    run = Run.open(tmp_path / "run")
+    assert run.config.network == "own_package.networks:small"
+    assert run.explainer(1).explain(torch.zeros(1, 1, 16, 16)).pattern.shape == (1, 16, 16)
+    own_networks.parent.rename(tmp_path / "elsewhere")
+    for name in [one for one in sys.modules if one.split(".")[0] == "own_package"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(InputError, match=r"finds no module own_package: .* PYTHONPATH"):
+        run.explainer(1)
