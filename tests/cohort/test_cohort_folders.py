@@ -181,6 +181,16 @@ def test_a_bids_data_set(bids):
         ("sub-02_ses-b_acq-hires_run-2", "sub-02", "hc", "sub-02", None),
     ]
     assert cohort.problems == ()
+    assert cohort.columns == ("site",)
+
+
+def test_a_session_knows_its_own_columns_best(bids):
+    participants(bids, {"participant_id": "02", "diagnosis": "hc", "age": "61", "sex": "F"})
+    write_table(bids / "sub-02" / "sub-02_sessions.tsv", [{"session_id": "b", "age": "63"}])
+    columns = {scan.name: scan.columns for scan in open_cohort(bids, suffix="T1w").scans}
+    assert columns["sub-01"] == {}
+    assert columns["sub-02_ses-a"] == {"age": "61", "sex": "F"}
+    assert columns["sub-02_ses-b_acq-hires_run-1"] == {"age": "63", "sex": "F"}
 
 
 def test_without_description_folders_of_subjects_tell_bids(bids):

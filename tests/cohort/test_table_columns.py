@@ -135,3 +135,19 @@ def test_scans_without_labels_pass_the_check_and_cannot_be_trained_on(tmp_path):
     assert "warning  cohort  no-label: no scan has a label; to train, write" in result.output
     with pytest.raises(InputError, match="has scans of 0 classes, and a classifier needs two"):
         train_cohort(open_cohort(path), tmp_path / "run", progress=False)
+
+
+def test_further_columns_are_kept_where_they_have_a_value(tmp_path):
+    for name in ("a.png", "b.png"):
+        write_png(tmp_path / name)
+    shared = {"Label": "x", "group": "g", "mask": "n/a", "split": "train"}
+    rows = [
+        {"participant_id": "1", "image": "a.png", **shared, "Age": "61", "site": "Pune"},
+        {"participant_id": "2", "image": "b.png", **shared, "Age": "NA", "site": "Oslo"},
+    ]
+    cohort = open_cohort(write_table(tmp_path / "participants.tsv", rows))
+    assert [scan.columns for scan in cohort.scans] == [
+        {"age": "61", "site": "Pune"},
+        {"site": "Oslo"},
+    ]
+    assert cohort.columns == ("age", "site")

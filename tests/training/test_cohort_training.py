@@ -20,6 +20,7 @@ from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
+from hrcam.report.cohort_report import write_cohort_report
 from hrcam.training import fold_jobs
 from hrcam.training.cohort_training import train_cohort, train_one_fold
 from hrcam.training.config import Hardware, TrainingConfig
@@ -237,6 +238,36 @@ def test_the_tables_own_split_is_kept(bright_cohort, tmp_path):
     cohort = {scan.participant: scan for scan in open_cohort(bright_cohort).scans}
     assert report.run.folds_for(cohort["p35"], splits.loc["p35", "voxel_hash"]) == ((1,), False)
     assert report.run.folds_for(cohort["p03"], splits.loc["p03", "voxel_hash"]) == ((1,), True)
+
+
+def test_each_site_in_turn_is_left_out_and_named(bright_cohort, tmp_path):
+    table = pd.read_csv(bright_cohort / "participants.tsv", sep="\t")
+    table["site"] = [
+        "north" if index % 2 and index < 10 else "AB"[index % 3 > 0] for index in range(40)
+    ]
+    table["split"] = "train"  # which does not count
+    write_table(bright_cohort, table.to_dict("records"))
+    config = SMALL.model_copy(update={"leave_out": "site", "epochs": 1})
+    cohort = open_cohort(bright_cohort)
+    assert train_one_fold(cohort, tmp_path / "run", 3, config, hardware=CPU, progress=False) == 3
+    report = trained(bright_cohort, tmp_path / "run", config)
+    assert report.metrics["source"] == "leave-one-site-out"
+    folds = report.metrics["network"]["folds"]
+    assert [fold["left_out"] for fold in folds] == ["A", "B", "north"]
+    assert [fold["images"] for fold in folds] == [
+        (table["site"] == s).sum() for s in ("A", "B", "north")
+    ]
+    assert folds[2]["auc"]["value"] is None  # it has one class
+    assert report.metrics["network"]["pooled"]["auc"]["value"] is not None
+    splits = pd.read_csv(tmp_path / "run/splits.tsv", sep="\t").set_index("participant")
+    assert splits["left_out"].tolist() == table.set_index("participant_id")["site"].tolist()
+    assert splits["split"].isna().all()
+    assert [(row.scan, row.left_out) for row in report.run.splits] == list(
+        zip(splits["scan"], splits["left_out"], strict=True)
+    )
+    page = write_cohort_report(tmp_path / "run", None, tmp_path / "report.html").read_text()
+    assert "Leave-one-site-out, in 40 scans" in page
+    assert "tested by fold 3, north left out" in page
 
 
 @pytest.mark.parametrize("head", ["labels", "joint"])

@@ -15,6 +15,8 @@ PROBABILITY, HEAD_PROBABILITY = "probability_", "head_probability_"
 SPLIT_COLUMNS = (
     *("scan", "participant", "group", "label", "split", "fold", "validation_of", "voxel_hash"),
 )
+LEAVE_OUT_COLUMNS = ("left_out", "unused_by")
+"""Further columns where a column of the table makes the folds."""
 _WHO = ("scan", "participant", "group", "label")
 HISTORY_COLUMNS = ("epoch", "loss", "validation_loss")
 
@@ -36,6 +38,11 @@ class SplitRow:
         Folds that it decides when to stop.
     voxel_hash
         Of its images; "" where the table does not tell.
+    left_out
+        The value that its fold leaves out, where a column of the table makes the folds; else "".
+    unused_by
+        Folds that neither learn from it nor are tested on it, since it belongs together with a scan
+        of theirs.
     """
 
     scan: str
@@ -46,6 +53,8 @@ class SplitRow:
     tested_by: tuple[int, ...]
     validation_of: tuple[int, ...]
     voxel_hash: str
+    left_out: str = ""
+    unused_by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,12 +96,15 @@ class Prediction:
 
 def encode_splits(rows: Iterable[SplitRow]) -> bytes:
     """Encode ``splits.tsv``, with one row for each scan."""
+    rows = list(rows)
+    named = any(row.left_out for row in rows)
     return encode_tsv(
-        SPLIT_COLUMNS,
+        (*SPLIT_COLUMNS, *(LEAVE_OUT_COLUMNS if named else ())),
         (
             [
                 *(row.scan, row.participant, row.group, row.label, row.split),
                 *(_joined(row.tested_by), _joined(row.validation_of), row.voxel_hash),
+                *([row.left_out, _joined(row.unused_by)] if named else []),
             ]
             for row in rows
         ),
@@ -119,6 +131,8 @@ def read_splits(path: Path) -> tuple[SplitRow, ...]:
                 tested_by=_numbers(row["fold"]),
                 validation_of=_numbers(row["validation_of"]),
                 voxel_hash=row["voxel_hash"],
+                left_out=row.get("left_out", ""),
+                unused_by=_numbers(row.get("unused_by", "")),
             )
             for row in rows
         )

@@ -64,6 +64,14 @@ def train(
         int,
         typer.Option(min=1, help="Number of cross-validations, each with other folds and seeds."),
     ] = 1,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the table, such as site: each value in turn is left out and tested, "
+            "in place of folds at random.",
+            show_default=False,
+        ),
+    ] = None,
     fold: Annotated[
         int | None,
         typer.Option(
@@ -166,6 +174,7 @@ def train(
             head=head.value,
             folds=folds,
             repeats=repeats,
+            leave_out=leave_out,
             validation=validation,
             epochs=epochs,
             patience=patience,

@@ -35,6 +35,9 @@ class Scan:
         Scanner or hospital, for the fingerprint; None where the table has no such column.
     colour
         What becomes of pictures in colour.
+    columns
+        Text of each further column of the table that has a value, by the name of the column in
+        small letters: age, sex, site, scanner.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Scan:
     split: str | None = None
     site: str | None = None
     colour: Colour = "luminance"
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def absolute(self) -> "Scan":
         """Return the same with absolute paths, for a process that has another folder."""
@@ -80,6 +84,11 @@ class Cohort:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, sorted; a class index is a place in this tuple."""
         return tuple(sorted({scan.label for scan in self.scans if scan.label is not None}))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the further columns of the table, sorted."""
+        return tuple(sorted({name for scan in self.scans for name in scan.columns}))
 
     def shown(self, path: Path) -> str:
         """Show a path as the table gives it: relative to the cohort's folder where it is inside."""

@@ -31,12 +31,18 @@ class Fold:
         What it is judged on.
     repeat
         Which division into folds it belongs to, counted from 1.
+    left_out
+        The value of the column whose scans are tested, where values are left out in turn; else "".
+    unused
+        Scans of other values that belong together with a tested one; none without such values.
     """
 
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
     repeat: int = 1
+    left_out: str = ""
+    unused: tuple[str, ...] = ()
 
 
 def make_folds(
@@ -83,7 +89,11 @@ def make_folds(
         folds, there are not as many different divisions as repeats, or the split of the table is
         incomplete, not clean or to be repeated.
     """
-    _check_arguments(scans, voxel_hashes, folds, repeats, validation, seed)
+    if folds < 2:
+        raise InputError(f"folds is {folds}: use 2 or more")
+    if repeats < 1:
+        raise InputError(f"repeats is {repeats}: use 1 or more")
+    check_arguments(scans, voxel_hashes, validation, seed)
     sets = related_scans(scans, voxel_hashes)
     if any(scan.split is not None for scan in scans):
         if repeats > 1:
@@ -107,23 +117,15 @@ def make_folds(
         for test in parts:
             tested = {members[0].name for members in test}
             rest = [members for members in sets if members[0].name not in tested]
-            train, held_out = _set_aside(rest, validation, seed + len(result))
+            train, held_out = set_aside(rest, validation, seed + len(result))
             result.append(Fold(_names(train), _names(held_out), _names(test), repeat))
     return result
 
 
-def _check_arguments(
-    scans: Sequence[Scan],
-    voxel_hashes: Mapping[str, str],
-    folds: int,
-    repeats: int,
-    validation: float,
-    seed: int,
+def check_arguments(
+    scans: Sequence[Scan], voxel_hashes: Mapping[str, str], validation: float, seed: int
 ) -> None:
-    if folds < 2:
-        raise InputError(f"folds is {folds}: use 2 or more")
-    if repeats < 1:
-        raise InputError(f"repeats is {repeats}: use 1 or more")
+    """See that scans can be divided: labels, hashes and different names; raises InputError."""
     if not 0 <= validation <= 0.5:
         raise InputError(f"validation is {validation}: use a share from 0 to 0.5")
     if seed < 0:
@@ -218,7 +220,7 @@ def _table_split(sets: Sequence[Members], validation: float, seed: int) -> Fold:
             )
     train, held_out = parts["train"], parts["validation"]
     if not held_out:
-        train, held_out = _set_aside(train, validation, seed)
+        train, held_out = set_aside(train, validation, seed)
     everything = {label for members in sets for label in _classes(members)}
     missing = sorted(everything - {label for members in train for label in _classes(members)})
     if missing:
@@ -228,7 +230,7 @@ def _table_split(sets: Sequence[Members], validation: float, seed: int) -> Fold:
     return Fold(_names(train), _names(held_out), _names(parts["test"]))
 
 
-def _set_aside(
+def set_aside(
     sets: Sequence[Members], share: float, seed: int
 ) -> tuple[list[Members], list[Members]]:
     """Move about a share of each class's scans to validation, and leave each class some sets."""

@@ -1,5 +1,6 @@
 """Train on a cohort of files: check, prepare, split, train each fold, and score."""
 
+import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
+from hrcam.cohort.leave_out import leave_out_folds
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold, make_folds
@@ -24,6 +26,10 @@ from hrcam.training.fold import check_network
 from hrcam.training.fold_jobs import TrainingPlan, train_folds
 from hrcam.training.run import Run
 from hrcam.training.run_summary import write_summary
+
+logger = logging.getLogger(__name__)
+
+_LISTED = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,8 @@ def train_cohort(
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
     If the table has its own split, there is one fold: trained on "train", with early stopping on
-    "validation" (a part of "train" if there is none), and scored on "test". If interrupted or
+    "validation" (a part of "train" if there is none), and scored on "test"; unless the values of a
+    column are left out in turn. If interrupted or
     killed, repeat the call to resume; the result is the same. Several calls at once, also on other
     machines, share the folds, and each returns when all are done.
 
@@ -123,8 +130,8 @@ def train_cohort(
         checked.voxel_hashes,
         plan.config,
         hardware,
-        repeats=[fold.repeat for fold in plan.folds],
-        own_split=plan.cohort.scans[0].split is not None,
+        folds=plan.folds,
+        source=_source(plan),
         positive=plan.positive,
     )
     # Another job may do the same at this moment.
@@ -206,14 +213,7 @@ def _begin(
         spacing=config.spacing,
         colour=accepted.scans[0].colour,
     )
-    folds = make_folds(
-        accepted.scans,
-        hashes,
-        folds=config.folds,
-        repeats=config.repeats,
-        validation=config.validation,
-        seed=config.seed,
-    )
+    folds = _folds(accepted, hashes, config)
     plan = TrainingPlan(
         folder,
         accepted,
@@ -237,6 +237,41 @@ def _begin(
     return plan, checked
 
 
+def _folds(cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig) -> list[Fold]:
+    scans, column = cohort.scans, config.leave_out
+    if column is None:
+        return make_folds(
+            scans,
+            hashes,
+            folds=config.folds,
+            repeats=config.repeats,
+            validation=config.validation,
+            seed=config.seed,
+        )
+    if config.repeats > 1:
+        raise InputError(
+            f"repeats is {config.repeats}, but the values of {column} can be left out once: leave "
+            "out either option"
+        )
+    folds = leave_out_folds(scans, hashes, column, validation=config.validation, seed=config.seed)
+    for fold in folds:
+        if fold.unused:
+            more = len(fold.unused) - _LISTED
+            logger.info(
+                "where %s %s is left out, %s%s are not used: they belong together with scans of it",
+                *(column, fold.left_out, ", ".join(fold.unused[:_LISTED])),
+                f" and {more} more (unused_by in splits.tsv)" if more > 0 else "",
+            )
+    return folds
+
+
+def _source(plan: TrainingPlan) -> str:
+    """Say on which scans the networks are scored."""
+    if plan.config.leave_out is not None:
+        return f"leave-one-{plan.config.leave_out.casefold()}-out"
+    return "out-of-fold" if plan.cohort.scans[0].split is None else "test split"
+
+
 def _check_classes(cohort: Cohort) -> None:
     if len(cohort.classes) < 2:
         raise InputError(
@@ -248,18 +283,21 @@ def _check_classes(cohort: Cohort) -> None:
 def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]) -> list[SplitRow]:
     """Say which folds are tested on each scan; none is on the table's own "train"."""
     numbered = list(enumerate(folds, 1))
+    left_out = {name: fold.left_out for fold in folds for name in fold.test}
     return [
         SplitRow(
             scan=scan.name,
             participant=scan.participant,
             group=scan.group,
             label=str(scan.label),
-            split=scan.split or "",
+            split="" if folds[0].left_out else scan.split or "",
             tested_by=tuple(number for number, fold in numbered if scan.name in fold.test),
             validation_of=tuple(
                 number for number, fold in numbered if scan.name in fold.validation
             ),
             voxel_hash=hashes[scan.name],
+            left_out=left_out.get(scan.name, ""),
+            unused_by=tuple(number for number, fold in numbered if scan.name in fold.unused),
         )
         for scan in sorted(cohort.scans, key=lambda scan: scan.name)
     ]

@@ -31,6 +31,9 @@ class TrainingConfig(BaseModel):
     repeats
         Number of times that the cohort is divided into folds, each time with another shuffle and
         other initial weights.
+    leave_out
+        Column of the table, each value of which is left out of one fold's training and tested, in
+        place of folds at random; None for those.
     validation
         Fraction of the training subjects for early stopping; 0 for none.
     epochs
@@ -70,6 +73,7 @@ class TrainingConfig(BaseModel):
     head: HeadKind = "logits"
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=1, ge=1)
+    leave_out: str | None = None
     validation: float = Field(default=0.15, ge=0, lt=0.5)
     epochs: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)

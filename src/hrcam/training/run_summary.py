@@ -13,6 +13,7 @@ from hrcam.artifacts.manifest import MANIFEST, versions_of, write_manifest
 from hrcam.artifacts.run_folder import fold_folder, pool_folds, read_fold, write_metrics
 from hrcam.artifacts.run_tables import Prediction
 from hrcam.cohort.scan import Cohort
+from hrcam.cohort.splits import Fold
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS
 from hrcam.training.config import Hardware, TrainingConfig
@@ -31,27 +32,32 @@ def write_summary(
     config: TrainingConfig,
     hardware: Hardware,
     *,
-    repeats: Sequence[int],
-    own_split: bool,
+    folds: Sequence[Fold],
+    source: str,
     positive: str | None,
 ) -> dict[str, Any]:
     """Write ``predictions.tsv``, ``metrics.json`` and the manifest; return the metrics.
 
-    Sensitivity and the like are of ``positive``, where there are two classes. ``repeats`` says
-    which division into folds each fold belongs to.
+    Sensitivity and the like are of ``positive``, where there are two classes. ``source`` says on
+    which scans the networks are scored.
     """
     classes = cohort.classes
     if positive is not None:  # the last one is what metrics are of
         classes = (*(name for name in classes if name != positive), positive)
+    repeats = [fold.repeat for fold in folds]
     predictions = pool_folds(folder, repeats, classes)
-    metrics = {
-        "source": "test split" if own_split else "out-of-fold",
+    metrics: dict[str, Any] = {
+        "source": source,
         "classes": list(classes),
         "positive_class": positive,
         "network": _scores(predictions, "network", classes, config.seed),
         "head": _scores(predictions, "head", classes, config.seed),
         "head_minus_network": _difference(predictions, classes, config.seed),
     }
+    for who in ("network", "head"):
+        for fold, scores in zip(folds, metrics[who]["folds"], strict=True):
+            if fold.left_out:
+                scores["left_out"] = fold.left_out
     write_metrics(folder, metrics)
     done = [read_fold(fold_folder(folder, fold)) for fold in range(1, len(repeats) + 1)]
     manifest = {

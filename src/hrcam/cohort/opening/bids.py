@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hrcam.cohort.naming import natural_order, unique_names
 from hrcam.cohort.opening.participants import known_split
-from hrcam.cohort.opening.table import Row, Table, read_table
+from hrcam.cohort.opening.table import Row, Table, further_cells, read_table
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reading import is_image
 from hrcam.cohort.reading.files import is_broken_link
@@ -16,6 +16,7 @@ from hrcam.cohort.scan import Cohort, Scan
 from hrcam.errors import InputError
 
 _LABELS = ("label", "diagnosis", "group")
+_READ = ("participant_id", "session_id", "label", "group", "split")
 
 NATIVE, NO_DESC = "native", "none"
 """What images without the entities ``space-`` and ``desc-`` are chosen by."""
@@ -250,6 +251,9 @@ def _scan(
     def value(column: str) -> str | None:
         return next((text for r in described if (text := r.get(column)) is not None), None)
 
+    columns: dict[str, str] = {}
+    for each in reversed(described):  # a session may know better
+        columns |= further_cells(each, {*_READ, label or ""})
     return Scan(
         name=name,
         participant=file.subject,
@@ -258,4 +262,5 @@ def _scan(
         group=(row.get("group") if row and label != "group" else None) or file.subject,
         split=known_split(value("split")),
         site=value("site"),
+        columns=columns,
     )

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hrcam.cohort.naming import unique_names
-from hrcam.cohort.opening.table import Row, Table, read_table
+from hrcam.cohort.opening.table import Row, Table, further_cells, read_table
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.errors import InputError
 
 SPLITS = ("train", "validation", "test")
+
+_READ = ("participant_id", "label", "mask", "group", "split")
 
 
 def open_table(
@@ -128,6 +130,7 @@ def _scan(name: str, row: Row, channels: Mapping[str, str], folder: Path) -> Sca
         group=row.get("group") or participant,
         split=known_split(row.get("split")),
         site=row.get("site"),
+        columns=further_cells(row, {*_READ, *channels.values()}),
     )
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,6 +47,11 @@ class Row:
     def get(self, column: str) -> str | None:
         """Text of a cell; None if it is missing, or the table has no such column."""
         return self.cells.get(column)
+
+
+def further_cells(row: Row, read: Collection[str]) -> dict[str, str]:
+    """Return the cells with a value in columns that are not among those that were read."""
+    return {name: text for name, text in row.cells.items() if text is not None and name not in read}
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,8 @@ def _ensembles(run: RunFolder) -> str:
 
 def _partitions(run: RunFolder) -> str:
     folds = len({prediction.fold for prediction in run.tested})
+    if column := run.config.get("leave_out"):
+        return f"Each of {folds} values of the column {column} in turn is left out and tested."
     if folds > 1:
         repeated = f", repeated {run.repeats} times with other folds" if run.repeats > 1 else ""
         return (

@@ -53,11 +53,13 @@ def _by_class(rows: Sequence[SplitRow | Prediction | ScanRecord]) -> Table:
 
 
 def _by_split(rows: Sequence[SplitRow]) -> Table:
-    """Count the scans of each part: of the split in the table, or tested by each fold."""
+    """Count the scans of each part: of the split or column in the table, or of each fold."""
     parts: dict[str, list[str]] = {}
     for row in rows:
         folds = row.tested_by or (MISSING,)
-        for name in [row.split] if row.split else [f"tested by fold {fold}" for fold in folds]:
+        left_out = f", {row.left_out} left out" if row.left_out else ""
+        tested = [f"tested by fold {fold}{left_out}" for fold in folds]
+        for name in [row.split] if row.split else tested:
             parts.setdefault(name, []).append(row.label or _UNLABELLED)
     labels = sorted({label for found in parts.values() for label in found})
     return Table(

@@ -46,7 +46,7 @@ def _measured(run: RunFolder) -> str:
     auc, accuracy = (estimate_text(network.get(name)) for name in ("auc", "balanced_accuracy"))
     intervals = " (95 % intervals in brackets)" if "(" in auc + accuracy else ""
     return (
-        f"{_SOURCES.get(source, source)}, in {count(len(run.tested), 'scan')} of "
+        f"{_SOURCES.get(source, source.capitalize())}, in {count(len(run.tested), 'scan')} of "
         f"{count(len(people), 'participant')} that it was not trained on: AUC {auc}, balanced "
         f"accuracy {accuracy}{intervals}."
     )

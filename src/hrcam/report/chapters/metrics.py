@@ -130,7 +130,7 @@ def _by_fold(run: RunFolder, source: str) -> Table | None:
     return Table(
         headers=("Fold", *(titles[name] for name in names)),
         rows=tuple(
-            (str(fold.get("fold", index)), *(_alone(fold.get(name)) for name in names))
+            (str(fold.get("left_out", index)), *(_alone(fold.get(name)) for name in names))
             for index, fold in enumerate(folds, start=1)
         ),
         numeric=tuple(range(1, 1 + len(names))),

@@ -21,7 +21,7 @@ _HEADS = {
 }
 _TRAINING = (
     *("epochs", "patience", "batch_size", "learning_rate"),
-    *("folds", "repeats", "validation", "bootstrap", "seed"),
+    *("folds", "repeats", "leave_out", "validation", "bootstrap", "seed"),
 )
 
 
