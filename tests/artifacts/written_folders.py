@@ -15,10 +15,10 @@ from hrcam.artifacts.regions_table import Region, describe_regions, encode_regio
 from hrcam.artifacts.run_folder import (
     begin_run,
     fold_folder,
-    pool_folds,
     write_fold,
     write_inputs,
     write_metrics,
+    write_pooled,
 )
 from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, SplitRow, encode_predictions
 from hrcam.artifacts.sanity_record import Examples, SanityInput, write_sanity
@@ -76,7 +76,7 @@ def write_run(folder: Path) -> Path:
         write_atomically(fold_folder(folder, fold) / PREDICTIONS, table)
         write_atomically(fold_folder(folder, fold) / CONTROLS, encode_controls([CONTROL_ROW]))
         write_fold(fold_folder(folder, fold), {"fidelity": 0.9, "warnings": []})
-    pool_folds(folder, (1, 1), CLASSES)
+    write_pooled(folder, (1, 1))
     write_metrics(folder, {"classes": list(CLASSES), "network": {"pooled": {"auc": 0.9}}})
     manifest = {"classes": list(CLASSES), "folds": 2, "seed": 7, "fold_details": []}
     write_manifest(folder / MANIFEST, manifest)

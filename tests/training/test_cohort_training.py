@@ -15,11 +15,14 @@ import torch
 from picture_cohorts import write_picture, write_table
 
 from hrcam.artifacts.cache import CACHE
+from hrcam.artifacts.run_folder import read_run
 from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
+from hrcam.evaluation.temperature import fit_temperature
+from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.cohort_report import write_cohort_report
 from hrcam.training import fold_jobs
 from hrcam.training.cohort_training import train_cohort, train_one_fold
@@ -76,6 +79,42 @@ def test_an_easy_cohort_is_learnt_and_scored_out_of_fold(bright_run):
     assert (table["predicted"] == best).all()
     right = (table["predicted"] == table["label"]).mean()
     assert report.metrics["network"]["pooled"]["accuracy"]["value"] == pytest.approx(right)
+
+
+def test_probabilities_are_calibrated_by_other_folds_and_the_auc_is_tested(bright_run):
+    folder, report = bright_run
+    table = pd.read_csv(folder / "run/predictions.tsv", sep="\t")
+    scores = report.metrics["network"]
+    temperatures = scores["calibrated"]["fold_temperatures"]
+    for fold, temperature in enumerate(temperatures, 1):
+        own = table[table["fold"] == fold]
+        other = table[table["fold"] != fold]
+        given = other[["probability_plain", "probability_bright"]].to_numpy()
+        given = given / given.sum(1, keepdims=True)
+        truth = (other["label"] == "bright").astype(int)
+        assert temperature == pytest.approx(fit_temperature(truth, given), rel=1e-3)
+        odds = (own["probability_bright"] / own["probability_plain"]) ** (1 / temperature)
+        assert own["calibrated_probability_bright"].to_numpy() == pytest.approx(
+            (odds / (1 + odds)).to_numpy(), rel=1e-3
+        )
+    both = table[[f"calibrated_head_probability_{name}" for name in ("bright", "plain")]]
+    assert both.to_numpy().sum(1) == pytest.approx(1, abs=1e-5)
+    one = report.run.predictions[0]
+    assert one.calibrated[0] == pytest.approx(
+        table.loc[0, f"calibrated_probability_{report.run.classes[0]}"]
+    )
+    assert scores["better_than_chance"] == {
+        "p": 1 / 2000,
+        "permutations": 1999,
+        "within_folds": True,
+    }
+    sections = {one.heading: one for one in metric_sections(read_run(folder / "run"))}
+    calibrated = sections["Calibrated: Network"].table
+    assert [row[0] for row in calibrated.rows] == ["Calibration error", "Brier score"]
+    worth = " ".join(sections["What the AUC is worth"].paragraphs)
+    assert worth.startswith("40 subjects: AUC ")
+    assert "p ≤ 0.0005" in worth
+    assert "exchange their labels 1,999 times within their fold" in worth
 
 
 def test_every_scan_is_predicted_by_the_fold_that_did_not_see_it(bright_run):

@@ -1,7 +1,7 @@
 """The folder of a training run: what `hrcam train` writes, and what others read of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,13 +203,28 @@ def write_inputs(
     write_atomically(folder / REFUSED, encode_refusals(refused))
 
 
-def pool_folds(
+def read_folds(
     folder: Path, repeats: Sequence[int], classes: tuple[str, ...]
 ) -> tuple[Prediction, ...]:
-    """Write the predictions of all folds, each of a repeat, as one table, and return them."""
-    tables = [fold_folder(folder, fold) / PREDICTIONS for fold in range(1, len(repeats) + 1)]
-    write_atomically(folder / PREDICTIONS, pool_predictions(tables, repeats))
-    return read_predictions(folder / PREDICTIONS, classes)
+    """Read the predictions of all folds, each of a repeat, in their order."""
+    tables = zip(_fold_tables(folder, repeats), repeats, strict=True)
+    return tuple(
+        replace(one, fold=fold, repeat=repeat)
+        for fold, (table, repeat) in enumerate(tables, 1)
+        for one in read_predictions(table, classes)
+    )
+
+
+def write_pooled(
+    folder: Path, repeats: Sequence[int], calibrated: Mapping[str, Sequence[float]] | None = None
+) -> None:
+    """Write ``predictions.tsv`` of a run; ``calibrated`` is as for `pool_predictions`."""
+    pooled = pool_predictions(_fold_tables(folder, repeats), repeats, calibrated)
+    write_atomically(folder / PREDICTIONS, pooled)
+
+
+def _fold_tables(folder: Path, repeats: Sequence[int]) -> list[Path]:
+    return [fold_folder(folder, fold) / PREDICTIONS for fold in range(1, len(repeats) + 1)]
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Tables of a run: who is in which fold, what was predicted for whom, and the losses."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from hrcam.errors import InputError
 SPLITS, PREDICTIONS, HISTORY = "splits.tsv", "predictions.tsv", "history.tsv"
 PROBABILITY, HEAD_PROBABILITY = "probability_", "head_probability_"
 """What the columns of each class begin with: of the CNN itself, and of HR-CAM's head."""
+CALIBRATED = "calibrated_"
+"""What these columns begin with if the probabilities were calibrated."""
 
 SPLIT_COLUMNS = (
     *("scan", "participant", "group", "label", "split", "fold", "validation_of", "voxel_hash"),
@@ -75,6 +77,9 @@ class Prediction:
         The network's own probability of each class, in the order of the classes asked for.
     head
         That of HR-CAM's head; None where the run does not tell.
+    calibrated, calibrated_head
+        The probabilities of ``network`` and ``head``, calibrated on other folds; None where there
+        are none.
     """
 
     scan: str
@@ -86,12 +91,22 @@ class Prediction:
     network: tuple[float, ...]
     head: tuple[float, ...] | None
     repeat: int = 1
+    calibrated: tuple[float, ...] | None = None
+    calibrated_head: tuple[float, ...] | None = None
 
     def reordered(self, order: Sequence[int]) -> "Prediction":
         """Return the same with the classes in another order, given by their places now."""
-        network = tuple(self.network[place] for place in order)
-        head = None if self.head is None else tuple(self.head[place] for place in order)
-        return replace(self, network=network, head=head)
+
+        def reordered(values: Sequence[float]) -> tuple[float, ...]:
+            return tuple(values[place] for place in order)
+
+        return replace(
+            self,
+            network=reordered(self.network),
+            head=self.head and reordered(self.head),
+            calibrated=self.calibrated and reordered(self.calibrated),
+            calibrated_head=self.calibrated_head and reordered(self.calibrated_head),
+        )
 
 
 def encode_splits(rows: Iterable[SplitRow]) -> bytes:
@@ -175,7 +190,11 @@ def encode_predictions(rows: Sequence[Prediction], classes: Sequence[str]) -> by
     return encode_tsv(columns, map(fields, rows))
 
 
-def pool_predictions(tables: Sequence[Path], repeats: Sequence[int]) -> bytes:
+def pool_predictions(
+    tables: Sequence[Path],
+    repeats: Sequence[int],
+    calibrated: Mapping[str, Sequence[float]] | None = None,
+) -> bytes:
     """Put the ``predictions.tsv`` of all folds under each other, digit for digit.
 
     Parameters
@@ -184,6 +203,8 @@ def pool_predictions(tables: Sequence[Path], repeats: Sequence[int]) -> bytes:
         That of each fold, in their order; the columns fold and repeat are added.
     repeats
         Of each fold.
+    calibrated
+        Values of each row by the column of the probability that they calibrate; None for none.
     """
     rows = [
         {**row, "fold": fold, "repeat": repeat}
@@ -192,6 +213,10 @@ def pool_predictions(tables: Sequence[Path], repeats: Sequence[int]) -> bytes:
     ]
     own = list(rows[0])[:-2]
     columns = [*own[: len(_WHO)], "fold", "repeat", *own[len(_WHO) :]]
+    for name, values in (calibrated or {}).items():
+        columns.append(f"{CALIBRATED}{name}")
+        for row, value in zip(rows, values, strict=True):
+            row[columns[-1]] = f"{value:.6g}"
     return encode_tsv(columns, ([row[name] for name in columns] for row in rows))
 
 
@@ -234,10 +259,13 @@ def _prediction(row: dict[str, str], classes: Sequence[str], path: Path) -> Pred
             f"{path}: {row['scan']} has the label {row['label']!r}, which is none of the run's "
             f"classes ({', '.join(classes)}): train again"
         )
-    with_head = all(f"{HEAD_PROBABILITY}{name}" in row for name in classes)
 
     def probabilities(start: str) -> tuple[float, ...]:
         return tuple(_probability(row, f"{start}{name}", path) for name in classes)
+
+    def if_there(start: str) -> tuple[float, ...] | None:
+        there = all(f"{start}{name}" in row for name in classes)
+        return probabilities(start) if there else None
 
     fold, repeat = row.get("fold", ""), row.get("repeat", "")
     return Prediction(
@@ -248,8 +276,10 @@ def _prediction(row: dict[str, str], classes: Sequence[str], path: Path) -> Pred
         predicted=row["predicted"],
         fold=int(fold) if fold.isdecimal() else None,
         network=probabilities(PROBABILITY),
-        head=probabilities(HEAD_PROBABILITY) if with_head else None,
+        head=if_there(HEAD_PROBABILITY),
         repeat=int(repeat) if repeat.isdecimal() else 1,
+        calibrated=if_there(f"{CALIBRATED}{PROBABILITY}"),
+        calibrated_head=if_there(f"{CALIBRATED}{HEAD_PROBABILITY}"),
     )
 
 

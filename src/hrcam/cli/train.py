@@ -165,6 +165,7 @@ def train(
         from hrcam.artifacts.run_folder import seed_of
         from hrcam.cohort import open_cohort
         from hrcam.cohort.problems import RefusedScansError
+        from hrcam.evaluation.worth import auc_statement
         from hrcam.report.cohort_report import write_cohort_report
         from hrcam.training import Hardware, TrainingConfig, train_cohort, train_one_fold
 
@@ -245,6 +246,7 @@ def train(
             raise
         page = write_cohort_report(out, None, out / "report.html")
     typer.echo(_summary(report.metrics))
+    typer.echo(printable(auc_statement(report.metrics["network"])))
     typer.echo(f"run: {out}")
     typer.echo(f"report: {page}")
 

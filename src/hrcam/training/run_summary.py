@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,12 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from hrcam.artifacts.manifest import MANIFEST, versions_of, write_manifest
-from hrcam.artifacts.run_folder import fold_folder, pool_folds, read_fold, write_metrics
-from hrcam.artifacts.run_tables import Prediction
+from hrcam.artifacts.run_folder import (
+    fold_folder,
+    read_fold,
+    read_folds,
+    write_metrics,
+    write_pooled,
+)
+from hrcam.artifacts.run_tables import HEAD_PROBABILITY, PROBABILITY, Prediction
 from hrcam.cohort.scan import Cohort
 from hrcam.cohort.splits import Fold
+from hrcam.evaluation.chance import better_than_chance
 from hrcam.evaluation.prediction import paired_difference, score_predictions
-from hrcam.evaluation.prediction_metrics import METRICS
+from hrcam.evaluation.prediction_metrics import METRICS, Metric
+from hrcam.training.calibrated_predictions import Calibration, PredictionArrays
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.library_networks import LIBRARIES
 
@@ -23,6 +32,9 @@ _LIBRARIES = ("hrcam", "torch", "monai", "lightning", "scikit-learn", "numpy", "
 
 Predictor = Literal["network", "head"]
 """Who predicts: the CNN itself, or HR-CAM's head."""
+
+_COMPARED: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "auc")
+_COLUMNS: dict[Predictor, str] = {"network": PROBABILITY, "head": HEAD_PROBABILITY}
 
 
 def write_summary(
@@ -45,14 +57,25 @@ def write_summary(
     if positive is not None:  # the last one is what metrics are of
         classes = (*(name for name in classes if name != positive), positive)
     repeats = [fold.repeat for fold in folds]
-    predictions = pool_folds(folder, repeats, classes)
+    predictions = read_folds(folder, repeats, classes)
+    arrays = {who: _arrays(predictions, who, classes) for who in _COLUMNS}
+    calibrations = {who: Calibration.of(found) for who, found in arrays.items()}
+    calibrated = {
+        f"{_COLUMNS[who]}{name}": found.probabilities[:, index].tolist()
+        for who, found in calibrations.items()
+        if found is not None
+        for index, name in enumerate(classes)
+    }
+    write_pooled(folder, repeats, calibrated)
     metrics: dict[str, Any] = {
         "source": source,
         "classes": list(classes),
         "positive_class": positive,
-        "network": _scores(predictions, "network", classes, config.seed),
-        "head": _scores(predictions, "head", classes, config.seed),
-        "head_minus_network": _difference(predictions, classes, config.seed),
+        **{
+            who: _scores(found, calibrations[who], classes, config.seed)
+            for who, found in arrays.items()
+        },
+        "head_minus_network": _difference(arrays, config.seed),
     }
     for who in ("network", "head"):
         for fold, scores in zip(folds, metrics[who]["folds"], strict=True):
@@ -86,24 +109,36 @@ def _library_of(network: str) -> list[str]:
 
 
 def _scores(
-    predictions: Sequence[Prediction], who: Predictor, classes: tuple[str, ...], seed: int
+    found: PredictionArrays, calibration: Calibration | None, classes: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
-    """Return the metrics of all test scans together, and of each fold."""
+    """Return the metrics of all test scans together, of each fold, and calibrated."""
 
-    def scored(part: Sequence[Prediction]) -> dict[str, Any]:
-        labels, probabilities = _arrays(part, who, classes)
+    def scored(rows: NDArray[np.bool_]) -> dict[str, Any]:
         return score_predictions(
-            labels,
-            probabilities,
+            found.labels[rows],
+            found.probabilities[rows],
             classes=classes,
-            groups=_groups(part),
-            repeats=_repeats(part),
+            groups=found.groups[rows],
+            repeats=found.repeats[rows],
             seed=seed,
         ).to_json()
 
-    numbers = sorted({one.fold for one in predictions if one.fold is not None})
-    folds = [scored([one for one in predictions if one.fold == number]) for number in numbers]
-    return {"pooled": scored(predictions), "folds": folds, "fold_mean": _mean(folds)}
+    folds = [scored(found.folds == number) for number in np.unique(found.folds)]
+    chance = better_than_chance(
+        found.labels,
+        found.probabilities,
+        groups=found.groups,
+        folds=found.folds,
+        repeats=found.repeats,
+        seed=seed,
+    )
+    return {
+        "pooled": scored(found.folds > 0),
+        "folds": folds,
+        "fold_mean": _mean(folds),
+        "better_than_chance": None if chance is None else asdict(chance),
+        "calibrated": None if calibration is None else calibration.to_json(found, classes, seed),
+    }
 
 
 def _mean(folds: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -118,16 +153,18 @@ def _mean(folds: list[dict[str, Any]]) -> dict[str, Any] | None:
     return found
 
 
-def _difference(
-    predictions: Sequence[Prediction], classes: tuple[str, ...], seed: int
-) -> dict[str, Any]:
-    labels, head = _arrays(predictions, "head", classes)
-    _, network = _arrays(predictions, "network", classes)
-    groups, repeats = _groups(predictions), _repeats(predictions)
-    found = {}
-    for metric in ("accuracy", "balanced_accuracy", "auc"):
+def _difference(arrays: Mapping[Predictor, PredictionArrays], seed: int) -> dict[str, Any]:
+    network, head = arrays["network"], arrays["head"]
+    found: dict[str, Any] = {}
+    for metric in _COMPARED:
         one = paired_difference(
-            labels, head, network, metric, groups=groups, repeats=repeats, seed=seed
+            network.labels,
+            head.probabilities,
+            network.probabilities,
+            metric,
+            groups=network.groups,
+            repeats=network.repeats,
+            seed=seed,
         )
         found[metric] = {"value": one.value, "low": one.low, "high": one.high}
     return found
@@ -135,19 +172,17 @@ def _difference(
 
 def _arrays(
     predictions: Sequence[Prediction], who: Predictor, classes: tuple[str, ...]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> PredictionArrays:
     probabilities = np.array([getattr(one, who) for one in predictions], float)
     # Six digits are written, so that rows add up to 1 only nearly.
     probabilities /= probabilities.sum(1, keepdims=True)
-    return np.array([classes.index(one.label) for one in predictions]), probabilities
-
-
-def _groups(predictions: Sequence[Prediction]) -> NDArray[np.str_]:
-    return np.array([one.group for one in predictions])
-
-
-def _repeats(predictions: Sequence[Prediction]) -> NDArray[np.int64]:
-    return np.array([one.repeat for one in predictions])
+    return PredictionArrays(
+        labels=np.array([classes.index(one.label) for one in predictions]),
+        probabilities=probabilities,
+        groups=np.array([one.group for one in predictions]),
+        folds=np.array([one.fold for one in predictions]),
+        repeats=np.array([one.repeat for one in predictions]),
+    )
 
 
 def _inputs_hash(cohort: Cohort, hashes: Mapping[str, str]) -> str:

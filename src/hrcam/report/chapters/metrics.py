@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hrcam.artifacts.run_folder import RunFolder
+from hrcam.evaluation.worth import auc_statement, hanley_mcneil_interval
 from hrcam.report.figures.charts import HEAD, NETWORK
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import estimate_text
@@ -35,6 +36,12 @@ _REPEATED = (
     "The cross-validation was repeated {repeats} times with other folds and seeds. Metrics are "
     "means over the repeats, and intervals count each subject once."
 )
+
+
+_TEST = {
+    True: "their fold, and the networks' predictions stay as they are",
+    False: "all folds, in every repeat the same, and the networks' predictions stay as they are",
+}
 
 
 def metric_titles(run: RunFolder) -> dict[str, str]:
@@ -79,6 +86,13 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
             ),
         )
     ]
+    if run.pooled("network").get("auc"):
+        sections.append(_worth(run))
+    sections += [
+        Section(f"Calibrated: {name}", paragraphs=(text,), table=table)
+        for name, key in sources.items()
+        for text, table in _calibrated(run, key)
+    ]
     sections += [
         Section(f"By class: {name}", table=table)
         for name, key in sources.items()
@@ -104,6 +118,58 @@ def _explanation(run: RunFolder, source: str) -> str:
         f"{meaning} The head is that of HR-CAM. The calibration error is above zero even for "
         "perfect probabilities, more so with fewer scans."
     )
+
+
+def _worth(run: RunFolder) -> Section:
+    """Say what the AUC of the network is worth, and on what this rests."""
+    scores = run.metrics["network"]
+    auc, paragraphs = scores["pooled"]["auc"], [auc_statement(scores)]
+    counts = [len({one.group for one in run.tested if one.label == name}) for name in run.classes]
+    if run.positive is not None and auc["value"] is not None and all(counts):
+        low, high = hanley_mcneil_interval(auc["value"], counts[1], counts[0])
+        paragraphs.append(
+            f"For comparison, the formula of Hanley and McNeil for {counts[1]} subjects of "
+            f"“{run.classes[1]}” and {counts[0]} of “{run.classes[0]}” gives {low:.2f} to "
+            f"{high:.2f}. All these intervals tell how the AUC of these networks varies with the "
+            "subjects that are tested, not how networks vary with the subjects that train them."
+        )
+    if test := scores.get("better_than_chance"):
+        paragraphs.append(
+            f"In the permutation test subjects exchange their labels {test['permutations']:,} "
+            f"times within {_TEST[test['within_folds']]}. It takes subjects for exchangeable if "
+            "images say nothing of the class. That the test subjects of one fold train the "
+            "networks of the others is left out; the exact test trains anew on relabelled tables."
+        )
+    return Section("What the AUC is worth", paragraphs=tuple(paragraphs))
+
+
+def _calibrated(run: RunFolder, source: str) -> list[tuple[str, Table]]:
+    found = run.metrics[source].get("calibrated")
+    if not found:
+        return []
+    names = [name for name in METRICS if name in found["pooled"]]
+    before = run.pooled(source)
+    folds = found["fold_temperatures"]
+    text = (
+        "The logits of each fold are divided by a temperature from the predictions of the other "
+        f"folds, {min(folds):.2f} to {max(folds):.2f}; above 1 the {source} is too certain. Of all "
+        f"folds it is {found['temperature']:.2f}, which is the one for new scans. The order of "
+        "scans within a fold stays as it is. Intervals take the temperatures as given."
+    )
+    table = Table(
+        headers=("Metric", "As predicted", "Calibrated", "Difference"),
+        rows=tuple(
+            (
+                METRICS[name],
+                estimate_text(before.get(name)),
+                estimate_text(found["pooled"][name]),
+                estimate_text(found["minus_uncalibrated"][name]),
+            )
+            for name in names
+        ),
+        numeric=(1, 2, 3),
+    )
+    return [(text, table)]
 
 
 def _by_class(run: RunFolder, source: str) -> Table | None:

@@ -102,7 +102,7 @@ def prediction_charts(run: RunFolder) -> tuple[Chart, ...]:
                 f"Reliability: {positive}",
                 [
                     _reliability(name, labels, values, 1, str(index), run.repeats)
-                    for index, (name, values) in enumerate(sources.items())
+                    for index, (name, values) in enumerate((sources | _calibrated(run)).items())
                 ],
             )
         )
@@ -147,6 +147,11 @@ def _probabilities(run: RunFolder) -> dict[str, NDArray[np.float64]]:
     if all(head is not None for head in heads):
         sources[HEAD] = np.array(heads, float)
     return sources
+
+
+def _calibrated(run: RunFolder) -> dict[str, NDArray[np.float64]]:
+    values = [prediction.calibrated for prediction in run.predictions]
+    return {} if None in values else {f"{NETWORK}, calibrated": np.array(values, float)}
 
 
 def _fold_curves(

@@ -1,0 +1,90 @@
+"""What an AUC from a number of subjects is worth, in words and by a formula."""
+
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+from typing import Any
+
+from hrcam.errors import InputError
+from hrcam.evaluation.estimate import LEVEL
+
+_CHANCE = 0.5
+
+
+def hanley_mcneil_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
+    """Compute the 95 % interval of an AUC by its value and the numbers of subjects alone.
+
+    Hanley and McNeil, Radiology 143:29, 1982: of scores with exponential distributions, one
+    independent score for each subject.
+
+    Parameters
+    ----------
+    auc
+        From 0 to 1.
+    positives, negatives
+        Numbers of subjects of the two classes, at least one each.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper end, from 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If the AUC is not from 0 to 1, or a class has no subject.
+    """
+    if not 0 <= auc <= 1 or positives < 1 or negatives < 1:
+        raise InputError(f"An AUC of {auc} of {positives} and {negatives} subjects has no error.")
+    of_two_positives, of_two_negatives = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = (
+        auc * (1 - auc)
+        + (positives - 1) * (of_two_positives - auc**2)
+        + (negatives - 1) * (of_two_negatives - auc**2)
+    ) / (positives * negatives)
+    half = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(max(variance, 0.0))
+    return max(auc - half, 0.0), min(auc + half, 1.0)
+
+
+def auc_statement(scores: Mapping[str, Any]) -> str:
+    """Say what the AUC of a run tells, and what twice the subjects would tell.
+
+    Parameters
+    ----------
+    scores
+        Of one predictor, as ``metrics.json`` has them: ``pooled`` and, where it was tested,
+        ``better_than_chance``.
+
+    Returns
+    -------
+    str
+        Two or three sentences.
+    """
+    pooled = scores["pooled"]
+    value, low, high = (pooled["auc"][key] for key in ("value", "low", "high"))
+    subjects = f"{pooled['subjects']:,} subjects"
+    if value is None:
+        return f"{subjects}: the AUC is undefined."
+    if low is None or high is None:
+        return f"{subjects}: AUC {value:.2f}, without an interval.{_tested(scores)}"
+    excluded = (
+        f"a true AUC below {low:.2f} is excluded"
+        if low > _CHANCE
+        else f"chance, {_CHANCE:.2f}, is not excluded"
+    )
+    # Intervals narrow with the square root of the number of subjects.
+    twice = (high - low) / 2 / math.sqrt(2)
+    return (
+        f"{subjects}: AUC {value:.2f}, 95 % interval {low:.2f} to {high:.2f}: {excluded}. "
+        f"Twice the subjects would give about ±{twice:.2f}.{_tested(scores)}"
+    )
+
+
+def _tested(scores: Mapping[str, Any]) -> str:
+    test = scores.get("better_than_chance")
+    if test is None:
+        return ""
+    smallest = 1 / (test["permutations"] + 1)
+    # The smallest p that so many permutations can give is an upper bound.
+    p = f"p ≤ {smallest:.2g}" if test["p"] <= smallest else f"p = {test['p']:.2g}"
+    return f" Better than chance: {p} (permutation test)."

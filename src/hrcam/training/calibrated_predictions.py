@@ -1,0 +1,94 @@
+"""Probabilities of a run, calibrated by temperatures from other folds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrcam.evaluation.prediction import paired_difference, score_predictions
+from hrcam.evaluation.prediction_metrics import Metric
+from hrcam.evaluation.temperature import FoldTemperatures, fold_temperatures, with_temperature
+
+_METRICS: tuple[Metric, ...] = ("calibration_error", "brier_score")
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionArrays:
+    """Predictions of one predictor as arrays.
+
+    Attributes
+    ----------
+    labels
+        Class indices, shape (N,).
+    probabilities
+        Shape (N, K).
+    groups, folds, repeats
+        Of each prediction, shape (N,).
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    groups: NDArray[np.str_]
+    folds: NDArray[np.int64]
+    repeats: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Calibrated probabilities of one predictor.
+
+    Attributes
+    ----------
+    temperatures
+        Of each fold, and for new scans.
+    probabilities
+        Calibrated, shape (N, K).
+    """
+
+    temperatures: FoldTemperatures
+    probabilities: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, found: PredictionArrays) -> "Calibration | None":
+        """Calibrate each fold by the others of its division; None where there are no others."""
+        temperatures = fold_temperatures(
+            found.labels, found.probabilities, found.folds, found.repeats
+        )
+        if temperatures is None:
+            return None
+        of_rows = np.array([temperatures.by_fold[fold] for fold in found.folds.tolist()])
+        return cls(temperatures, with_temperature(found.probabilities, of_rows))
+
+    def to_json(self, found: PredictionArrays, classes: Sequence[str], seed: int) -> dict[str, Any]:
+        """Return temperatures, calibrated metrics, and by how much these differ from those before.
+
+        Intervals are of the calibrated predictions, with the temperatures as they are.
+        """
+        after = score_predictions(
+            found.labels,
+            self.probabilities,
+            classes=classes,
+            groups=found.groups,
+            repeats=found.repeats,
+            seed=seed,
+        ).to_json()
+        difference = {}
+        for metric in _METRICS:
+            one = paired_difference(
+                found.labels,
+                self.probabilities,
+                found.probabilities,
+                metric,
+                groups=found.groups,
+                repeats=found.repeats,
+                seed=seed,
+            )
+            difference[metric] = {"value": one.value, "low": one.low, "high": one.high}
+        return {
+            "temperature": self.temperatures.everyone,
+            "fold_temperatures": list(self.temperatures.by_fold.values()),
+            "pooled": {metric: after[metric] for metric in _METRICS},
+            "minus_uncalibrated": difference,
+        }
