@@ -12,12 +12,15 @@ from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import MANIFEST, read_manifest
 from hrcam.artifacts.refusals import Refusal, Refused, encode_refusals, read_refusals
 from hrcam.artifacts.run_tables import (
+    HISTORY,
     PREDICTIONS,
     SPLITS,
+    EpochLosses,
     Prediction,
     SplitRow,
     encode_splits,
     pool_predictions,
+    read_history,
     read_predictions,
     read_splits,
 )
@@ -59,6 +62,8 @@ class RunFolder:
         Rows of the tables of these names.
     controls
         Rows of the tables of all folds; none without a reference class.
+    histories
+        Losses of each fold by epoch; none of a fold whose table is missing.
     """
 
     folder: Path
@@ -72,6 +77,7 @@ class RunFolder:
     splits: tuple[SplitRow, ...]
     refused: tuple[Refusal, ...]
     controls: tuple[ControlRow, ...] = ()
+    histories: tuple[tuple[EpochLosses, ...], ...] = ()
 
     @property
     def tested(self) -> tuple[Prediction, ...]:
@@ -138,6 +144,7 @@ def read_run(folder: Path) -> RunFolder:
         splits=read_splits(folder / SPLITS),
         refused=read_refusals(folder / REFUSED),
         controls=read_controls([fold_folder(folder, fold) / CONTROLS for fold in folds]),
+        histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
     )
 
 

@@ -24,6 +24,25 @@ HISTORY_COLUMNS = ("epoch", "loss", "validation_loss")
 
 
 @dataclass(frozen=True)
+class EpochLosses:
+    """Losses of one epoch.
+
+    Attributes
+    ----------
+    epoch
+        Counted from 1.
+    loss
+        Mean over the training batches.
+    validation_loss
+        After the epoch; None without a validation part.
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+
+
+@dataclass(frozen=True)
 class SplitRow:
     """On which side of each fold a scan is.
 
@@ -246,6 +265,27 @@ def encode_history(rows: Iterable[dict[str, float]]) -> bytes:
     """Encode ``history.tsv`` from rows with the keys of `HISTORY_COLUMNS`, as far as known."""
     fields = ([row.get(name) for name in HISTORY_COLUMNS] for row in rows)
     return encode_tsv(HISTORY_COLUMNS, fields)
+
+
+def read_history(path: Path) -> tuple[EpochLosses, ...]:
+    """Read ``history.tsv``; no rows where there is no such file.
+
+    Raises
+    ------
+    InputError
+        If it lacks a column, or a value is no number.
+    """
+    try:
+        return tuple(
+            EpochLosses(
+                int(row["epoch"]),
+                float(row["loss"]),
+                float(row["validation_loss"]) if row["validation_loss"] else None,
+            )
+            for row in optional_rows(path, HISTORY_COLUMNS)
+        )
+    except ValueError as error:
+        raise InputError(f"{path} has a value that is no number ({error}): train again") from error
 
 
 def likeliest(probabilities: Sequence[float], classes: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.chapters.model_card import INTENDED_USE, model_card
 from hrcam.report.chapters.sanity import sanity_chapter
 from hrcam.report.chapters.sanity_text import failed_checks
+from hrcam.report.chapters.training import training_chapter
 from hrcam.report.figures.charts import confusions, prediction_charts
 from hrcam.report.page.cohort_html import write_cohort_page
 from hrcam.report.page.cohort_page import Chapter, CohortPage
@@ -87,6 +88,7 @@ def write_cohort_report(
         chapters=(
             Chapter("cohort", "Cohort", sections=cohort_sections(trained, mapped)),
             *([] if trained is None else [_predictions(trained)]),
+            *([] if trained is None else training_chapter(trained)),
             sanity_chapter(sanity),
             *chapters,
             *([] if mapped is None else findings_chapter(mapped)),

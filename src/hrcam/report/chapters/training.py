@@ -1,0 +1,58 @@
+"""The chapter on the training: the losses of each fold by epoch."""
+
+from hrcam.artifacts.run_folder import RunFolder
+from hrcam.report.figures.losses import loss_figure, lowest
+from hrcam.report.figures.style import png
+from hrcam.report.page.cohort_page import Chapter
+from hrcam.report.page.content import Picture, Section, Table
+from hrcam.report.page.text import MISSING, minus
+
+_READ = (
+    "Where the validation loss rises while the training loss falls, a network learns its images by "
+    "heart; its weights are then those of the lowest validation loss (dot). Where both still "
+    "fall at the end, more epochs would help. The training loss is of images that are changed at "
+    "random and of labels that are smoothed, so it may lie above the validation loss."
+)
+_WITHOUT = (
+    "There was no validation part: each network was trained to the end, and whether it learnt "
+    "its images by heart is not seen here."
+)
+
+
+def training_chapter(run: RunFolder) -> list[Chapter]:
+    """Return the chapter; none if the run has no table of losses."""
+    folds = [fold for fold in run.histories if fold]
+    if not folds:
+        return []
+    validated = any(lowest(fold) for fold in folds)
+    picture = Picture(
+        png(loss_figure(folds), dpi=150),
+        "Training and validation loss of each fold by epoch",
+        f"Losses by epoch, a line for each of {len(folds)} folds."
+        if len(folds) > 1
+        else "Losses by epoch.",
+    )
+    section = Section("Losses", (_READ if validated else _WITHOUT,), pictures=(picture,))
+    return [Chapter("training", "Training", sections=(section, _by_fold(run, validated)))]
+
+
+def _by_fold(run: RunFolder, validated: bool) -> Section:
+    rows = []
+    for number, fold in enumerate(run.histories, 1):
+        if not fold:
+            continue
+        best = lowest(fold)
+        chosen = (str(best.epoch), _loss(best.validation_loss)) if best else (MISSING, MISSING)
+        rows.append((str(number), str(fold[-1].epoch), _loss(fold[-1].loss), *chosen))
+    headers = ("Fold", "Epochs", "Last training loss", "Epoch kept", "Its validation loss")
+    width = len(headers) if validated else 3
+    table = Table(
+        headers[:width],
+        tuple(row[:width] for row in rows),
+        numeric=tuple(range(1, width)),
+    )
+    return Section("By fold", table=table)
+
+
+def _loss(value: float | None) -> str:
+    return MISSING if value is None else minus(f"{value:.3f}")

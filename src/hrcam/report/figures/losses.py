@@ -1,0 +1,64 @@
+"""The losses of a training by epoch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from hrcam.artifacts.run_tables import EpochLosses
+from hrcam.report.figures.style import ACCENT, INK, MUTED, RULE, TEXT_SIZE, TICK_SIZE, new_figure
+
+_VALIDATION = "#c4570b"
+_SIZE = (6.4, 2.6)  # inches
+
+
+def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
+    """Draw the training loss and the validation loss of each fold over its epochs.
+
+    Parameters
+    ----------
+    folds
+        Epochs of each fold, in order.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A dot is at the lowest validation loss of each fold.
+    """
+    figure = new_figure(*_SIZE)
+    axes = figure.add_axes((0.09, 0.17, 0.89, 0.77), label="losses")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(RULE)
+    width = 1.2 if len(folds) <= 10 else 0.6
+    for fold in folds:
+        epochs = [one.epoch for one in fold]
+        axes.plot(epochs, [one.loss for one in fold], color=ACCENT, linewidth=width, alpha=0.7)
+        validation = [
+            np.nan if one.validation_loss is None else one.validation_loss for one in fold
+        ]
+        axes.plot(epochs, validation, color=_VALIDATION, linewidth=width, alpha=0.7)
+        if best := lowest(fold):
+            place = epochs.index(best.epoch)
+            axes.plot(best.epoch, validation[place], "o", color=_VALIDATION, markersize=3.5)
+    axes.set_xlabel("Epoch", fontsize=TEXT_SIZE, color=INK)
+    axes.set_ylabel("Loss", fontsize=TEXT_SIZE, color=INK)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(labelsize=TICK_SIZE, labelcolor=MUTED, color=RULE)
+    axes.grid(color=RULE, linewidth=0.5)
+    for place, (text, colour) in enumerate((("training", ACCENT), ("validation", _VALIDATION))):
+        axes.text(
+            *(0.99, 0.95 - 0.09 * place, text),
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+            fontsize=TEXT_SIZE,
+            color=colour,
+        )
+    return figure
+
+
+def lowest(fold: Sequence[EpochLosses]) -> EpochLosses | None:
+    """Return the epoch with the lowest validation loss, whose weights are kept; None without."""
+    validated = [one for one in fold if one.validation_loss is not None]
+    return min(validated, key=lambda one: one.validation_loss or 0.0, default=None)
