@@ -6,6 +6,7 @@ import torch
 from example_images import facts
 
 from hrcam.preparation import augmentation, choose_preparation
+from hrcam.preparation.augmentation import Changes
 
 
 def chosen(shape, **options):
@@ -64,6 +65,20 @@ def test_left_and_right_are_exchanged_in_half_of_the_calls_and_nothing_else_is()
     assert turned(photo, 0) == 0
     sagittal = chosen((32, 32), orientation="AS")
     assert turned(sagittal, 0) == turned(sagittal, 1) == 0
+
+
+def test_images_are_moved_as_far_as_is_asked_for():
+    photo = chosen((32, 32), orientation="", format="picture")
+    image = half(photo, 1)
+
+    def edges(**asked):
+        """Where the bright half ends in each row and call."""
+        augment = augmentation(photo, Changes(**asked))
+        return torch.cat([(augment(image, draw)[0] > image.mean()).sum(1) for draw in range(30)])
+
+    still = edges(mirror=False, rotation=0, zoom=0, shift=0)
+    assert still.unique().numel() <= 2  # of sums; noise alone changes none
+    assert edges(mirror=False, rotation=0, zoom=0, shift=0.2).unique().numel() > 4
 
 
 def test_thick_slices_are_not_mixed():

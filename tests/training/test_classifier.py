@@ -208,7 +208,8 @@ def test_training_stops_early_and_keeps_the_best_weights(tmp_path):
     assert float(loss) == pytest.approx(min(losses), abs=1e-5)
 
 
-def test_rare_classes_count_as_much_in_the_loss():
+@pytest.mark.parametrize("balance", ["loss", "sampling"])
+def test_rare_classes_count_as_much(balance):
     generator = np.random.default_rng(0)
     images = generator.normal(0, 1, (66, 1, 16, 16)).astype(np.float32)
     labels = (np.arange(66) % 11 == 0).astype(int)  # 6 of 66
@@ -216,7 +217,7 @@ def test_rare_classes_count_as_much_in_the_loss():
     network = cnn()
     train_classifier(
         network, ImageDataset(images, labels, noisy), epochs=20, batch_size=8, hardware=CPU,
-        learning_rate=5e-3,
+        learning_rate=5e-3, balance=balance,
     )  # fmt: skip
     new, truth = squares(100, 5)
     with torch.no_grad():

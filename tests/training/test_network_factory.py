@@ -87,9 +87,8 @@ def test_what_is_no_factory_is_refused_with_what_to_do(own_networks, name, messa
     ],
 )
 def test_a_network_without_logits_is_refused(own_networks, name, message):
-    config = TrainingConfig(network=f"own_package.networks:{name}")
     with pytest.raises(InputError, match=message):
-        check_network(config, preparation((32, 32)), 2)
+        check_network(f"own_package.networks:{name}", TrainingConfig(), preparation((32, 32)), 2)
 
 
 def test_a_run_finds_the_users_network_again_and_says_when_it_is_gone(

@@ -45,6 +45,14 @@ def test_draws_depend_on_seed_and_epoch_alone():
     assert len({draw for _, draw in epoch(0, 3)}) == 50
 
 
+def test_draws_by_chance_take_as_many_images_and_rare_ones_more_often():
+    draws = Draws(400, 0, np.repeat([1.0, 3.0], [300, 100]))
+    taken = [index for index, _ in draws]
+    assert len(taken) == 400
+    assert 0.45 < np.mean(np.array(taken) >= 300) < 0.55
+    assert taken == [index for index, _ in Draws(400, 0, np.repeat([2.0, 6.0], [300, 100]))]
+
+
 def test_images_and_labels_must_be_as_many():
     with pytest.raises(InputError, match="3 images and 2 labels"):
         ImageDataset(np.zeros((3, 1, 4, 4), "f"), np.zeros(2, int))

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hrcam.artifacts.atomic import write_atomically
+from hrcam.artifacts.atomic import create_atomically, write_atomically
 from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.control_table import CONTROLS, ControlRow, read_controls
 from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import MANIFEST, read_manifest
+from hrcam.artifacts.plan_file import PLAN, encode_plan, read_plan_file
 from hrcam.artifacts.refusals import Refusal, Refused, encode_refusals, read_refusals
 from hrcam.artifacts.run_tables import (
     HISTORY,
@@ -57,7 +58,8 @@ class RunFolder:
     predictions
         One per scan that was tested, of each repeat.
     metrics, config, preparation, fingerprint, manifest
-        The files of these names, as nested dictionaries; the fingerprint may be empty.
+        The files of these names, as nested dictionaries; the fingerprint may be empty. What was
+        planned is part of the configuration.
     splits, refused
         Rows of the tables of these names.
     controls
@@ -137,7 +139,7 @@ def read_run(folder: Path) -> RunFolder:
         classes=names,
         predictions=read_predictions(folder / PREDICTIONS, names),
         metrics=metrics,
-        config=read_versioned(folder / CONFIG, RUN_FORMAT),
+        config=_read_config(folder),
         preparation=read_versioned(folder / PREPARATION, RUN_FORMAT),
         fingerprint=read_versioned(fingerprint, RUN_FORMAT) if fingerprint.exists() else {},
         manifest=manifest,
@@ -146,6 +148,14 @@ def read_run(folder: Path) -> RunFolder:
         controls=read_controls([fold_folder(folder, fold) / CONTROLS for fold in folds]),
         histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
     )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Read what was asked for, and what was planned where nothing was."""
+    config = read_versioned(folder / CONFIG, RUN_FORMAT)
+    if not (folder / PLAN).exists():  # in earlier versions nothing was planned
+        return config
+    return {**config, **read_plan_file(folder / PLAN).values}
 
 
 def seed_of(folder: Path) -> int | None:
@@ -196,6 +206,11 @@ def begin_run(folder: Path, config: Mapping[str, Any], splits: Iterable[SplitRow
         raise InputError(
             f"{folder} was begun with other scans or labels: choose another folder, or delete it"
         )
+
+
+def keep_plan(folder: Path, values: Mapping[str, Any], reasons: Mapping[str, str]) -> None:
+    """Write the plan of a run that has begun, unless another job has done so."""
+    create_atomically(folder / PLAN, encode_plan(values, reasons))
 
 
 def write_inputs(

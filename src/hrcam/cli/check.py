@@ -21,6 +21,7 @@ from hrcam.cli.cohort_options import (
 from hrcam.cli.terminal import print_problems, printable
 
 if TYPE_CHECKING:
+    from hrcam.cohort.check import CheckReport
     from hrcam.cohort.fingerprint import Fingerprint, Spread
 
 
@@ -41,6 +42,13 @@ def check(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all results to this JSON file.")
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a plan of the training to this file, to edit and give to `hrcam train "
+            "--plan`."
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of processes.", show_default="one per core")
     ] = None,
@@ -53,10 +61,14 @@ def check(
     with explained_errors(context, "the check keeps nothing; the same command begins again"):
         from hrcam.artifacts.atomic import check_writable, write_atomically
         from hrcam.artifacts.formats import encode_json
+        from hrcam.artifacts.plan_file import check_new_plan
         from hrcam.cohort import check_cohort, open_cohort
 
         if json_file is not None:
             check_writable(json_file.parent)
+        if plan is not None:
+            check_new_plan(plan)
+            check_writable(plan.parent)
         opened = open_cohort(
             cohort,
             suffix=suffix,
@@ -71,6 +83,8 @@ def check(
             report = check_cohort(opened, workers=workers, cluster=cluster)
         if json_file is not None:
             write_atomically(json_file, encode_json(report.to_json()))
+        if plan is not None:
+            _write_plan(plan, report)
     print_problems(report.problems)
     if report.problems:
         typer.echo()
@@ -79,6 +93,14 @@ def check(
     if report.refused:
         typer.echo(f"\nrefused      {len(report.refused)}, listed above", err=True)
         raise typer.Exit(1)
+
+
+def _write_plan(path: Path, report: "CheckReport") -> None:
+    from hrcam.artifacts.plan_file import write_plan_file
+    from hrcam.training import make_plan
+
+    plan = make_plan(report)
+    write_plan_file(path, plan.model_dump(mode="json"), plan.reasons)
 
 
 def _summary(found: "Fingerprint") -> Iterator[str]:

@@ -43,13 +43,22 @@ def train(
         Path, typer.Argument(help="Cohort: a folder or table of images with labels.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for the run.")],
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            help="Plan of the training, as `hrcam check --plan` writes it; other options override "
+            "its values.",
+            show_default="made from the cohort",
+        ),
+    ] = None,
     network: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="small, a MONAI network (resnet18, densenet121, ...), torchvision:NAME, "
-            "timm:NAME, or your own as package.module:function."
+            "timm:NAME, or your own as package.module:function.",
+            show_default="planned",
         ),
-    ] = "small",
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Local file with initial weights of the network.")
     ] = None,
@@ -81,33 +90,40 @@ def train(
         ),
     ] = None,
     validation: Annotated[
-        float, typer.Option(min=0, max=0.49, help="Fraction of subjects for early stopping.")
-    ] = 0.15,
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.49,
+            help="Fraction of subjects for early stopping.",
+            show_default="planned",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Most training epochs.", show_default="about 2400 steps"),
+        typer.Option(min=1, help="Most training epochs.", show_default="planned"),
     ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="Epochs without a lower validation loss before training stops.",
-            show_default="half of the epochs",
+            show_default="planned",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=2, help="Batch size.")] = 16,
-    learning_rate: Annotated[float, typer.Option(min=1e-9, help="Peak learning rate.")] = 2e-3,
+    batch_size: Annotated[
+        int | None, typer.Option(min=2, help="Batch size.", show_default="planned")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-9, help="Peak learning rate.", show_default="planned"),
+    ] = None,
     shape: Annotated[
         str | None,
-        typer.Option(
-            help="Shape of the grid in voxels, e.g. 96x112x96.", show_default="from the cohort"
-        ),
+        typer.Option(help="Shape of the grid in voxels, e.g. 96x112x96.", show_default="planned"),
     ] = None,
     spacing: Annotated[
         str | None,
-        typer.Option(
-            help="Voxel size of the grid in mm, e.g. 1x1x1.", show_default="from the cohort"
-        ),
+        typer.Option(help="Voxel size of the grid in mm, e.g. 1x1x1.", show_default="planned"),
     ] = None,
     positive: Annotated[
         str | None,
@@ -167,9 +183,16 @@ def train(
         from hrcam.cohort.problems import RefusedScansError
         from hrcam.evaluation.worth import auc_statement
         from hrcam.report.cohort_report import write_cohort_report
-        from hrcam.training import Hardware, TrainingConfig, train_cohort, train_one_fold
+        from hrcam.training import (
+            Hardware,
+            TrainingConfig,
+            read_plan,
+            train_cohort,
+            train_one_fold,
+        )
 
         config = TrainingConfig(
+            plan=None if plan is None else read_plan(plan),
             network=network,
             weights=weights,
             head=head.value,

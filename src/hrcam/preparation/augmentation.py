@@ -12,32 +12,53 @@ from hrcam.preparation.preparation import Preparation
 
 
 @dataclass(frozen=True)
-class _Ranges:
-    """Largest rotation (radians), zoom and shift (fractions of the image's size)."""
+class Changes:
+    """How far training moves images at random.
 
+    Attributes
+    ----------
+    mirror
+        Exchange left and right in half of the images.
+    rotation
+        Largest angle, in degrees.
+    zoom, shift
+        Largest change of size and of position, as fractions of the image's size.
+    """
+
+    mirror: bool
     rotation: float
     zoom: float
     shift: float
 
 
+def usual_changes(preparation: Preparation) -> Changes:
+    """Return the changes that suit images: smaller ones where they have a scale in mm."""
+    rotation, zoom, shift = _PICTURE if preparation.spacing is None else _SCALED
+    return Changes(preparation.left_right is not None, rotation, zoom, shift)
+
+
 # Framing and scale of a picture are arbitrary. In mm, size is informative, e.g. for atrophy.
-_PICTURE = _Ranges(np.deg2rad(15), 0.2, 0.15)
-_SCALED = _Ranges(np.deg2rad(10), 0, 0.05)
+_PICTURE = (15.0, 0.2, 0.15)
+_SCALED = (10.0, 0.0, 0.05)
 # Volumes whose slices are this many times thicker than pixels rotate only within the slice.
 _THICK = 2
 
 
-def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torch.Tensor]:
+def augmentation(
+    preparation: Preparation, changes: Changes | None = None
+) -> Callable[[torch.Tensor, int], torch.Tensor]:
     """Return a random transform for training.
 
-    It mirrors left to right, if the preparation allows it; rotates, zooms and shifts, more for
-    pictures without a scale in mm, and only in plane for thick slices; changes brightness,
-    contrast and gamma; and adds noise.
+    It mirrors left to right; rotates, only in plane for thick slices, zooms and shifts; changes
+    brightness, contrast and gamma; and adds noise.
 
     Parameters
     ----------
     preparation
         The preparation of the images.
+    changes
+        How far images are moved; None for `usual_changes`. Images without an axis from left to
+        right are not mirrored.
 
     Returns
     -------
@@ -53,13 +74,13 @@ def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torc
     )
     from monai.transforms.spatial.array import RandAffine, RandFlip
 
-    strength = _PICTURE if preparation.spacing is None else _SCALED
+    changes = changes or usual_changes(preparation)
     steps = [
         RandAffine(
             prob=0.9,
-            rotate_range=_rotations(preparation, strength.rotation),
-            scale_range=(strength.zoom,) * preparation.dimensions,
-            translate_range=[strength.shift * side for side in preparation.shape],
+            rotate_range=_rotations(preparation, np.deg2rad(changes.rotation)),
+            scale_range=(changes.zoom,) * preparation.dimensions,
+            translate_range=[changes.shift * side for side in preparation.shape],
             padding_mode="border",
         ),
         RandAdjustContrast(prob=0.5, gamma=(0.7, 1.4)),
@@ -67,7 +88,7 @@ def augmentation(preparation: Preparation) -> Callable[[torch.Tensor, int], torc
         RandShiftIntensity(offsets=0.3, prob=0.5),
         RandGaussianNoise(prob=0.5, std=0.1),
     ]
-    if preparation.left_right is not None:
+    if changes.mirror and preparation.left_right is not None:
         steps.insert(0, RandFlip(prob=0.5, spatial_axis=preparation.left_right))
     return _SeededTransform(Compose(steps))
 

@@ -1,7 +1,7 @@
 """Choose a preparation from the properties of a cohort's images."""
 
-import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,32 @@ from hrcam.cohort.image import PLACED, Colour
 from hrcam.errors import InputError
 from hrcam.preparation.preparation import Preparation
 
-logger = logging.getLogger(__name__)
+LARGEST_SIDE = 128
+"""Largest size of a side of the grid in voxels, unless a shape is given."""
 
-# Largest size of a side of the grid in voxels, by default.
-_LARGEST_SIDE = 128
 # Sides are multiples of these, so that strides of 2 divide them evenly: 4 times in 2D, 3 in 3D.
 _MULTIPLE = {2: 16, 3: 8}
 _SMALLEST_SIDE = 16
 # Scans up to this many times the median extent fit completely. Larger outliers, e.g. one whole-body
 # scan among heads, do not shrink all others.
 _LARGEST_EXTENT = 1.25
+
+
+@dataclass(frozen=True)
+class PreparationChoice:
+    """A preparation, and why its grid was chosen.
+
+    Attributes
+    ----------
+    preparation
+        What was chosen.
+    shape_reason, spacing_reason
+        Why the grid has this shape and this spacing, where they were not given.
+    """
+
+    preparation: Preparation
+    shape_reason: str
+    spacing_reason: str
 
 
 def choose_preparation(
@@ -31,11 +47,24 @@ def choose_preparation(
     spacing: tuple[float, ...] | None = None,
     colour: Colour = "luminance",
 ) -> Preparation:
+    """Return the preparation that `explain_choice` chooses, without its reasons."""
+    return explain_choice(facts, channels, shape=shape, spacing=spacing, colour=colour).preparation
+
+
+def explain_choice(
+    facts: Iterable[ScanFacts],
+    channels: tuple[str, ...],
+    *,
+    shape: tuple[int, ...] | None = None,
+    spacing: tuple[float, ...] | None = None,
+    largest_side: int = LARGEST_SIDE,
+    colour: Colour = "luminance",
+) -> PreparationChoice:
     """Choose a grid with the resolution of a cohort's images and the size of their content.
 
     If all images have a scale in mm, the grid has their median spacing, or a coarser one if the
-    content would need more than 128 voxels along a side. Pictures and arrays are scaled to the
-    grid, which has their median size, at most 128 along the longest side.
+    content would need more voxels along a side than allowed. Pictures and arrays are scaled to the
+    grid, which has their size, or a smaller one if that is larger than allowed.
 
     Parameters
     ----------
@@ -50,6 +79,10 @@ def choose_preparation(
         Spacing of the grid in mm along the same axes; None to choose it.
     colour
         Channels of colour pictures: "luminance" or "rgb".
+
+    Returns
+    -------
+    PreparationChoice
 
     Raises
     ------
@@ -83,9 +116,20 @@ def choose_preparation(
     )
     extent = _extent_to_cover(size * voxel)
     if not has_scale:
-        shape = shape or _fitted(extent)
+        shape_reason, spacing_reason = _picture_reasons(extent, largest_side)
+        shape = shape or _fitted(extent, largest_side)
     else:
-        spacing = spacing or _spacing_to_fit(np.median(voxel, axis=0), extent, shape)
+        usual = np.median(voxel, axis=0)
+        spacing = spacing or _spacing_to_fit(usual, extent, shape or (largest_side,) * dimensions)
+        content = "the foreground" if volumes else "the images"
+        shape_reason = (
+            f"{content}, {_times(extent)} mm, at this spacing, in multiples of "
+            f"{_MULTIPLE[dimensions]}"
+        )
+        spacing_reason = f"the median of the images, {_times(usual)} mm"
+        if tuple(usual) != tuple(spacing):
+            limit = f"{largest_side} voxels" if shape is None else "the given shape"
+            spacing_reason += f", made coarser so that they fit into {limit} along a side"
         shape = shape or _rounded_up(extent / spacing)
     preparation = Preparation(
         dimensions=dimensions,  # type: ignore[arg-type]  # 2 or 3, as checked above
@@ -98,8 +142,7 @@ def choose_preparation(
         crop_to_foreground=volumes,
         colour=colour,
     )
-    logger.info("grid of %s voxels, %s", _times(preparation.shape), _described(spacing))
-    return preparation
+    return PreparationChoice(preparation, shape_reason, spacing_reason)
 
 
 def _the_same(facts: list[ScanFacts], counts: list[int], what: str) -> int:
@@ -137,18 +180,28 @@ def _extent_to_cover(extents: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _spacing_to_fit(
-    voxel: NDArray[np.float64], extent: NDArray[np.float64], shape: tuple[int, ...] | None
+    voxel: NDArray[np.float64], extent: NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[float, ...]:
     """Return the spacing of the images, or a coarser one that fits the extent into the grid."""
-    needed = extent / (shape or _LARGEST_SIDE)
+    needed = extent / shape
     # Only axes that do not fit make the others coarser.
     floor = max((float(n) for n, size in zip(needed, voxel, strict=True) if n > size), default=0)
     return tuple(max(float(size), floor) for size in voxel)
 
 
-def _fitted(extent: NDArray[np.float64]) -> tuple[int, ...]:
+def _fitted(extent: NDArray[np.float64], largest: int) -> tuple[int, ...]:
     """Return the shape of a grid with the aspect ratio of pictures, limited in size."""
-    return _rounded_up(extent * min(1.0, _LARGEST_SIDE / float(extent.max())))
+    return _rounded_up(extent * min(1.0, largest / float(extent.max())))
+
+
+def _picture_reasons(extent: NDArray[np.float64], largest: int) -> tuple[str, str]:
+    reason = f"the size of the images, {_times(extent)} pixels"
+    if extent.max() > largest:
+        reason += f", scaled down to {largest} along the longest side"
+    return (
+        f"{reason}, in multiples of {_MULTIPLE[len(extent)]}",
+        "pictures and arrays have no scale in mm: each is scaled to the grid",
+    )
 
 
 def _rounded_up(size: NDArray[np.float64]) -> tuple[int, ...]:
@@ -158,11 +211,5 @@ def _rounded_up(size: NDArray[np.float64]) -> tuple[int, ...]:
     return tuple(max(int(side), _SMALLEST_SIDE) for side in sides)
 
 
-def _times(shape: tuple[int, ...]) -> str:
-    return " × ".join(map(str, shape))
-
-
-def _described(spacing: tuple[float, ...] | None) -> str:
-    if spacing is None:
-        return "images scaled to fit"
-    return " × ".join(f"{size:g}" for size in spacing) + " mm apart"
+def _times(sizes: NDArray[np.float64]) -> str:
+    return " × ".join(f"{size:.4g}" for size in sizes)

@@ -98,7 +98,8 @@ class Preparation(BaseModel):
         "RAS": the image's own axes, reordered and flipped to the closest of right, anterior and
         superior; a slice keeps its two. "stored": the axes of the file.
     left_right
-        Axis of the grid along which training may mirror images; None for no mirroring.
+        Axis of the grid from left to right, along which training may mirror images; None if there
+        is none.
     crop_to_foreground
         Centre the grid on the bounding box of the foreground instead of the image. It does not
         change the scale.

@@ -29,6 +29,7 @@ from hrcam.training.callbacks import History, ShownEpochs, StopAtDivergence, che
 from hrcam.training.config import Hardware
 from hrcam.training.images import Draws, ImageDataset, InOrder
 from hrcam.training.joint import JointNetwork
+from hrcam.training.plan import Balance
 
 # For small cohorts, with noisy labels and gradients: label smoothing and weight averaging.
 _SMOOTHING = 0.1
@@ -41,17 +42,26 @@ _BEST, _LAST = "best.ckpt", "last.ckpt"
 
 
 class Classifier(lightning.LightningModule):
-    """A network with weighted cross-entropy, AdamW and a one-cycle learning rate."""
+    """A network with cross-entropy, AdamW and a one-cycle learning rate.
+
+    Class weights count in the training loss where the balance is "loss", and in the validation
+    loss in any case, whose images are not drawn by class.
+    """
 
     class_weights: torch.Tensor
 
     def __init__(
-        self, network: nn.Module, learning_rate: float, class_weights: torch.Tensor, seed: int
+        self,
+        network: nn.Module,
+        learning_rate: float,
+        class_weights: torch.Tensor,
+        seed: int,
+        balance: Balance,
     ) -> None:
         super().__init__()
         self.network = network
         self.register_buffer("class_weights", class_weights)
-        self._learning_rate, self._seed = learning_rate, seed
+        self._learning_rate, self._seed, self._balance = learning_rate, seed, balance
 
     def on_train_epoch_start(self) -> None:
         """Seed random layers of the network, as dropout, by the epoch."""
@@ -63,7 +73,7 @@ class Classifier(lightning.LightningModule):
         criterion = partial(
             functional.cross_entropy,
             target=labels,
-            weight=self.class_weights,
+            weight=self.class_weights if self._balance == "loss" else None,
             label_smoothing=_SMOOTHING,
         )
         if isinstance(self.network, JointNetwork):
@@ -112,6 +122,7 @@ def train_classifier(
     epochs: int,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
+    balance: Balance = "loss",
     validation: ImageDataset | None = None,
     patience: int | None = None,
     checkpoints: Path | None = None,
@@ -129,11 +140,12 @@ def train_classifier(
     network
         Network from images to logits. Afterwards it is in evaluation mode, on the CPU.
     data
-        Images of one shape with class indices. All classes have the same weight in the loss,
-        independent of their numbers of images.
+        Images of one shape with class indices.
     epochs, batch_size, learning_rate
         Epochs, batch size and peak learning rate of AdamW with a one-cycle schedule. Several
         devices divide each batch.
+    balance
+        How all classes come to count the same, independent of their numbers of images.
     validation, patience
         Images for early stopping: training stops after ``patience`` epochs without a lower loss,
         and the network gets its best weights. Needs ``checkpoints``.
@@ -159,6 +171,7 @@ def train_classifier(
         network.train()
     frequencies = torch.bincount(data.labels).float()
     weights = len(data) / (len(frequencies) * frequencies.clamp_min(1))
+    chances = weights[data.labels].double().numpy() if balance == "sampling" else None
     # On a CPU, convolutions are two to three times faster in this memory format.
     for kind, layout in _LAYOUTS.items():
         if any(isinstance(module, kind) for module in network.modules()):
@@ -195,7 +208,7 @@ def train_classifier(
     loader = DataLoader(
         data,
         batch,
-        sampler=Draws(len(data), seed),
+        sampler=Draws(len(data), seed, chances),
         # A last batch of one image has no variance, which batch normalisation needs.
         drop_last=len(data) > batch_size,
         num_workers=loaders,
@@ -216,7 +229,7 @@ def train_classifier(
         )
         try:
             trainer.fit(
-                Classifier(network, learning_rate, weights, seed),
+                Classifier(network, learning_rate, weights, seed, balance),
                 loader,
                 validation_loader,
                 ckpt_path=_resumed(checkpoints),

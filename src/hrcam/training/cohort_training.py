@@ -9,7 +9,8 @@ from typing import Any
 
 from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.claim import check_claimable
-from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, write_inputs
+from hrcam.artifacts.plan_file import PLAN
+from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, keep_plan, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
@@ -23,7 +24,9 @@ from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.default_classes import positive_class, reference_class
 from hrcam.training.fold import check_network
-from hrcam.training.fold_jobs import TrainingPlan, train_folds
+from hrcam.training.fold_jobs import TrainingJob, train_folds
+from hrcam.training.plan import Plan, read_kept_plan
+from hrcam.training.plan_rules import make_plan
 from hrcam.training.run import Run
 from hrcam.training.run_summary import write_summary
 
@@ -96,9 +99,9 @@ def train_cohort(
     Returns
     -------
     TrainingReport
-        The folder then has ``config.json``, ``preparation.json``, ``fingerprint.json``,
-        ``refused.tsv``, ``splits.tsv``, a folder per fold, ``predictions.tsv``,
-        ``metrics.json`` and, last, ``manifest.json``.
+        The folder then has ``config.json``, ``plan.yaml``, ``preparation.json``,
+        ``fingerprint.json``, ``refused.tsv``, ``splits.tsv``, a folder per fold,
+        ``predictions.tsv``, ``metrics.json`` and, last, ``manifest.json``.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def train_cohort(
         If a loss is infinite or NaN.
     """
     hardware = hardware or Hardware()
-    plan, checked = _begin(
+    job, checked = _begin(
         cohort,
         out,
         config,
@@ -123,20 +126,21 @@ def train_cohort(
         cluster=cluster,
         progress=progress,
     )
-    train_folds(plan, plan.numbers, hardware=hardware, cluster=cluster, progress=progress)
+    train_folds(job, job.numbers, hardware=hardware, cluster=cluster, progress=progress)
     metrics = write_summary(
-        plan.folder,
-        plan.cohort,
+        job.folder,
+        job.cohort,
         checked.voxel_hashes,
-        plan.config,
+        job.config,
+        job.plan.network,
         hardware,
-        folds=plan.folds,
-        source=_source(plan),
-        positive=plan.positive,
+        folds=job.folds,
+        source=_source(job),
+        positive=job.positive,
     )
     # Another job may do the same at this moment.
-    shutil.rmtree(plan.folder / WORK, ignore_errors=True)
-    return TrainingReport(Run.open(plan.folder), metrics, checked.problems)
+    shutil.rmtree(job.folder / WORK, ignore_errors=True)
+    return TrainingReport(Run.open(job.folder), metrics, checked.problems)
 
 
 def train_one_fold(
@@ -172,11 +176,11 @@ def train_one_fold(
         As `train_cohort`.
     """
     hardware = hardware or Hardware()
-    plan, _ = _begin(
+    job, _ = _begin(
         cohort, out, config, hardware, skip_bad, on_checked, cache, fold=fold, progress=progress
     )
-    train_folds(plan, [fold], hardware=hardware, progress=progress)
-    return len(plan.folds)
+    train_folds(job, [fold], hardware=hardware, progress=progress)
+    return len(job.folds)
 
 
 def _begin(
@@ -191,7 +195,7 @@ def _begin(
     fold: int | None = None,
     cluster: Cluster | None = None,
     progress: bool,
-) -> tuple[TrainingPlan, CheckReport]:
+) -> tuple[TrainingJob, CheckReport]:
     """Check the cohort and the options, divide the scans, and begin the run's folder."""
     folder, config = Path(out), config or TrainingConfig()
     if cluster is None:
@@ -205,39 +209,50 @@ def _begin(
     if on_checked is not None:
         on_checked(checked)
     accepted, hashes = checked.accepted, checked.voxel_hashes
-    _check_classes(accepted)
+    plan = _plan(folder, checked, config)
     preparation = choose_preparation(
         checked.facts.values(),
         accepted.channels,
-        shape=config.shape,
-        spacing=config.spacing,
+        shape=plan.shape,
+        spacing=plan.spacing,
         colour=accepted.scans[0].colour,
     )
-    folds = _folds(accepted, hashes, config)
-    plan = TrainingPlan(
+    folds = _folds(accepted, hashes, config, plan.validation)
+    job = TrainingJob(
         folder,
         accepted,
         tuple(folds),
         preparation,
         config,
+        plan,
         positive_class(accepted.classes, config.positive),
         reference_class(accepted.classes, config.reference),
         cache,
     )
-    if fold is not None and fold not in plan.numbers:
+    if fold is not None and fold not in job.numbers:
         raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
-    check_network(config, preparation, len(accepted.classes))
+    check_network(plan.network, config, preparation, len(accepted.classes))
     begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
+    keep_plan(folder, plan.model_dump(mode="json"), plan.reasons)
     write_inputs(
         folder,
         preparation.model_dump(mode="json"),
         asdict(checked.fingerprint),
         checked.refused,
     )
-    return plan, checked
+    return job, checked
 
 
-def _folds(cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig) -> list[Fold]:
+def _plan(folder: Path, checked: CheckReport, config: TrainingConfig) -> Plan:
+    """Return the plan that the run was begun with; of a new run, plan it."""
+    if (folder / PLAN).exists():
+        return read_kept_plan(folder / PLAN)
+    return make_plan(checked, config)
+
+
+def _folds(
+    cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig, validation: float
+) -> list[Fold]:
     scans, column = cohort.scans, config.leave_out
     if column is None:
         return make_folds(
@@ -245,7 +260,7 @@ def _folds(cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig) ->
             hashes,
             folds=config.folds,
             repeats=config.repeats,
-            validation=config.validation,
+            validation=validation,
             seed=config.seed,
         )
     if config.repeats > 1:
@@ -253,7 +268,7 @@ def _folds(cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig) ->
             f"repeats is {config.repeats}, but the values of {column} can be left out once: leave "
             "out either option"
         )
-    folds = leave_out_folds(scans, hashes, column, validation=config.validation, seed=config.seed)
+    folds = leave_out_folds(scans, hashes, column, validation=validation, seed=config.seed)
     for fold in folds:
         if fold.unused:
             more = len(fold.unused) - _LISTED
@@ -265,19 +280,11 @@ def _folds(cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig) ->
     return folds
 
 
-def _source(plan: TrainingPlan) -> str:
+def _source(job: TrainingJob) -> str:
     """Say on which scans the networks are scored."""
-    if plan.config.leave_out is not None:
-        return f"leave-one-{plan.config.leave_out.casefold()}-out"
-    return "out-of-fold" if plan.cohort.scans[0].split is None else "test split"
-
-
-def _check_classes(cohort: Cohort) -> None:
-    if len(cohort.classes) < 2:
-        raise InputError(
-            f"the cohort has scans of {len(cohort.classes)} classes, and a classifier needs two or "
-            "more: see the column label, or name another with --label-column (label_column=...)"
-        )
+    if job.config.leave_out is not None:
+        return f"leave-one-{job.config.leave_out.casefold()}-out"
+    return "out-of-fold" if job.cohort.scans[0].split is None else "test split"
 
 
 def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]) -> list[SplitRow]:

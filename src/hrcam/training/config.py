@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from hrcam.training.plan import PlanOptions
+
 HeadKind = Literal["labels", "logits", "joint"]
 """Target of the HR-CAM head.
 
@@ -15,13 +17,15 @@ HeadKind = Literal["labels", "logits", "joint"]
 """
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(PlanOptions):
     """Options of a run that change its result.
+
+    Those of `hrcam.training.plan.PlanOptions` are planned where they are None.
 
     Attributes
     ----------
-    network
-        A name as in `hrcam.training.network.build_network`.
+    plan
+        Values of a plan file; the options above override them.
     weights
         Local file with initial weights of the same network.
     head
@@ -34,17 +38,6 @@ class TrainingConfig(BaseModel):
     leave_out
         Column of the table, each value of which is left out of one fold's training and tested, in
         place of folds at random; None for those.
-    validation
-        Fraction of the training subjects for early stopping; 0 for none.
-    epochs
-        Largest number of epochs; None for about `STEPS` steps.
-    patience
-        Epochs without a lower validation loss before training stops; None for half of the
-        epochs, because losses fluctuate while the learning rate is high.
-    batch_size, learning_rate
-        Batch size and peak learning rate of AdamW with a one-cycle schedule.
-    shape, spacing
-        Shape and spacing of the grid, in voxels and mm; None to choose them from the cohort.
     positive
         Positive class of two; None for the class without the name of a control group, or else
         the last in alphabetical order.
@@ -66,21 +59,12 @@ class TrainingConfig(BaseModel):
         Random seed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    network: str = "small"
+    plan: PlanOptions | None = None
     weights: Path | None = None
     head: HeadKind = "logits"
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=1, ge=1)
     leave_out: str | None = None
-    validation: float = Field(default=0.15, ge=0, lt=0.5)
-    epochs: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=16, ge=2)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    shape: tuple[int, ...] | None = None
-    spacing: tuple[float, ...] | None = None
     positive: str | None = None
     reference: str | None = None
     suffix: str | None = None

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,7 @@ from hrcam.training.control_maps import control_rows
 from hrcam.training.images import ImageDataset, Transform
 from hrcam.training.joint import JointNetwork
 from hrcam.training.network import build_network
+from hrcam.training.plan import Plan
 from hrcam.training.samples import Samples
 
 logger = logging.getLogger(__name__)
@@ -58,18 +58,20 @@ class Batches:
 
 
 def network_of(
-    config: TrainingConfig, shape: tuple[int, ...], channels: int, classes: int
+    name: str, config: TrainingConfig, shape: tuple[int, ...], channels: int, classes: int
 ) -> nn.Module:
-    """Build the network of a run, with the seed's random weights."""
+    """Build the network of a run by its name, with the seed's random weights."""
     torch.manual_seed(config.seed)
-    network = build_network(config.network, shape, channels, classes, config.weights)
+    network = build_network(name, shape, channels, classes, config.weights)
     if config.head != "joint":
         return network
     levels = find_levels(network, torch.zeros(2, channels, *shape))
     return JointNetwork(network, levels, classes)
 
 
-def check_network(config: TrainingConfig, preparation: Preparation, classes: int) -> None:
+def check_network(
+    name: str, config: TrainingConfig, preparation: Preparation, classes: int
+) -> None:
     """See that the network can be built and takes the grid, before anything is begun.
 
     Raises
@@ -80,19 +82,19 @@ def check_network(config: TrainingConfig, preparation: Preparation, classes: int
     """
     channels, shape = preparation.in_channels, preparation.shape
     try:
-        network = network_of(config, shape, channels, classes)
+        network = network_of(name, config, shape, channels, classes)
         with torch.no_grad():
             logits = network.eval()(torch.zeros(1, channels, *shape))
     except (RuntimeError, LevelError, AssertionError) as error:
         reason = str(error).split("\n", 1)[0]
         raise InputError(
-            f"the network {config.network!r} does not take a grid of "
+            f"the network {name!r} does not take a grid of "
             f"{' × '.join(map(str, shape))} ({reason}): choose another shape, or another network"
         ) from error
     if not torch.is_tensor(logits) or logits.shape != (1, classes):
         found = tuple(logits.shape) if torch.is_tensor(logits) else type(logits).__name__
         raise InputError(
-            f"the network {config.network!r} returns {found} for one image of {classes} classes: "
+            f"the network {name!r} returns {found} for one image of {classes} classes: "
             f"it must return logits of shape (1, {classes})"
         )
 
@@ -103,10 +105,10 @@ def train_fold(
     samples: Samples,
     classes: tuple[str, ...],
     config: TrainingConfig,
+    plan: Plan,
     transform: Transform,
     *,
     reference: str | None,
-    epochs: int,
     hardware: Hardware,
     progress: Progress | None = None,
 ) -> None:
@@ -121,17 +123,18 @@ def train_fold(
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
     data = ImageDataset(samples.images, samples.labels, transform)
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
-    network = network_of(config, shape, channels, len(classes))
+    network = network_of(plan.network, config, shape, channels, len(classes))
     checkpoints = folder / CHECKPOINTS
     if not (folder / NETWORK).is_file():
         train_classifier(
             network,
             data.subset(train),
-            epochs=epochs,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            learning_rate=plan.learning_rate,
+            balance=plan.balance,
             validation=data.subset(validation) if len(validation) else None,
-            patience=config.patience or ceil(epochs / 2),
+            patience=plan.patience,
             checkpoints=checkpoints,
             hardware=hardware,
             seed=config.seed,
@@ -139,16 +142,18 @@ def train_fold(
         )
         write_weights(network, folder / NETWORK)
     elif progress is not None:
-        progress.skip(epochs)
+        progress.skip(plan.epochs)
     read_weights(network, folder / NETWORK)
     network.to(hardware.device)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         compared = None if reference is None else classes.index(reference)
-        explainer = _fitted(network, data, samples, train, validation, config, compared)
+        explainer = _fitted(
+            network, data, samples, train, validation, config, plan.batch_size, compared
+        )
     poor = _told(caught, classes)
     explainer.save(folder / EXPLAINER)
-    predicted = predictions(explainer, data, samples, test, classes, config.batch_size)
+    predicted = predictions(explainer, data, samples, test, classes, plan.batch_size)
     write_atomically(folder / PREDICTIONS, encode_predictions(predicted, classes))
     if compared is not None:
         rows = control_rows(
@@ -157,7 +162,7 @@ def train_fold(
             test,
             classes,
             compared,
-            batch_size=config.batch_size,
+            batch_size=plan.batch_size,
             seed=config.seed,
         )
         write_atomically(folder / CONTROLS, encode_controls(rows))
@@ -196,6 +201,7 @@ def _fitted(
     train: NDArray[np.int64],
     validation: NDArray[np.int64],
     config: TrainingConfig,
+    batch_size: int,
     reference: int | None,
 ) -> HRCAM:
     """Fit HR-CAM's head on the training and validation images.
@@ -211,7 +217,7 @@ def _fitted(
     keys = (*known, *validation.tolist())
     order = [*train.tolist(), *validation.tolist()]
     return HRCAM(network).fit(
-        Batches(data, keys, config.batch_size),
+        Batches(data, keys, batch_size),
         target,
         groups=[samples.scans[index].group for index in order],
         bootstrap=config.bootstrap,

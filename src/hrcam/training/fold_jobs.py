@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from math import ceil
 from pathlib import Path
 
 from hrcam.artifacts.cache import Cache
@@ -22,20 +21,17 @@ from hrcam.preparation import Preparation, augmentation
 from hrcam.progress import Progress
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import train_fold
+from hrcam.training.plan import Plan
 from hrcam.training.samples import Samples, prepare_samples
 
 logger = logging.getLogger(__name__)
-
-STEPS = 2400
-"""Approximate number of optimiser steps if the number of epochs is not given."""
-_FEWEST, _MOST = 10, 100
 
 _IMAGES = "images.npy"
 _PATIENCE = 0.5  # seconds between looks at the folds of another job
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
+class TrainingJob:
     """Everything that is decided before the first fold is trained.
 
     Attributes
@@ -50,6 +46,8 @@ class TrainingPlan:
         From an image to the network's grid.
     config
         Options of the run.
+    plan
+        What was planned, or given.
     positive, reference
         Names of the positive and of the reference class; None if there is none.
     cache
@@ -61,6 +59,7 @@ class TrainingPlan:
     folds: tuple[Fold, ...]
     preparation: Preparation
     config: TrainingConfig
+    plan: Plan
     positive: str | None
     reference: str | None
     cache: Cache | None
@@ -70,7 +69,7 @@ class TrainingPlan:
         """The folds, counted from 1."""
         return range(1, len(self.folds) + 1)
 
-    def absolute(self) -> "TrainingPlan":
+    def absolute(self) -> "TrainingJob":
         """Return the same with absolute paths, for a process that has another folder."""
         scans = tuple(scan.absolute() for scan in self.cohort.scans)
         weights = self.config.weights
@@ -92,14 +91,9 @@ class TrainingPlan:
         seed = self.config.seed + self.folds[number - 1].repeat - 1
         return self.config.model_copy(update={"seed": seed})
 
-    def epochs(self, number: int) -> int:
-        """Return the largest number of epochs of a fold."""
-        trained = len(self.folds[number - 1].train)
-        return self.config.epochs or epochs_for(trained, self.config.batch_size)
-
 
 def train_folds(
-    plan: TrainingPlan,
+    job: TrainingJob,
     numbers: Iterable[int],
     *,
     hardware: Hardware,
@@ -110,7 +104,7 @@ def train_folds(
 
     Parameters
     ----------
-    plan
+    job
         The run.
     numbers
         Folds, counted from 1; those that are done are left alone.
@@ -129,46 +123,46 @@ def train_folds(
     """
     left = []
     for number in numbers:
-        if plan.is_done(number):
-            logger.info("fold %d of %d is done", number, len(plan.folds))
+        if job.is_done(number):
+            logger.info("fold %d of %d is done", number, len(job.folds))
         else:
             left.append(number)
-    with ScanClaims(plan.folder) as claims, ExitStack() as stack:
+    with ScanClaims(job.folder) as claims, ExitStack() as stack:
         shown: Progress | None = None
         while left:
             most = 1 if cluster is None else len(left)
             taken = list(islice((one for one in left if claims.take(_claim(one))), most))
             if not taken:
                 time.sleep(_PATIENCE)
-            missing = [one for one in taken if not plan.is_done(one)]
+            missing = [one for one in taken if not job.is_done(one)]
             if missing:
-                _prepare(plan, claims, hardware, cluster, progress)
+                _prepare(job, claims, hardware, cluster, progress)
                 if cluster is not None:
-                    _train_on(cluster, plan, missing, hardware, progress)
+                    _train_on(cluster, job, missing, hardware, progress)
                 else:
                     if shown is None:  # the time of the preparation says nothing of an epoch
-                        epochs = sum(map(plan.epochs, left))
+                        epochs = len(left) * job.plan.epochs
                         shown = stack.enter_context(
                             Progress(epochs, "training", "epochs", shown=progress)
                         )
-                    _train(plan, missing[0], hardware, shown)
+                    _train(job, missing[0], hardware, shown)
             for one in taken:
                 claims.release(_claim(one))
-            by_others = [one for one in left if one not in taken and plan.is_done(one)]
+            by_others = [one for one in left if one not in taken and job.is_done(one)]
             if shown is not None:
-                shown.skip(sum(map(plan.epochs, by_others)))
-            left = [one for one in left if not plan.is_done(one)]
+                shown.skip(len(by_others) * job.plan.epochs)
+            left = [one for one in left if not job.is_done(one)]
 
 
 def _train_on(
     cluster: Cluster,
-    plan: TrainingPlan,
+    job: TrainingJob,
     numbers: Sequence[int],
     hardware: Hardware,
     progress: bool,
 ) -> None:
     # The claims are held here, so that one of a worker that dies keeps no fold.
-    train = partial(_train, plan.absolute(), hardware=hardware, progress=None)
+    train = partial(_train, job.absolute(), hardware=hardware, progress=None)
     dead = []
     with Progress(len(numbers), "training", "folds", shown=progress) as shown:
         for number, outcome in cluster.outcomes(train, numbers):
@@ -176,63 +170,63 @@ def _train_on(
             if isinstance(outcome, Killed):
                 dead.append(number)
                 continue
-            logger.info("fold %d of %d is trained", number, len(plan.folds))
-            for text in read_fold(fold_folder(plan.folder, number))["warnings"]:
+            logger.info("fold %d of %d is trained", number, len(job.folds))
+            for text in read_fold(fold_folder(job.folder, number))["warnings"]:
                 warnings.warn(text, HRCAMWarning, stacklevel=2)
     if dead:
         raise workers_died(f"fold {', '.join(map(str, sorted(dead)))} was not trained")
 
 
-def _train(plan: TrainingPlan, number: int, hardware: Hardware, progress: Progress | None) -> None:
-    fold = plan.folds[number - 1]
-    logger.info("fold %d of %d: %d training scans", number, len(plan.folds), len(fold.train))
+def _train(job: TrainingJob, number: int, hardware: Hardware, progress: Progress | None) -> None:
+    fold = job.folds[number - 1]
+    logger.info("fold %d of %d: %d training scans", number, len(job.folds), len(fold.train))
     train_fold(
-        fold_folder(plan.folder, number),
+        fold_folder(job.folder, number),
         fold,
-        _samples(plan, hardware, progress=False),
-        plan.cohort.classes,
-        plan.config_of(number),
-        augmentation(plan.preparation),
-        reference=plan.reference,
-        epochs=plan.epochs(number),
+        _samples(job, hardware, progress=False),
+        job.cohort.classes,
+        job.config_of(number),
+        job.plan,
+        augmentation(job.preparation, job.plan.changes),
+        reference=job.reference,
         hardware=hardware,
         progress=progress,
     )
 
 
 def _prepare(
-    plan: TrainingPlan,
+    job: TrainingJob,
     claims: ScanClaims,
     hardware: Hardware,
     cluster: Cluster | None,
     progress: bool,
 ) -> None:
     """Prepare the images of the run, or wait for the job that does."""
-    while not _images(plan).is_file():
+    while not _images(job).is_file():
         if not claims.take(_IMAGES):
             time.sleep(_PATIENCE)
             continue
         if cluster is None:
-            _samples(plan, hardware, progress)
+            _samples(job, hardware, progress)
         else:
-            for _, outcome in cluster.outcomes(partial(_write_images, plan.absolute()), [hardware]):
+            for _, outcome in cluster.outcomes(partial(_write_images, job.absolute()), [hardware]):
                 if isinstance(outcome, Killed):
                     raise workers_died("the images could not be prepared")
         claims.release(_IMAGES)
 
 
-def _write_images(plan: TrainingPlan, hardware: Hardware) -> None:
-    _samples(plan, hardware, progress=False)
+def _write_images(job: TrainingJob, hardware: Hardware) -> None:
+    _samples(job, hardware, progress=False)
 
 
-def _samples(plan: TrainingPlan, hardware: Hardware, progress: bool) -> Samples:
+def _samples(job: TrainingJob, hardware: Hardware, progress: bool) -> Samples:
     return prepare_samples(
-        plan.cohort.scans,
-        plan.cohort.classes,
-        plan.preparation,
-        _images(plan),
+        job.cohort.scans,
+        job.cohort.classes,
+        job.preparation,
+        _images(job),
         workers=hardware.workers,
-        cache=plan.cache,
+        cache=job.cache,
         progress=progress,
     )
 
@@ -241,10 +235,5 @@ def _claim(number: int) -> str:
     return f"fold-{number}"
 
 
-def _images(plan: TrainingPlan) -> Path:
-    return plan.folder / WORK / _IMAGES
-
-
-def epochs_for(images: int, batch_size: int) -> int:
-    """Return the number of epochs for about `STEPS` steps, from 10 to 100."""
-    return min(_MOST, max(_FEWEST, ceil(STEPS / max(1, images // batch_size))))
+def _images(job: TrainingJob) -> Path:
+    return job.folder / WORK / _IMAGES

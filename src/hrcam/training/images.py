@@ -114,10 +114,18 @@ class Draws(Sampler[tuple[int, int]]):
 
     Order and seeds depend only on the seed and the epoch, so that an interrupted training can
     resume exactly. Of several processes each samples its share.
+
+    Parameters
+    ----------
+    count, seed
+        Number of images; random seed.
+    chances
+        How often each image is drawn, relative to the others, shape (N,): as many as there are are
+        drawn with replacement. None to draw each once.
     """
 
-    def __init__(self, count: int, seed: int) -> None:
-        self._count, self._seed, self._epoch = count, seed, 0
+    def __init__(self, count: int, seed: int, chances: NDArray[np.float64] | None = None) -> None:
+        self._count, self._seed, self._chances, self._epoch = count, seed, chances, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch; called by Lightning."""
@@ -130,6 +138,10 @@ class Draws(Sampler[tuple[int, int]]):
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield pairs of an index and a seed."""
         generator = np.random.default_rng([self._seed, self._epoch])
-        order = generator.permutation(self._count)
+        order = (
+            generator.permutation(self._count)
+            if self._chances is None
+            else generator.choice(self._count, self._count, p=self._chances / self._chances.sum())
+        )
         draws = generator.integers(_DRAWS, size=self._count)
         return iter(share_of_process(list(zip(order.tolist(), draws.tolist(), strict=True))))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from hrcam.artifacts.control_table import ControlRow
 from hrcam.artifacts.network_weights import read_weights
+from hrcam.artifacts.plan_file import PLAN
 from hrcam.artifacts.run_folder import EXPLAINER, NETWORK, fold_folder, read_run
 from hrcam.artifacts.run_tables import Prediction, SplitRow
 from hrcam.cohort.scan import Scan
@@ -22,6 +23,7 @@ from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
 from hrcam.training.default_classes import reference_class
 from hrcam.training.fold import network_of
+from hrcam.training.plan import Plan, read_kept_plan
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Run:
     folder
         Where it was written.
     config
-        What was asked for.
+        What was asked for, or planned where nothing was.
+    network
+        Name of the network.
     preparation
         From an image to the network's grid.
     classes
@@ -54,6 +58,7 @@ class Run:
 
     folder: Path
     config: TrainingConfig
+    network: str
     preparation: Preparation
     classes: tuple[str, ...]
     folds: int
@@ -79,6 +84,7 @@ class Run:
             return cls(
                 folder,
                 TrainingConfig.model_validate_json(json.dumps(found.config)),
+                str(found.config["network"]),
                 Preparation.model_validate_json(json.dumps(found.preparation)),
                 classes,
                 int(found.manifest["folds"]),
@@ -94,6 +100,20 @@ class Run:
                 f"{folder} is damaged ({type(error).__name__}: {error}); train again, into a new "
                 "folder"
             ) from error
+
+    @property
+    def plan(self) -> Plan:
+        """What was planned for the training.
+
+        Raises
+        ------
+        LoadError
+            If a version of hrcam trained the run that kept no plan, or the plan is damaged.
+        """
+        try:
+            return read_kept_plan(self.folder / PLAN)
+        except InputError as error:
+            raise LoadError(str(error)) from error
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -117,6 +137,7 @@ class Run:
         """
         place = fold_folder(self.folder, fold)
         network = network_of(
+            self.network,
             # Weights to start from are not needed again, and may be gone.
             self.config.model_copy(update={"weights": None}),
             self.preparation.shape,

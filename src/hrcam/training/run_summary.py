@@ -42,6 +42,7 @@ def write_summary(
     cohort: Cohort,
     hashes: Mapping[str, str],
     config: TrainingConfig,
+    network: str,
     hardware: Hardware,
     *,
     folds: Sequence[Fold],
@@ -94,7 +95,7 @@ def write_summary(
         "fold_details": done,
         "seconds": round(sum(one["seconds"] for one in done), 1),
         "hardware": hardware.model_dump(),
-        "versions": versions_of(*_LIBRARIES, *_library_of(config.network)),
+        "versions": versions_of(*_LIBRARIES, *_library_of(network)),
     }
     if torch.cuda.is_available():
         manifest["gpu"] = torch.cuda.get_device_name()

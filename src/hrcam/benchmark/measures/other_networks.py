@@ -94,8 +94,8 @@ def measure_other_networks(
             network,
             data,
             epochs=epochs,
-            batch_size=run.config.batch_size,
-            learning_rate=run.config.learning_rate,
+            batch_size=run.plan.batch_size,
+            learning_rate=run.plan.learning_rate,
             hardware=hardware,
             seed=seed,
         )
@@ -109,7 +109,9 @@ def measure_other_networks(
             "are of a network that has hardly learnt; use more epochs",
             100 * known,
         )
-    other = trained(_other_network(run, seed), true, augmentation(run.preparation))
+    other = trained(
+        _other_network(run, seed), true, augmentation(run.preparation, run.plan.changes)
+    )
     return [
         Measurement(scan.name, at_levels(explainer, variant), measure, float(value))
         for measure, network in (
@@ -126,6 +128,7 @@ def _same_network(run: Run, seed: int) -> nn.Module:
     config = run.config.model_copy(update={"weights": None, "seed": seed})
     preparation = run.preparation
     return network_of(
+        run.network,
         config,
         preparation.shape,
         preparation.in_channels,

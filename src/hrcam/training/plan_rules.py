@@ -1,0 +1,197 @@
+"""The rules of a plan: from the fingerprint of a cohort to every choice, with its reason."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from math import ceil
+from typing import Any
+
+from hrcam.artifacts.plan_file import shown_value
+from hrcam.cohort.check import CheckReport
+from hrcam.cohort.fingerprint import NONE, Fingerprint
+from hrcam.cohort.scan import Cohort
+from hrcam.preparation import Preparation
+from hrcam.preparation.augmentation import usual_changes
+from hrcam.preparation.choice import LARGEST_SIDE, PreparationChoice, explain_choice
+from hrcam.training.config import TrainingConfig
+from hrcam.training.default_classes import check_classes
+from hrcam.training.plan import Balance, Plan, PlanOptions
+
+NETWORK = "small"
+BATCH_SIZE = 16
+STEPS = 2400
+"""Approximate number of steps of the optimiser in a training."""
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 100
+PATIENCE = 0.5  # of the epochs
+LEARNING_RATE = 2e-3
+VALIDATION = 0.15
+BALANCE: Balance = "loss"
+
+OPTION, FILE = "given as an option", "given in the plan file"
+
+_SIDES = {"left", "right", "lh", "rh"}
+_LETTERS = {"l", "r"}
+
+
+class _Decisions:
+    """Values with their reasons; what was given comes before what the rules say."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self._given = [(OPTION, config), (FILE, config.plan or PlanOptions())]
+        self.values: dict[str, Any] = {}
+        self.reasons: dict[str, str] = {}
+
+    def given(self, name: str) -> tuple[str, Any] | None:
+        """Return who gave a value, and the value; None if nobody did."""
+        for source, options in self._given:
+            value = getattr(options, name)
+            if value is not None:
+                return source, value
+        return None
+
+    def decide(self, name: str, planned: Any, reason: str) -> Any:
+        """Return the value of a name: as given, or else as planned."""
+        given = self.given(name)
+        value = planned
+        if given is not None:
+            source, value = given
+            if value != planned:
+                reason = f"{source}; planned: {shown_value(planned)}"
+            elif source == OPTION:
+                reason = source
+        self.values[name], self.reasons[name] = value, reason
+        return value
+
+
+def make_plan(
+    checked: CheckReport,
+    config: TrainingConfig | None = None,
+    *,
+    largest_side: int = LARGEST_SIDE,
+) -> Plan:
+    """Plan a training from what the checks found of a cohort.
+
+    Parameters
+    ----------
+    checked
+        Its accepted scans have labels.
+    config
+        What is given, and not planned, by its options or by its plan, which options override.
+    largest_side
+        Largest size of a side of a planned grid, in voxels.
+
+    Returns
+    -------
+    Plan
+        The same for the same arguments.
+
+    Raises
+    ------
+    InputError
+        If the cohort has fewer than two classes, or no grid can be chosen, as
+        `hrcam.preparation.choice.explain_choice`.
+    """
+    check_classes(checked.accepted)
+    config = config or TrainingConfig()
+    decisions = _Decisions(config)
+    preparation = _decide_grid(decisions, checked, largest_side)
+    _decide_training(decisions, checked, config)
+    _decide_changes(decisions, preparation, checked.fingerprint)
+    return Plan(**decisions.values, reasons=decisions.reasons)
+
+
+def _decide_grid(decisions: _Decisions, checked: CheckReport, largest_side: int) -> Preparation:
+    def choose(**given: Any) -> PreparationChoice:
+        return explain_choice(
+            checked.facts.values(),
+            checked.accepted.channels,
+            largest_side=largest_side,
+            colour=checked.accepted.scans[0].colour,
+            **given,
+        )
+
+    given = {name: one[1] for name in ("shape", "spacing") if (one := decisions.given(name))}
+    chosen, planned = choose(**given), choose().preparation
+    for name, reason in (("shape", chosen.shape_reason), ("spacing", chosen.spacing_reason)):
+        source = planned if name in given else chosen.preparation
+        decisions.decide(name, getattr(source, name), reason)
+    return chosen.preparation
+
+
+def _decide_training(decisions: _Decisions, checked: CheckReport, config: TrainingConfig) -> None:
+    decisions.decide(
+        "network",
+        NETWORK,
+        "few weights: for a few hundred to a few thousand images",
+    )
+    batch_size = decisions.decide("batch_size", BATCH_SIZE, "many steps in few epochs")
+    validation = decisions.decide(
+        "validation", VALIDATION, "of the training subjects, to decide when to stop"
+    )
+    images = training_images(checked.accepted, config, validation)
+    planned = epochs_for(images, batch_size)
+    limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(planned)
+    steps = limit or f"about {STEPS} steps"
+    epochs = decisions.decide(
+        "epochs",
+        planned,
+        f"{steps}: a fold trains on about {images} images",
+    )
+    decisions.decide(
+        "patience",
+        ceil(PATIENCE * epochs),
+        "half of the epochs: validation losses fluctuate while the learning rate is high",
+    )
+    decisions.decide(
+        "learning_rate", LEARNING_RATE, "peak of AdamW's, for this network and batch size"
+    )
+    counts = [count for name, count in checked.fingerprint.classes.items() if name != NONE]
+    rarest = min(counts) / sum(counts)
+    decisions.decide(
+        "balance",
+        BALANCE,
+        f"classes weigh alike in the loss: the rarest has {100 * rarest:.0f} % of the scans",
+    )
+
+
+def _decide_changes(
+    decisions: _Decisions, preparation: Preparation, fingerprint: Fingerprint
+) -> None:
+    usual = usual_changes(preparation)
+    sides = classes_of_sides(fingerprint.classes)
+    if not usual.mirror:
+        reason = "the images have no axis from left to right"
+    elif sides:
+        reason = f"a mirrored image would be of another class: {', '.join(sides)}"
+    else:
+        reason = "exchanges left and right in half of the images: no class is named by its side"
+    decisions.decide("mirror", usual.mirror and not sides, reason)
+    scaled = preparation.spacing is not None
+    why = "in mm, sizes tell" if scaled else "how a picture is framed and scaled tells nothing"
+    decisions.decide("rotation", usual.rotation, f"degrees at most: {why}")
+    decisions.decide("zoom", usual.zoom, f"at most, of the size: {why}")
+    decisions.decide("shift", usual.shift, f"at most, of the size: {why}")
+
+
+def training_images(cohort: Cohort, config: TrainingConfig, validation: float) -> int:
+    """Return about how many images a fold is trained on."""
+    scans, folds = cohort.scans, config.folds
+    if config.leave_out is not None:
+        folds = len({scan.columns.get(config.leave_out.casefold()) for scan in scans})
+    elif scans[0].split is not None:
+        splits = Counter(scan.split for scan in scans)
+        share = 0 if "validation" in splits else validation
+        return round(splits["train"] * (1 - share))
+    return round(len(scans) * (1 - 1 / folds) * (1 - validation))
+
+
+def epochs_for(images: int, batch_size: int) -> int:
+    """Return the number of epochs for about `STEPS` steps, within limits."""
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, ceil(STEPS / max(1, images // batch_size))))
+
+
+def classes_of_sides(classes: Mapping[str, object] | Iterable[str]) -> list[str]:
+    """Return the classes that are named by the left or the right side of the body."""
+    words = {name: set(re.split(r"[^a-z]+", name.lower())) for name in classes}
+    letters = set().union(*words.values()) >= _LETTERS
+    return sorted(name for name, w in words.items() if w & _SIDES or (letters and w & _LETTERS))
