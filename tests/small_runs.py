@@ -8,12 +8,14 @@ import torch
 from PIL import Image as Pillow
 from torch import nn
 
+from hrcam.artifacts.distance_table import DistanceRow
 from hrcam.artifacts.map_file import Scaling, read_map
 from hrcam.cohort.scan import Scan
 from hrcam.explainer import HRCAM
 from hrcam.findings import ControlScores
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
+from hrcam.training.held_out_distances import HeldOutDistances
 
 
 def preparation(shape, spacing=None, channels=("image",)):
@@ -58,6 +60,8 @@ class SmallRun:
     reference: str | None = None
     warnings: tuple[tuple[str, ...], ...] = ()
     control_scores: tuple[float, ...] = ()
+    distances: tuple[float, ...] = ()
+    voxel_sizes: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
     loaded: list[int] = field(default_factory=list)
 
@@ -99,6 +103,14 @@ class SmallRun:
         if self.lean:
             model.classifier.bias.data[-1] += self.lean
         return explainer
+
+    @property
+    def held_out(self):
+        return HeldOutDistances.of(
+            DistanceRow(f"{fold}-{index}", "g", fold, distance)
+            for fold in range(1, self.folds + 1)
+            for index, distance in enumerate(self.distances)
+        )
 
     def controls_for(self, scan, voxel_hash, map_class):
         if self.reference in (None, map_class):

@@ -15,6 +15,7 @@ from torch import nn
 from hrcam.errors import HRCAMWarning, InputError, NotFittedError
 from hrcam.explanation import Explanation, Logits
 from hrcam.head.covariance import ALL_OTHERS
+from hrcam.head.feature_distribution import feature_distribution
 from hrcam.head.fit import Head, Target, fit_head
 from hrcam.head.quality import warn_of_poor_fit
 from hrcam.levels import Levels, find_levels
@@ -231,7 +232,8 @@ class HRCAM:
             "centre": centre,
             "reference": compared_with,
         }
-        self._adopt(Fitted(levels, head, moments, sensitivity), settings)
+        features = feature_distribution(data.pooled)
+        self._adopt(Fitted(levels, head, moments, sensitivity, features), settings)
         warn_of_poor_fit(head, data.outcome)
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
@@ -304,10 +306,11 @@ class HRCAM:
                         level.name: level_maps[:, EVIDENCE].clone()
                         for level, level_maps in zip(fitted.levels, found.maps, strict=True)
                     },
+                    distance=_distance(fitted, found),
                 )
 
     def logits(self, images: Images) -> Logits:
-        """Return the head's logits, and the model's own, without making maps.
+        """Return the head's logits, the model's own, and the distance, without making maps.
 
         Parameters
         ----------
@@ -322,7 +325,7 @@ class HRCAM:
         learnt = self._state
         self._image_in(images, learnt.fitted.levels)
         found = self._read(learnt, images, None, mapped=False)
-        return Logits(found.logits, found.model_logits)
+        return Logits(found.logits, found.model_logits, _distance(learnt.fitted, found))
 
     def save(self, path: str | Path) -> None:
         """Write what ``fit`` learnt to a folder, as safetensors and JSON.
@@ -403,6 +406,15 @@ class HRCAM:
             target=learnt.fitted.head.target,
             mapped=mapped,
         )
+
+
+def _distance(fitted: Fitted, found: LevelReading) -> torch.Tensor | None:
+    """Return how far each image lies from those of ``fit``, (B,); None where it is not known."""
+    if fitted.features is None:
+        return None
+    pooled = found.pooled.cpu().double().numpy()
+    distances = fitted.features.distances(pooled).astype(np.float32)
+    return torch.from_numpy(distances).to(found.pooled.device)
 
 
 def _warn_of_blank_patterns(moments: ReferenceMoments, classes: torch.Tensor) -> None:

@@ -17,10 +17,13 @@ class Logits:
         The head's logits, shape (B, K).
     model
         The model's own outputs, (B, K), if the head was fitted to them; else None.
+    distance
+        As in `Explanation`.
     """
 
     head: torch.Tensor
     model: torch.Tensor | None
+    distance: torch.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Explanation:
         images and the sensitivity are held fixed.
     level_evidence
         Each level's share of the evidence at its own resolution, (B, *S_l).
+    distance
+        How far each image lies from the images of ``fit``, shape (B,): the Mahalanobis distance of
+        its pooled features of all levels. None if the explainer was saved by a version of hrcam
+        that did not measure it.
     """
 
     logits: torch.Tensor
@@ -65,6 +72,7 @@ class Explanation:
     pattern_as_read: torch.Tensor
     std: torch.Tensor | None
     level_evidence: dict[str, torch.Tensor]
+    distance: torch.Tensor | None
 
     @property
     def predictor_logits(self) -> torch.Tensor:

@@ -17,6 +17,7 @@ from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.formats import encode_json
 from hrcam.errors import LoadError
 from hrcam.head.covariance import ALL_OTHERS, LogitCovariance
+from hrcam.head.feature_distribution import FeatureDistribution
 from hrcam.head.fit import Head, Target
 from hrcam.levels import Level, Levels
 from hrcam.levels.geometry import FeatureGrid
@@ -29,6 +30,7 @@ FORMAT = 9
 _NUMBERS, _DESCRIPTION = "head.safetensors", "hrcam.json"
 _ARRAYS = ("mean", "scale", "weights", "bias")
 _MOMENTS = ("references", "mean", "std")
+_DISTRIBUTION = ("mean", "scale", "directions", "variances", "remaining")
 # A model is recognised in each of these types, if its weights are those of ``fit`` rounded to it.
 _TYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 # Counters of batch norms, which no output depends on in evaluation mode.
@@ -49,12 +51,15 @@ class Fitted:
         What the level pattern maps are on reference images.
     sensitivity
         How much the decision depends on each position.
+    features
+        Where the pooled features of the images lie; None if an earlier version of hrcam saved it.
     """
 
     levels: Levels
     head: Head
     moments: ReferenceMoments
     sensitivity: Sensitivity
+    features: FeatureDistribution | None
 
 
 def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str, Any]) -> None:
@@ -81,6 +86,11 @@ def save_fitted(path: Path, model: nn.Module, fitted: Fitted, settings: dict[str
     arrays |= {
         f"level_{name}": np.ascontiguousarray(getattr(fitted.moments, name)) for name in _MOMENTS
     }
+    if fitted.features is not None:
+        arrays |= {
+            f"distribution_{name}": np.array(getattr(fitted.features, name), order="C")
+            for name in _DISTRIBUTION
+        }
     covariances = (head.covariance, *head.resampled)
     arrays |= {
         f"covariance_{name}": np.stack([getattr(one, name) for one in covariances])
@@ -138,7 +148,7 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
             penalty=description["penalty"],
             fidelity=float("nan") if fidelity is None else fidelity,
         )
-        fitted = Fitted(levels, head, moments, sensitivity)
+        fitted = Fitted(levels, head, moments, sensitivity, _distribution(arrays))
         saved_model, settings = dict(description["model"]), dict(description["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise LoadError(f"{path} is damaged: {error!r} in {_DESCRIPTION}") from error
@@ -146,6 +156,12 @@ def load_fitted(path: Path, model: nn.Module) -> tuple[Fitted, dict[str, Any]]:
         raise LoadError(f"{path} is damaged: the shapes of its arrays do not match")
     _check_model(model, saved_model, levels)
     return fitted, settings
+
+
+def _distribution(arrays: dict[str, Any]) -> FeatureDistribution | None:
+    if "distribution_mean" not in arrays:
+        return None
+    return FeatureDistribution(**{name: arrays[f"distribution_{name}"] for name in _DISTRIBUTION})
 
 
 def _level(saved: dict[str, Any]) -> Level:
@@ -179,6 +195,7 @@ def _consistent(fitted: Fitted) -> bool:
         and moments.references.shape == (classes,)
         and bool(np.all((moments.references >= ALL_OTHERS) & (moments.references < classes)))
         and all(array.shape == (classes, len(levels)) for array in (moments.mean, moments.std))
+        and (fitted.features is None or fitted.features.is_consistent(features))
     )
 
 

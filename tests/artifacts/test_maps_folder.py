@@ -48,10 +48,12 @@ def test_tables_list_every_scan_and_failure(maps):
         *("scan", "participant", "label", "class", "predicted"),
         *("probability_control", "probability_lesion", "regions", "control_share"),
         *("dice", "iou", "lesions", "detected", "false_positives"),
+        *("unlike_training", "distance", "distance_limit", "seen_share"),
         *("primary", "seen_in_training", "json"),
     ]
     assert first == (
-        "sub-01\tp0\tcontrol\tcontrol\tcontrol\t0.8\t0.2\t2\t0.05\t0.75\t0.6\t1\t1\t0\tTrue\tFalse\t"
+        "sub-01\tp0\tcontrol\tcontrol\tcontrol\t0.8\t0.2\t2\t0.05\t0.75\t0.6\t1\t1\t0\t"
+        "False\t1.25\t1.5\t0.8889\tTrue\tFalse\t"
         "sub-01/anat/sub-01_label-control_statmap.json"
     )
     assert (maps / "failures.tsv").read_text() == (
@@ -68,6 +70,7 @@ def test_tables_list_every_scan_and_failure(maps):
         ({"Probabilities": [0.5, 0.5]}, "cannot be understood"),
         ({"Probabilities": {"control": "high"}}, "cannot be understood"),
         ({"LevelContributions": {"block1": float("nan")}}, "not finite"),
+        ({"Input": {"Share": 0.5}}, "says nothing of 'VoxelSize'"),
         ({"Shape": None}, "cannot be understood"),
         ({"Grid": None}, "cannot be understood"),
         ({"Files": {"evidence": "a.npy"}}, "says nothing of 'pattern'"),

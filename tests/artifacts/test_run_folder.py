@@ -33,6 +33,11 @@ def test_what_was_written_is_read(run):
     assert content.splits == tuple(splits())
     assert content.refused == (REFUSED,)
     assert content.controls == (CONTROL_ROW, CONTROL_ROW)
+    assert sorted(row.scan for row in content.distances) == list(SCANS)
+    for row in content.distances:
+        index = SCANS.index(row.scan)
+        assert (row.group, (row.fold,)) == (f"p{index}", splits()[index].tested_by)
+        assert row.distance == 1.5 + index
     assert content.config == CONFIG
     assert content.preparation == {"shape": [8, 9]}
     assert content.fingerprint == {"scans": 8}

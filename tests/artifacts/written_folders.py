@@ -7,6 +7,7 @@ import numpy as np
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.check_results import CHECKS, Check, CoarseMap, MapChecks
 from hrcam.artifacts.control_table import CONTROLS, ControlRow, encode_controls
+from hrcam.artifacts.distance_table import DISTANCES, encode_distances
 from hrcam.artifacts.formats import encode_json
 from hrcam.artifacts.manifest import MANIFEST, read_manifest, run_identity, write_manifest
 from hrcam.artifacts.maps_folder import MapsWriter
@@ -23,6 +24,7 @@ from hrcam.artifacts.run_folder import (
 from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, SplitRow, encode_predictions
 from hrcam.artifacts.sanity_record import Examples, SanityInput, write_sanity
 from hrcam.artifacts.scan_findings import MaskScores, ScanFindings
+from hrcam.artifacts.scan_input import ScanInput
 from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record
 
 CLASSES = ("control", "lesion")
@@ -75,6 +77,8 @@ def write_run(folder: Path) -> Path:
         table = encode_predictions([prediction(index) for index in tested], CLASSES)
         write_atomically(fold_folder(folder, fold) / PREDICTIONS, table)
         write_atomically(fold_folder(folder, fold) / CONTROLS, encode_controls([CONTROL_ROW]))
+        distances = [(SCANS[index], f"p{index}", 1.5 + index) for index in tested]
+        write_atomically(fold_folder(folder, fold) / DISTANCES, encode_distances(distances))
         write_fold(fold_folder(folder, fold), {"fidelity": 0.9, "warnings": []})
     write_pooled(folder, (1, 1))
     write_metrics(folder, {"classes": list(CLASSES), "network": {"pooled": {"auc": 0.9}}})
@@ -115,6 +119,7 @@ def record(place, made_from, index, **changes):
         "findings": ScanFindings(
             2, "pixels", 4.0, 1.5, 0.05, 19, scores=MaskScores(0.75, 0.6, 1, 1, 0)
         ),
+        "input": ScanInput(((0, 8), (1, 9)), 8 / 9, None, None, 1.25, 1.5, 19),
     }
     return ScanRecord(**(content | changes))
 

@@ -5,6 +5,7 @@ import logging
 import shutil
 import subprocess
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom
@@ -26,6 +27,7 @@ ABOUT = About(
     version="0.1.0",
     folds=(1, 2),
     seen_in_training=False,
+    unlike_training=True,
 )
 PLACED = {
     "MR": lambda folder: series(folder / "s"),
@@ -243,6 +245,8 @@ def test_the_report_has_the_prediction_the_regions_and_the_model(tmp_path):
         ("Class of the map and the findings", "patient"),
         ("Finding", "Present"),
         ("Intended use", "Research use only, not for diagnosis"),
+        ("Networks were trained on this patient", "No"),
+        ("Image is unlike those of the training", "Yes"),
         ("Probability of control", 0.25),
         ("Probability of patient", 0.75),
         ("Volume", 50.0),
@@ -276,12 +280,14 @@ def test_the_report_has_the_prediction_the_regions_and_the_model(tmp_path):
 def test_an_image_without_a_region_has_no_segmentation_and_the_report_says_so(tmp_path):
     path = series(tmp_path / "s")
     image = read_image(path)
-    objects = encode_objects(path, pattern_of(image), ABOUT, nothing_in(image))
+    about = replace(ABOUT, unlike_training=None)
+    objects = encode_objects(path, pattern_of(image), about, nothing_in(image))
     assert list(objects) == ["pm", "sr"]
     said = list(items_of(read(objects["sr"])))
     assert ("Finding", "Absent") in said
     assert ("Findings are compared", "with 20 control images") in said
     assert ("Probability of patient", 0.75) in said
+    assert "Image is unlike those of the training" not in dict(said)
     assert not [name for name, _ in said if name == "Volume"]
 
 

@@ -72,6 +72,26 @@ def test_saving_what_was_loaded_writes_the_same(saved, model, tmp_path):
         assert (tmp_path / "again" / file.name).read_bytes() == file.read_bytes()
 
 
+def test_distances_are_those_of_before(saved, model):
+    hr = HRCAM(model).fit([IMAGES], target="logits")
+    hr.save(saved)
+    distance = HRCAM.load(saved, model).logits(IMAGES).distance
+    assert torch.equal(distance, hr.logits(IMAGES).distance)
+
+
+def test_an_explainer_of_an_earlier_version_knows_no_distance(saved, model):
+    arrays = load_file(saved / "head.safetensors")
+    kept = {name: one for name, one in arrays.items() if not name.startswith("distribution_")}
+    assert len(kept) == len(arrays) - 5
+    save_file(kept, saved / "head.safetensors")
+    rewrite(saved, sha256=hashlib.sha256((saved / "head.safetensors").read_bytes()).hexdigest())
+    loaded = HRCAM.load(saved, model)
+    assert loaded.explain(IMAGES).distance is None
+    assert loaded.logits(IMAGES).distance is None
+    loaded.save(saved)
+    assert load_file(saved / "head.safetensors").keys() == kept.keys()
+
+
 def test_a_loaded_explainer_can_be_fitted_again(saved, model):
     assert HRCAM.load(saved, model).fit([IMAGES], target="logits").head.target == "logits"
 
@@ -286,6 +306,9 @@ def test_descriptions_that_do_not_fit_are_refused(changes, saved, model):
         "level_mean",
         "level_references",
         "level_std",
+        "distribution_mean",
+        "distribution_scale",
+        "distribution_variances",
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name, saved, model):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -184,3 +185,23 @@ def test_the_column_that_is_missing_is_named_as_the_table_names_it(channels, col
     run = SimpleNamespace(channels=channels)
     with pytest.raises(InputError, match=f"give a table with a column {column}$"):
         with_channels_of(run, scan)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("distances", ["near", "none"])
+def test_scans_unlike_those_of_the_training_are_told_at_the_end(trained, tmp_path, distances):
+    cohort, run = trained[0], tmp_path / "run"
+    shutil.copytree(trained[1], run)
+    for fold, table in enumerate(run.glob("fold-*/distances.tsv")):
+        if distances == "none":  # as in a run of an earlier version
+            table.unlink()
+        else:
+            rows = (f"s{fold}-{number}\tg\t0.001\n" for number in range(10))
+            table.write_text("".join(["scan\tgroup\tdistance\n", *rows]))
+    result = command("map", run, cohort, "--out", tmp_path / "maps", "--subjects", "p0,p3")
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "maps/maps.tsv").open(newline="") as file:
+        found = [row["unlike_training"] for row in csv.DictReader(file, delimiter="\t")]
+    warned = "warning  2 scans are unlike those that the network learnt from, do not trust the maps"
+    assert found == (["True", "True"] if distances == "near" else ["n/a", "n/a"])
+    assert (warned in result.output) == (distances == "near")

@@ -9,6 +9,7 @@ import pytest
 from report_folders import write_maps
 
 from hrcam.artifacts.maps_folder import read_maps
+from hrcam.artifacts.scan_input import ScanInput
 from hrcam.cohort.reading import read_image
 from hrcam.cohort.voxel_hash import voxel_hash
 from hrcam.errors import InputError
@@ -170,6 +171,21 @@ def test_findings_and_the_true_mask_are_turned_for_the_page(pictures, tmp_path):
     view = read_view(read_maps(folder).records[0])
     assert view.truth is None
     assert view.note == f"The mask {path.name} is gone or was changed since; it is not shown."
+
+
+def test_what_the_network_saw_is_turned_for_the_page(pictures, volumes, tmp_path):
+    box = [[2, 9], [0, 24], [5, 7]]
+    about = ScanInput(tuple(map(tuple, box)), 0.1, None, None, None, None, 0, "new").to_json()
+    scan = replace(volumes[0], changes={"Input": about})
+    view = read_view(read_maps(write_maps(tmp_path / "maps", [scan])).records[0])
+    native = np.zeros((24, 24, 24), bool)
+    native[2:9, :, 5:7] = True
+    turn = nibabel.io_orientation(scan.affine)
+    np.testing.assert_array_equal(view.box, nibabel.apply_orientation(native, turn))
+    whole = replace(volumes[0], changes={"Input": about | {"Share": 1.0}})
+    for each in (whole, pictures[0]):
+        folder = write_maps(tmp_path / each.name / str(len(each.changes)), [each])
+        assert read_view(read_maps(folder).records[0]).box is None
 
 
 def test_a_mask_of_another_grid_is_not_shown(pictures, tmp_path):

@@ -12,12 +12,15 @@ from report_folders import CLASSES, simulated, write_maps
 from viewer_page import DRAWN, canvas, pixels, readout, slide
 
 from hrcam.artifacts.maps_folder import read_maps
+from hrcam.artifacts.scan_input import ScanInput
 from hrcam.report.cohort_report import write_cohort_report
 from hrcam.report.viewer.scan_view import read_view
 
 SIZE = 24
 LEVEL = 0.8
 SLAB = np.diag([0.75, 0.75, 3.0, 1.0])
+BOXED = ScanInput(((4, 20), (6, 18), (2, 22)), 0.28, (3.0, 2.0, 2.0), None, 7.25, 1.5, 40).to_json()
+"""Of a scan that the network saw a part of, and whose features are far away."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,10 @@ def maps(tmp_path_factory):
             maps={k: v * sign for k, v in scan.maps.items()},
             found=2 * (sign * scan.maps["pattern"] > LEVEL),
             mask=np.roll(scan.maps["pattern"] > LEVEL, 1, axis=0),
-            changes={"Primary": name == scan.predicted(CLASSES)},
+            changes={
+                "Primary": name == scan.predicted(CLASSES),
+                "Input": BOXED if scan.name == "sub-002" else None,
+            },
         )
         for scan in scans
         for name, sign in (("control", -0.5), ("lesion", 1.0))
@@ -375,6 +381,29 @@ def test_findings_and_true_masks_are_outlined(page, views):
     page.select_option("#scans select[name=of]", "control")
     assert drawn(page, "findings") == expected(control.maps["pattern"] > LEVEL)
     assert page.locator("#group input[name=findings]").count() == 0
+
+
+def test_what_the_network_saw_is_outlined(page, views):
+    box = views["sub-002", "lesion"].box
+    assert box.sum() == 16 * 12 * 20
+    z = slice_of(page, 2, 1)
+    assert drawn(page, "grid") == edges(box[::-1, ::-1, z].T) != set()
+    page.uncheck("#scans input[name=grid]")
+    assert drawn(page, "grid") == set()
+    page.check("#scans input[name=grid]")
+
+
+def test_a_scan_unlike_those_of_the_training_has_a_banner(page):
+    card = "#scans .card:nth-of-type(2)"
+    assert page.locator("#scans .warning").count() == 1
+    warning = page.locator(f"{card} .warning")
+    assert warning.is_visible()
+    assert warning.text_content() == (
+        "Do not trust this map. The scan is unlike the scans that the network learnt from: its "
+        "features are 7.2 times as far from theirs as those of the median held-out scan, and one "
+        "in 20 held-out scans is beyond 1.5."
+    )
+    assert "The network saw 28 % of the scan" in page.text_content(card)
 
 
 def test_the_image_can_be_seen_alone_beside(page):

@@ -170,6 +170,24 @@ def test_a_repeated_cross_validation_predicts_and_maps_by_a_network_of_each_repe
     assert len(run.controls_for(new, "none of these", "bright").scores) == 20
 
 
+def test_each_test_scan_has_its_distance_from_what_its_fold_learnt_from(bright_run):
+    folder, report = bright_run
+    run, cohort = report.run, open_cohort(folder)
+    assert sorted(row.scan for row in run.distances) == sorted(scan.name for scan in cohort.scans)
+    for scan in cohort.scans[:4]:
+        (row,) = (row for row in run.distances if row.scan == scan.name)
+        assert row.group == scan.group
+        assert run.folds_for(scan, "unknown") == ((row.fold,), False)
+        image = torch.from_numpy(run.preparation.apply(read_scan(scan)).voxels)[None]
+        distance = run.explainer(row.fold).logits(image).distance
+        assert row.distance == pytest.approx(float(distance), rel=1e-3)
+    noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    far = [float(run.explainer(fold).logits(noise).distance) for fold in (1, 2)]
+    assert run.held_out.multiple((1, 2), far) > 2 * run.held_out.limit
+    assert sum(each > run.held_out.limit for each in run.held_out.multiples) <= 2
+    assert run.voxel_sizes is None
+
+
 def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):
     folder, report = bright_run
     manifest = report.run.manifest

@@ -24,7 +24,7 @@ from hrcam.artifacts.maps_dataset import (
     describe,
     write_dataset_files,
 )
-from hrcam.artifacts.maps_tables import PROBLEMS, write_tables
+from hrcam.artifacts.maps_tables import PROBLEMS, unlike_scans, write_tables
 from hrcam.artifacts.refusals import Refusal, Refused, read_refusals, refusal_fields
 from hrcam.artifacts.scan_record import (
     Form,
@@ -193,6 +193,10 @@ class MapsWriter:
     def write_tables(self, classes: Sequence[str]) -> None:
         """Write the tables of all scans, whichever job mapped them; classes in their order."""
         write_tables(self.out, classes)
+
+    def unlike_scans(self) -> frozenset[str]:
+        """Return the names of the scans in the tables that are unlike those of the training."""
+        return unlike_scans(self.out)
 
     def _failure(self, scan: str) -> Path:
         digest = hashlib.sha256(scan.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.formats import encode_tsv
+from hrcam.artifacts.formats import encode_tsv, optional_rows
 from hrcam.artifacts.map_names import FAILURES, MAPS, record_paths
 from hrcam.artifacts.refusals import Refusal, encode_refusals, refusal_fields
 from hrcam.artifacts.scan_findings import ScanFindings
+from hrcam.artifacts.scan_input import ScanInput
 from hrcam.artifacts.scan_record import usable_record
 
 PROBLEMS = ".failures"
@@ -21,6 +22,10 @@ MAPS_COLUMNS = ("scan", "participant", "label", "class", "predicted")
 FINDING_COLUMNS = ("regions", "control_share")
 SCORE_COLUMNS = ("dice", "iou", "lesions", "detected", "false_positives")
 """Of the findings against the mask of the scan."""
+
+UNLIKE = "unlike_training"
+INPUT_COLUMNS = (UNLIKE, "distance", "distance_limit", "seen_share")
+"""Of the networks' input against what they learnt from."""
 
 MAPS_LAST_COLUMNS = ("primary", "seen_in_training", "json")
 
@@ -86,14 +91,14 @@ def _maps_table(out: Path, paths: Sequence[Path], classes: Sequence[str]) -> byt
                 *(record.map_class, record.predicted),
                 *(f"{record.probabilities[name]:.6g}" for name in classes),
                 *_findings(record.findings),
+                *_input(record.input),
                 *(record.primary, record.seen_in_training, path.relative_to(out).as_posix()),
             ]
         )
     rows.sort(key=lambda row: (row[0], row[3]))
     columns = (f"{PROBABILITY}{name}" for name in classes)
-    return encode_tsv(
-        [*MAPS_COLUMNS, *columns, *FINDING_COLUMNS, *SCORE_COLUMNS, *MAPS_LAST_COLUMNS], rows
-    )
+    of_scans = (*FINDING_COLUMNS, *SCORE_COLUMNS, *INPUT_COLUMNS, *MAPS_LAST_COLUMNS)
+    return encode_tsv([*MAPS_COLUMNS, *columns, *of_scans], rows)
 
 
 def _findings(found: ScanFindings | None) -> list[object]:
@@ -105,6 +110,19 @@ def _findings(found: ScanFindings | None) -> list[object]:
         found.regions,
         *(f"{one:.4g}" if isinstance(one, float) else one for one in (share, *of_masks)),
     ]
+
+
+def _input(found: ScanInput | None) -> list[object]:
+    if found is None:
+        return [None] * len(INPUT_COLUMNS)
+    numbers = (found.distance, found.limit, found.share)
+    return [found.unlike, *(None if one is None else f"{one:.4g}" for one in numbers)]
+
+
+def unlike_scans(out: Path) -> frozenset[str]:
+    """Return the names of the scans in ``maps.tsv`` that are unlike those of the training."""
+    rows = optional_rows(out / MAPS, ("scan", UNLIKE))
+    return frozenset(row["scan"] for row in rows if row[UNLIKE] == str(True))
 
 
 def _failures_table(paths: Sequence[Path]) -> bytes:

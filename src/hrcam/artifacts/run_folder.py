@@ -8,6 +8,7 @@ from typing import Any
 from hrcam.artifacts.atomic import create_atomically, write_atomically
 from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.control_table import CONTROLS, ControlRow, read_controls
+from hrcam.artifacts.distance_table import DISTANCES, DistanceRow, read_distances
 from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import MANIFEST, read_manifest
 from hrcam.artifacts.plan_file import PLAN, encode_plan, read_plan_file
@@ -66,6 +67,8 @@ class RunFolder:
         Rows of the tables of all folds; none without a reference class.
     histories
         Losses of each fold by epoch; none of a fold whose table is missing.
+    distances
+        Rows of the tables of all folds; none of a run of an earlier version.
     """
 
     folder: Path
@@ -80,6 +83,7 @@ class RunFolder:
     refused: tuple[Refusal, ...]
     controls: tuple[ControlRow, ...] = ()
     histories: tuple[tuple[EpochLosses, ...], ...] = ()
+    distances: tuple[DistanceRow, ...] = ()
 
     @property
     def tested(self) -> tuple[Prediction, ...]:
@@ -147,6 +151,7 @@ def read_run(folder: Path) -> RunFolder:
         refused=read_refusals(folder / REFUSED),
         controls=read_controls([fold_folder(folder, fold) / CONTROLS for fold in folds]),
         histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
+        distances=read_distances([fold_folder(folder, fold) / DISTANCES for fold in folds]),
     )
 
 

@@ -13,6 +13,7 @@ from hrcam.artifacts.formats import BIDS_FORMAT, encode_json, read_versioned
 from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.map_file import DataType, Scaling
 from hrcam.artifacts.scan_findings import ScanFindings
+from hrcam.artifacts.scan_input import ScanInput
 from hrcam.artifacts.source_dataset import bids_uris
 from hrcam.errors import InputError, NewerFormatError
 
@@ -203,6 +204,9 @@ class ScanRecord(MapInput):
         do; False for those of further classes.
     findings
         What was found in the pattern; None where the record does not tell.
+    input
+        What the networks saw of the scan, and whether they know such scans; None where the record
+        does not tell.
     versions
         Of the software that made them.
     """
@@ -229,6 +233,7 @@ class ScanRecord(MapInput):
     reference: str | None = None
     primary: bool = True
     findings: ScanFindings | None = None
+    input: ScanInput | None = None
 
     @property
     def maps(self) -> dict[str, Path]:
@@ -318,6 +323,7 @@ def encode_record(record: ScanRecord) -> bytes:
         "LevelContributions": dict(record.level_contributions),
         "Maps": {kind: _map_content(record, kind) for kind in record.files if kind in MAPS},
         "Findings": None if record.findings is None else record.findings.to_json(),
+        "Input": None if record.input is None else record.input.to_json(),
         "Asked": {
             "Maps": list(record.form.kinds),
             "DataType": record.form.data_type,
@@ -354,6 +360,7 @@ def read_record(path: Path) -> ScanRecord:
     try:
         modified, spacing = content["SourceModified"], content["Grid"]["Spacing"]
         masked, found = content.get("MaskModified"), content.get("Findings")
+        seen = content.get("Input")
         record = ScanRecord(
             scan=str(content["Scan"]),
             participant=str(content["Participant"]),
@@ -390,6 +397,7 @@ def read_record(path: Path) -> ScanRecord:
             mask=None if content.get("Mask") is None else Path(content["Mask"]),
             mask_modified=None if masked is None else float(masked),
             findings=None if found is None else ScanFindings.from_json(found),
+            input=None if seen is None else ScanInput.from_json(seen),
         )
     except KeyError as error:
         raise InputError(f"{path.name} says nothing of {error}") from error

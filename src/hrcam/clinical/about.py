@@ -22,6 +22,8 @@ class About:
         Whose networks made the map, counted from 1.
     seen_in_training
         Whether these networks were trained on the scan.
+    unlike_training
+        Whether the scan is unlike those of the training; None where that is not known.
     """
 
     map_class: str
@@ -31,3 +33,4 @@ class About:
     version: str
     folds: tuple[int, ...]
     seen_in_training: bool
+    unlike_training: bool | None

@@ -111,6 +111,9 @@ def _evaluations(maker: Maker, findings: Findings) -> Any:
         ),
         (codes.DCM.Finding, codes.SCT.Present if findings.regions else codes.SCT.Absent),
     ]
+    if about.unlike_training is not None:
+        name = own_code("unlike", "Image is unlike those of the training")
+        said.append((name, _yes_or_no(about.unlike_training)))
     compared = (
         f"with {findings.controls} control images"
         if findings.controls

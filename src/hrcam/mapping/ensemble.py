@@ -31,6 +31,8 @@ class GridMaps:
         the bias is the logit.
     level_contributions
         Mean evidence of each level; their sum plus the bias is the logit.
+    distances
+        How far the image lies from those of the fit, of each network; None if one does not know.
     maps
         "evidence", "pattern" and, if the heads were refitted on resampled subjects, "std", each
         of the grid's shape.
@@ -43,6 +45,7 @@ class GridMaps:
     logit: float
     bias: float
     level_contributions: dict[str, float]
+    distances: tuple[float, ...] | None
     maps: dict[str, NDArray[np.float32]]
 
 
@@ -167,6 +170,7 @@ class _Seen:
         biases = mean(lambda one: one.bias).tolist()
         by_level = mean(_level_means).tolist()
         predicted = self.probabilities.argmax(1)
+        distances = self._distances()
         return [
             GridMaps(
                 predicted=int(predicted[row]),
@@ -178,10 +182,16 @@ class _Seen:
                 level_contributions=dict(
                     zip(self.first[0].level_evidence, by_level[row], strict=True)
                 ),
+                distances=None if distances is None else tuple(distances[row].tolist()),
                 maps={name: values[row] for name, values in on_host.items()},
             )
             for row in range(len(self.images))
         ]
+
+    def _distances(self) -> torch.Tensor | None:
+        """Return the distance of each image by each network, shape (B, networks)."""
+        found = [one.distance for one in self.first if one.distance is not None]
+        return torch.stack(found, 1) if len(found) == len(self.first) else None
 
 
 @dataclass(frozen=True)

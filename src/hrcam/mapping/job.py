@@ -47,11 +47,14 @@ class MapReport:
         Number of scans that were mapped, and of those whose maps already existed.
     failed
         Scans that could not be mapped, and refused rows of the table.
+    unlike
+        Names of the scans that are unlike those that the networks learnt from.
     """
 
     done: int
     skipped: int
     failed: tuple[Problem, ...]
+    unlike: tuple[str, ...]
 
 
 def map_scans(
@@ -215,7 +218,9 @@ def map_scans(
     logger.info(
         "mapped %d scans, %d were mapped already, %d failed", tally.done, tally.skipped, len(failed)
     )
-    return MapReport(tally.done, tally.skipped, failed)
+    found = folder.unlike_scans()
+    unlike = tuple(scan.name for scan in part if scan.name in found)
+    return MapReport(tally.done, tally.skipped, failed, unlike)
 
 
 @dataclass

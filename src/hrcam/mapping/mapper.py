@@ -25,6 +25,7 @@ from hrcam.mapping.overlay import encode_overlay
 from hrcam.mapping.reading import failure_of
 from hrcam.mapping.request import MapRequest
 from hrcam.mapping.scan_findings import find_in_scan, finding_files
+from hrcam.mapping.scan_input import input_of_scan
 from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.training.run import Run
 
@@ -202,6 +203,7 @@ class Mapper:
         }
         content: dict[Path, bytes] = {files[kind]: each.content for kind, each in encoded.items()}
         found = find_in_scan(run, one.task.scan, reading, maps, native)
+        seen = input_of_scan(run, reading, one.folds, maps.distances)
         map_class = classes[maps.explained]
         sources = one.task.source.sources
         of_findings = finding_files(found, place, label, map_class, reading, sources)
@@ -213,7 +215,7 @@ class Mapper:
                 reading.picture, native["pattern"], self.overlay_limit, found.findings.labels
             )
         if self._form.dicom:
-            objects = self._objects(one, maps, native["pattern"], found.findings)
+            objects = self._objects(one, maps, native["pattern"], found.findings, seen.unlike)
             for kind, each in objects.items():
                 files[kind] = place.map(label, kind, ".dcm")
                 content[files[kind]] = each
@@ -243,11 +245,17 @@ class Mapper:
             reference=run.reference,
             primary=primary,
             findings=found.about,
+            input=seen,
         )
         return {**content, place.record(label): encode_record(record)}
 
     def _objects(
-        self, one: Prepared, maps: GridMaps, pattern: NDArray[np.float32], findings: Findings
+        self,
+        one: Prepared,
+        maps: GridMaps,
+        pattern: NDArray[np.float32],
+        findings: Findings,
+        unlike: bool | None,
     ) -> dict[str, bytes]:
         """Encode the DICOM objects of a map, if its image is DICOM."""
         from hrcam.clinical import About, encode_objects
@@ -268,6 +276,7 @@ class Mapper:
             version=map_versions()["hrcam"],
             folds=one.folds,
             seen_in_training=one.seen,
+            unlike_training=unlike,
         )
         first = next(iter(one.task.scan.images.values()))
         return encode_objects(first, pattern, about, findings)

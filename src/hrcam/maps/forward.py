@@ -20,6 +20,8 @@ class LevelReading:
 
     Attributes
     ----------
+    pooled
+        Pooled features of all levels, (B, ΣC_l).
     logits
         The head's, (B, K).
     model_logits
@@ -35,6 +37,7 @@ class LevelReading:
         wanted.
     """
 
+    pooled: torch.Tensor
     logits: torch.Tensor
     model_logits: torch.Tensor | None
     predicted: torch.Tensor
@@ -90,7 +93,8 @@ def read_levels(
         return pooled, maps, contract(feature_map, *weights.readouts(level))
 
     returned, reduced = capture(model, images, levels, read)
-    logits = weights.logits(torch.cat([parts[0] for parts in reduced], dim=1))
+    pooled = torch.cat([parts[0] for parts in reduced], dim=1)
+    logits = weights.logits(pooled)
     if not bool(torch.isfinite(logits).all()):
         raise LevelError(
             "the feature maps hold NaN or infinite values: the model diverged, or half "
@@ -99,7 +103,7 @@ def read_levels(
     model_logits = logits_of(returned, output).float() if target == "logits" else None
     predicted = (logits if model_logits is None else model_logits).argmax(1)
     if not mapped:
-        return LevelReading(logits, model_logits, predicted, [], [])
+        return LevelReading(pooled, logits, model_logits, predicted, [], [])
     maps, readouts = ([parts[index] for parts in reduced] for index in (1, 2))
     if classes is None:
         rows = torch.arange(len(predicted), device=device)
@@ -107,4 +111,4 @@ def read_levels(
             level.reshape(len(predicted), -1, weights.channels, *level.shape[2:])[rows, predicted]
             for level in maps
         ]
-    return LevelReading(logits, model_logits, predicted, maps, readouts)
+    return LevelReading(pooled, logits, model_logits, predicted, maps, readouts)

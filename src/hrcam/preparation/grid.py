@@ -58,9 +58,8 @@ class Grid:
         Array of shape (..., *image_shape); 0 in voxels outside the grid.
         """
         matrices = []
-        for k, (start, step) in enumerate(zip(self.starts, self.steps, strict=True)):
-            coordinates = np.arange(self.image_shape[self.axes[k]], dtype=np.float64)
-            positions = (coordinates - start) / step
+        for k, step in enumerate(self.steps):
+            positions = self._positions(k)
             matrix = sampling_matrix(positions, self.shape[k], 1 / abs(step))
             matrices.append(matrix * _within(positions, self.shape[k])[:, None])
         leading = values.ndim - len(self.axes)
@@ -75,6 +74,21 @@ class Grid:
             along = _within(self._coordinates(k), self.image_shape[axis])
             inside = np.logical_and.outer(inside, along)
         return inside
+
+    @property
+    def box(self) -> tuple[tuple[int, int], ...]:
+        """The voxels of the image within the grid: for each of its axes the first, and the end."""
+        box = [(0, 0)] * len(self.axes)
+        for k, axis in enumerate(self.axes):
+            within = np.flatnonzero(_within(self._positions(k), self.shape[k]))
+            # A grid of large steps may lie between two voxels of an axis.
+            box[axis] = (int(within[0]), int(within[-1]) + 1) if len(within) else (0, 0)
+        return tuple(box)
+
+    def _positions(self, axis: int) -> NDArray[np.float64]:
+        """Return the voxels of the image, as positions along one axis of the grid."""
+        coordinates = np.arange(self.image_shape[self.axes[axis]], dtype=np.float64)
+        return (coordinates - self.starts[axis]) / self.steps[axis]
 
     def _coordinates(self, axis: int) -> NDArray[np.float64]:
         """Return the positions along one axis of the grid, as coordinates in the image."""

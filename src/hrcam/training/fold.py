@@ -15,6 +15,7 @@ from torch import nn
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.control_table import CONTROLS, encode_controls
+from hrcam.artifacts.distance_table import DISTANCES, encode_distances
 from hrcam.artifacts.network_weights import read_weights, write_weights
 from hrcam.artifacts.run_folder import CHECKPOINTS, EXPLAINER, NETWORK, write_fold
 from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, encode_predictions, likeliest
@@ -115,9 +116,9 @@ def train_fold(
     """Train, fit and predict one fold into a folder.
 
     The folder gets ``network.safetensors``, ``explainer/``, ``history.tsv``,
-    ``predictions.tsv`` of the fold's test scans, ``controls.tsv`` where there is a reference
-    class and, last, ``fold.json``. Interrupted, it goes on from the last epoch that was finished.
-    Progress counts its epochs.
+    ``predictions.tsv`` and ``distances.tsv`` of the fold's test scans, ``controls.tsv`` where there
+    is a reference class and, last, ``fold.json``. Interrupted, it goes on from the last epoch that
+    was finished. Progress counts its epochs.
     """
     started = time.monotonic()
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
@@ -153,8 +154,12 @@ def train_fold(
         )
     poor = _told(caught, classes)
     explainer.save(folder / EXPLAINER)
-    predicted = predictions(explainer, data, samples, test, classes, plan.batch_size)
+    predicted, distances = predictions(explainer, data, samples, test, classes, plan.batch_size)
     write_atomically(folder / PREDICTIONS, encode_predictions(predicted, classes))
+    rows_of_test = [
+        (one.scan, one.group, each) for one, each in zip(predicted, distances, strict=True)
+    ]
+    write_atomically(folder / DISTANCES, encode_distances(rows_of_test))
     if compared is not None:
         rows = control_rows(
             explainer,
@@ -233,9 +238,10 @@ def predictions(
     indices: NDArray[np.int64],
     classes: tuple[str, ...],
     batch_size: int,
-) -> list[Prediction]:
-    """Return what network and head predict for each scan."""
+) -> tuple[list[Prediction], list[float]]:
+    """Return what network and head predict for each scan, and how far it lies from the training."""
     own, head = [], []
+    distances: list[float] = []
     with torch.no_grad():
         for batch, _ in Batches(data, tuple(indices.tolist()), batch_size):
             images = to_device_of(explainer.model, batch)
@@ -244,9 +250,11 @@ def predictions(
             model = explainer.model(images) if logits.model is None else logits.model
             own.append(model.softmax(1))
             head.append(logits.head.softmax(1))
+            assert logits.distance is not None
+            distances += logits.distance.tolist()
     own_p, head_p = (torch.cat(one).double().cpu().numpy() for one in (own, head))
     scans = [samples.scans[index] for index in indices]
-    return [
+    found = [
         Prediction(
             scan=scan.name,
             participant=scan.participant,
@@ -259,3 +267,4 @@ def predictions(
         )
         for scan, network, of_head in zip(scans, own_p.tolist(), head_p.tolist(), strict=True)
     ]
+    return found, distances

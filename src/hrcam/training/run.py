@@ -1,7 +1,7 @@
 """A finished training run: its network, explainer and splits, read from its folder."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hrcam.artifacts.control_table import ControlRow
+from hrcam.artifacts.distance_table import DistanceRow
 from hrcam.artifacts.network_weights import read_weights
 from hrcam.artifacts.plan_file import PLAN
 from hrcam.artifacts.run_folder import EXPLAINER, NETWORK, fold_folder, read_run
@@ -23,6 +24,7 @@ from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
 from hrcam.training.default_classes import reference_class
 from hrcam.training.fold import network_of
+from hrcam.training.held_out_distances import HeldOutDistances
 from hrcam.training.plan import Plan, read_kept_plan
 
 
@@ -54,6 +56,11 @@ class Run:
         Which folds are tested on each scan.
     controls
         How high the maps of control images are.
+    distances
+        How far the test scans of each fold lie from those that its network learnt from; none in a
+        run of an earlier version.
+    fingerprint
+        The cohort in numbers; may be empty.
     """
 
     folder: Path
@@ -66,6 +73,8 @@ class Run:
     predictions: tuple[Prediction, ...]
     splits: tuple[SplitRow, ...]
     controls: tuple[ControlRow, ...]
+    distances: tuple[DistanceRow, ...]
+    fingerprint: Mapping[str, Any]
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
@@ -92,6 +101,8 @@ class Run:
                 tuple(each.reordered(order) for each in found.predictions),
                 found.splits,
                 found.controls,
+                found.distances,
+                found.fingerprint,
             )
         except InputError as error:
             raise LoadError(str(error)) from error
@@ -196,6 +207,26 @@ class Run:
             if row.map_class == map_class and row.group not in own:
                 scores.setdefault(row.scan, []).append(row.score)
         return ControlScores(tuple(map(fmean, scores.values())))
+
+    @cached_property
+    def held_out(self) -> HeldOutDistances:
+        """What the distance of a scan is compared with."""
+        return HeldOutDistances.of(self.distances)
+
+    @property
+    def voxel_sizes(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """The smallest and the largest voxel sizes that were learnt from, each in rising order.
+
+        In mm; None if the grid has no scale.
+        """
+        spread = self.fingerprint.get("spacing")
+        if self.preparation.spacing is None or not spread:
+            return None
+        # In order of size, as images may have their axes in any order.
+        smallest, largest = (
+            tuple(sorted(map(float, spread[end]))) for end in ("minimum", "maximum")
+        )
+        return smallest, largest
 
     def _known(self, scan: Scan, voxel_hash: str) -> list[SplitRow]:
         """Return the rows of a scan, else those of its participant."""

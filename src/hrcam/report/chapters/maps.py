@@ -106,7 +106,8 @@ def map_chapters(
         _labels(mapped.records),
         volumes,
     )
-    introduction = (_shown(len(cards), [first for first, *_ in scans]), *_judged(mapped))
+    primary = [first for first, *_ in scans]
+    introduction = (_shown(len(cards), primary), *_unlike(primary), *_judged(mapped))
     chapters = [
         Chapter("scans", "Maps of each scan", introduction, viewer=viewer),
         _group_chapter(group, scale.limits, volumes),
@@ -151,6 +152,17 @@ def _shown(shown: int, records: Sequence[ScanRecord]) -> str:
         f"{first}The selection is automatic: each class, correct or wrong, has the same number of "
         "scans if it has enough, so wrong predictions are more frequent here than in the cohort; "
         "within each they are evenly spaced by confidence."
+    )
+
+
+def _unlike(records: Sequence[ScanRecord]) -> tuple[str, ...]:
+    """Say how many scans are unlike those of the training, if it is known of any."""
+    known = [one.input.unlike for one in records if one.input and one.input.unlike is not None]
+    if not any(known):
+        return ()
+    return (
+        f"{sum(known)} of {count(len(known), 'scan')} of this folder are unlike those that the "
+        "network learnt from. Do not trust their maps: a warning is on each card.",
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from hrcam.report.figures.charts import Chart, Confusion
 from hrcam.report.page.content import Section
 
-OUTLINES = ("findings", "truth")
-"""What is drawn as outlines: regions that were found in the map, and true masks."""
+OUTLINES = ("findings", "truth", "grid")
+"""What is drawn as outlines: regions that were found, true masks, what the network saw."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Card:
         Bars.
     levels
         Bars of each class that there is a map for.
+    warning
+        Why the maps are not to be trusted; "" where nothing speaks against them.
     notes
         Sentences below the maps.
     grid
@@ -60,8 +62,9 @@ class Card:
         of the image, and of each map, by class and kind, its quantisation step, unit and limit of
         the colour scale (null: that of the viewer).
     layers
-        Packed samples of the image ("image"), of the true mask ("truth"), and of the findings and
-        maps ("findings" or the kind, a colon and the class).
+        Packed samples of the image ("image"), of the true mask ("truth"), of the part that the
+        network saw ("grid"), and of the findings and maps ("findings" or the kind, a colon and the
+        class).
     sided
         Whether left and right of the subject are known.
     """
@@ -79,6 +82,7 @@ class Card:
     confidence: float = 0.0
     probabilities: tuple[Bar, ...] = ()
     levels: Mapping[str, tuple[Bar, ...]] = field(default_factory=dict)
+    warning: str = ""
     notes: tuple[str, ...] = ()
     sided: bool = False
 

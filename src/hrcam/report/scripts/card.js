@@ -94,6 +94,7 @@ class Card {
       const masks = {
         findings: viewer.outlined("findings") && await this.layer(`findings:${this.ofClass}`),
         truth: viewer.outlined("truth") && await this.layer("truth"),
+        grid: viewer.outlined("grid") && await this.layer("grid"),
       };
       if (name !== this.mapLayer) return; // another map was chosen: this is stale again
       const colours = viewer.colours(this.map.step, this.limit), greys = viewer.greys(this.grid);

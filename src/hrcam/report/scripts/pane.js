@@ -31,7 +31,7 @@ class Pane {
         + "plus and minus zoom, 0 shows all",
     });
     this.stage.insertAdjacentHTML("beforeend", `<svg viewBox="0 0 ${this.width} ${this.height}"
-      preserveAspectRatio="none" aria-hidden="true"><path class="findings"/><path class="truth"/></svg>`);
+      preserveAspectRatio="none" aria-hidden="true"><path class="findings"/><path class="truth"/><path class="grid"/></svg>`);
     this.outlines = [...this.stage.querySelectorAll("path")];
     this.lines = ["down", "across"].map((name) => make("i", this.stage, { class: name }));
     if (card.grid.millimetres) {

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.artifacts.overlay_scale import UNIT
+from hrcam.artifacts.scan_input import ScanInput
 from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.page.cohort_page import Bar, Card
 from hrcam.report.page.text import count
@@ -36,6 +37,8 @@ def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
     notes = [view.note] if view.note else []
     if record.findings is not None:
         notes.append(f"Findings in the map for “{record.map_class}”: {record.findings.statement}.")
+    if record.input is not None:
+        notes += _seen(record, record.input)
     if record.map_class != record.predicted:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
     if record.seen_in_training:
@@ -66,9 +69,28 @@ def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
             for name, value in record.probabilities.items()
         ),
         levels={each.map_class: signed_bars(each.level_contributions) for each in records},
+        warning=_warning(record.input),
         notes=tuple(notes),
         sided=view.grid.affine is not None,
     )
+
+
+def _warning(seen: ScanInput | None) -> str:
+    if seen is None or not seen.reasons:
+        return ""
+    return f"Do not trust this map. The scan is {seen.statement}."
+
+
+def _seen(record: ScanRecord, seen: ScanInput) -> list[str]:
+    """Say what the network saw of a scan, if not all of it as it is."""
+    notes = [seen.seen] if seen.seen else []
+    sizes, spacing = seen.voxel_size, record.grid_spacing
+    if sizes is not None and spacing is not None and not np.allclose(sizes, spacing, rtol=0.01):
+        voxels, steps = (" × ".join(f"{side:.3g}" for side in each) for each in (sizes, spacing))
+        notes.append(f"Resampled for the network from voxels of {voxels} mm to {steps} mm.")
+    if not seen.reasons and seen.comparison:
+        notes.append(f"The scan was {seen.statement}.")
+    return notes
 
 
 def group_cards(group: GroupMaps) -> tuple[Card, ...]:
@@ -127,6 +149,8 @@ def _encoded(
         layers["image"] = pack(view.image)
     if view.truth is not None:
         layers["truth"] = pack(view.truth.astype(np.uint8))
+    if view.box is not None:
+        layers["grid"] = pack(view.box.astype(np.uint8))
     described: dict[str, dict[str, Any]] = {}
     for name, one in views.items():
         if one.findings is not None:

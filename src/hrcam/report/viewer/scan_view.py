@@ -40,9 +40,9 @@ class ScanView:
         Values of the image that are black and white at first.
     note
         Why there is no image, or which of several channels is shown.
-    findings, truth
-        Masks, shape (x, y, z): regions that were found in the map, and the true ones; None where
-        there are none.
+    findings, truth, box
+        Masks, shape (x, y, z): regions that were found in the map, the true ones, and what the
+        network saw; None where there are none, or where it saw all.
     """
 
     grid: PageGrid
@@ -53,6 +53,7 @@ class ScanView:
     note: str = ""
     findings: NDArray[np.bool_] | None = None
     truth: NDArray[np.bool_] | None = None
+    box: NDArray[np.bool_] | None = None
 
     def reduced(self) -> "ScanView":
         """Average blocks of voxels, for the maps of a group."""
@@ -112,7 +113,7 @@ def read_view(
     if other is not None:
         return replace(other, grid=grid, maps=maps, findings=findings)
     image, note = _read_image(record)
-    view = ScanView(grid, None, maps, note=note, findings=findings)
+    view = ScanView(grid, None, maps, note=note, findings=findings, box=_box(record, grid))
     if image is None:
         return view
     try:
@@ -138,6 +139,15 @@ def _on_grid(grid: PageGrid, values: NDArray[np.float32], path: Path) -> NDArray
         return grid.of(values)
     except InputError as error:
         raise InputError(f"{path.name} {error}") from error
+
+
+def _box(record: ScanRecord, grid: PageGrid) -> NDArray[np.bool_] | None:
+    """Return what the network saw; None if it saw all, or the record does not tell."""
+    if record.input is None or record.input.share == 1:
+        return None
+    inside = np.zeros(record.shape, np.float32)
+    inside[tuple(slice(start, end) for start, end in record.input.box)] = 1
+    return grid.of(inside) > 0
 
 
 def _read_image(record: ScanRecord) -> tuple[Image | None, str]:
