@@ -188,6 +188,22 @@ def test_each_test_scan_has_its_distance_from_what_its_fold_learnt_from(bright_r
     assert run.voxel_sizes is None
 
 
+def test_what_tells_the_class_without_the_network_is_measured_on_its_folds(bright_run):
+    folder, report = bright_run
+    rows = {row.source: row for row in report.shortcuts}
+    assert set(rows) == {"kind of participant_id", "border of the image", "all of these"}
+    ids = rows["kind of participant_id"]  # of one digit or two, as often in either class
+    assert (ids.auc, ids.warned, ids.class_name) == (0.5, "", "all")
+    assert ids.detail == "A1D2: bright 15, plain 15; A1D1: bright 5, plain 5"
+    pooled = report.metrics["network"]["pooled"]["auc"]["value"]
+    for row in rows.values():
+        assert (row.scans, row.participants) == (40, 40)
+        assert row.network == pytest.approx(pooled, abs=1e-4)
+        assert row.difference == pytest.approx(pooled - row.auc, abs=1e-4)
+    found = pd.read_csv(folder / "run/shortcuts.tsv", sep="\t")
+    assert found["auc"].tolist() == [row.auc for row in report.shortcuts]
+
+
 def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):
     folder, report = bright_run
     manifest = report.run.manifest
@@ -302,6 +318,7 @@ def test_each_site_in_turn_is_left_out_and_named(bright_cohort, tmp_path):
         "north" if index % 2 and index < 10 else "AB"[index % 3 > 0] for index in range(40)
     ]
     table["split"] = "train"  # which does not count
+    table["scanner"] = ["X" if label == "bright" else "Y" for label in table["label"]]
     write_table(bright_cohort, table.to_dict("records"))
     config = SMALL.model_copy(update={"leave_out": "site", "epochs": 1})
     cohort = open_cohort(bright_cohort)
@@ -324,6 +341,17 @@ def test_each_site_in_turn_is_left_out_and_named(bright_cohort, tmp_path):
     page = write_cohort_report(tmp_path / "run", None, tmp_path / "report.html").read_text()
     assert "Leave-one-site-out, in 40 scans" in page
     assert "tested by fold 3, north left out" in page
+    shortcuts = {row.source: row for row in report.shortcuts}
+    assert set(shortcuts) == {
+        *("column site", "column scanner", "border of the image", "all of these"),
+    }
+    assert shortcuts["column scanner"].warned == "as the network"
+    assert shortcuts["column scanner"].auc == 1
+    pooled = report.metrics["network"]["pooled"]["auc"]["value"]
+    assert shortcuts["column scanner"].network == pytest.approx(pooled, abs=1e-4)
+    assert shortcuts["column scanner"].difference == pytest.approx(pooled - 1, abs=1e-4)
+    assert "the column scanner alone predicts the class nearly as well as the network" in page
+    assert "X: bright 20; Y: plain 20" in page
 
 
 @pytest.mark.parametrize("head", ["labels", "joint"])

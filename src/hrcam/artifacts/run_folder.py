@@ -26,6 +26,7 @@ from hrcam.artifacts.run_tables import (
     read_predictions,
     read_splits,
 )
+from hrcam.artifacts.shortcut_table import SHORTCUTS, ShortcutRow, read_shortcuts
 from hrcam.errors import InputError
 
 RUN_FORMAT = 1
@@ -69,6 +70,8 @@ class RunFolder:
         Losses of each fold by epoch; none of a fold whose table is missing.
     distances
         Rows of the tables of all folds; none of a run of an earlier version.
+    shortcuts
+        Rows of the table of this name; None where an earlier version has written none.
     """
 
     folder: Path
@@ -84,6 +87,7 @@ class RunFolder:
     controls: tuple[ControlRow, ...] = ()
     histories: tuple[tuple[EpochLosses, ...], ...] = ()
     distances: tuple[DistanceRow, ...] = ()
+    shortcuts: tuple[ShortcutRow, ...] | None = None
 
     @property
     def tested(self) -> tuple[Prediction, ...]:
@@ -152,6 +156,7 @@ def read_run(folder: Path) -> RunFolder:
         controls=read_controls([fold_folder(folder, fold) / CONTROLS for fold in folds]),
         histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
         distances=read_distances([fold_folder(folder, fold) / DISTANCES for fold in folds]),
+        shortcuts=read_shortcuts(folder / SHORTCUTS),
     )
 
 

@@ -1,5 +1,6 @@
 """`hrcam train`."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ from hrcam.cli.cohort_options import (
 from hrcam.cli.terminal import aligned, print_problems, printable
 
 if TYPE_CHECKING:
+    from hrcam.artifacts.shortcut_table import ShortcutRow
     from hrcam.cohort.check import CheckReport
 
 
@@ -270,6 +272,8 @@ def train(
         page = write_cohort_report(out, None, out / "report.html")
     typer.echo(_summary(report.metrics))
     typer.echo(printable(auc_statement(report.metrics["network"])))
+    if report.shortcuts:
+        typer.echo(f"\n{_shortcuts(report.shortcuts)}\n")
     typer.echo(f"run: {out}")
     typer.echo(f"report: {page}")
 
@@ -308,3 +312,24 @@ def _summary(metrics: dict[str, Any]) -> str:
     if None not in means:
         rows.insert(2, ["auc, mean of folds", *(with_interval(**one["auc"]) for one in means)])
     return aligned(rows)
+
+
+def _shortcuts(rows: "Sequence[ShortcutRow]") -> str:
+    """Format what predicts the class without the network: all that is warned of, or the best."""
+    from hrcam.artifacts.shortcut_table import ALL
+    from hrcam.evaluation.estimate import with_interval
+
+    ranked = sorted(rows, key=lambda row: -(row.auc or 0))
+    shown = [row for row in ranked if row.warned] or ranked[:1]
+    table = [["without the network, 95 % interval", "auc", "network minus this", ""]]
+    for row in shown:
+        told = "" if row.class_name == ALL else f", {row.class_name}"
+        table.append(
+            [
+                printable(f"{row.source}{told}"),
+                with_interval(row.auc, row.low, row.high),
+                with_interval(row.difference, row.difference_low, row.difference_high),
+                {"": "", "strong": "strong", "as the network": "warning"}[row.warned],
+            ]
+        )
+    return aligned(table)

@@ -29,6 +29,9 @@ class ScanFacts:
     voxel_hash
         SHA-256 of shape and voxels of all channels: the same for the same image in any format
         that keeps its values.
+    border
+        Mean, standard deviation and 5, 50 and 95 % of the intensities of the outermost sixteenth on
+        each side, shape (C, 5 × 2 × axes).
     """
 
     name: str
@@ -39,3 +42,4 @@ class ScanFacts:
     foreground: tuple[int, ...]
     percentiles: tuple[tuple[float, ...], ...]
     voxel_hash: str
+    border: tuple[tuple[float, ...], ...] = ()

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     SPLIT_LEAK = "split-leak"
     BAD_SPLIT = "bad-split"
     CONFOUNDED_SITE = "confounded-site"
+    SHORTCUT = "shortcut"
 
 
 @dataclass(frozen=True)

@@ -161,6 +161,12 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "the site in place of the class",
             "add scans of that class from another site, or compare within one site",
         ),
+        Reason.SHORTCUT: Explanation(
+            "a column, the kind of an identifier, or size or border of the images tells the class "
+            "by itself: a network may learn what lies behind it, as the scanner",
+            "test with `hrcam train --leave-out COLUMN`, or compare scans that are alike in it; a "
+            "score of the disease itself is no shortcut",
+        ),
     }
 )
 

@@ -225,6 +225,41 @@ def paired_difference(
     return bootstrap_estimate(float(difference[0]), difference[1:])
 
 
+def resampled_auc(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    repeats: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Compute the AUC of each class against all others in the sample and in resamples of subjects.
+
+    With one seed and the same groups, the resamples of several predictors are paired.
+
+    Parameters
+    ----------
+    labels, probabilities, groups, repeats, resamples, seed
+        As for `score_predictions`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (1 + resamples, K), the sample first; NaN where a class is missing.
+
+    Raises
+    ------
+    InputError
+        As for `score_predictions`.
+    """
+    true, predicted = checked_predictions(labels, probabilities)
+    subjects = subject_indices(groups, true.size)
+    weights = _weights(subjects, resamples, seed)
+    repeat = _repeat_indices(repeats, true.size)
+    return RepeatedMetrics(true, predicted, subjects, weights, repeat).by_class("auc")
+
+
 def _weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
     """Return ones, then the resamples, shape (1 + resamples, number of subjects)."""
     once = np.ones((1, int(subjects.max()) + 1))

@@ -20,6 +20,7 @@ from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.chapters.model_card import INTENDED_USE, model_card
 from hrcam.report.chapters.sanity import sanity_chapter
 from hrcam.report.chapters.sanity_text import failed_checks
+from hrcam.report.chapters.shortcuts import shortcut_warnings, shortcuts_chapter
 from hrcam.report.chapters.training import training_chapter
 from hrcam.report.figures.charts import confusions, prediction_charts
 from hrcam.report.page.cohort_html import write_cohort_page
@@ -87,7 +88,7 @@ def write_cohort_report(
         summary=_summary(trained, mapped),
         chapters=(
             Chapter("cohort", "Cohort", sections=cohort_sections(trained, mapped)),
-            *([] if trained is None else [_predictions(trained)]),
+            *([] if trained is None else [_predictions(trained), *shortcuts_chapter(trained)]),
             *([] if trained is None else training_chapter(trained)),
             sanity_chapter(sanity),
             *chapters,
@@ -125,9 +126,9 @@ def _check_same_run(run: RunFolder, maps: MapsFolder) -> None:
 
 
 def _warnings(run: RunFolder | None, maps: MapsFolder | None) -> tuple[str, ...]:
-    """Return the warnings of the fit: of all folds of a run, or those recorded with the maps."""
+    """Return the warnings of the fit and of shortcuts, or those recorded with the maps."""
     if run is not None:
-        return warning_lines(run.manifest)
+        return (*warning_lines(run.manifest), *shortcut_warnings(run))
     assert maps is not None
     return tuple(dict.fromkeys(text for record in maps.records for text in record.warnings))
 

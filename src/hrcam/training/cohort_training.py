@@ -12,6 +12,7 @@ from hrcam.artifacts.claim import check_claimable
 from hrcam.artifacts.plan_file import PLAN
 from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, keep_plan, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
+from hrcam.artifacts.shortcut_table import ShortcutRow
 from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.leave_out import leave_out_folds
@@ -29,6 +30,7 @@ from hrcam.training.plan import Plan, read_kept_plan
 from hrcam.training.plan_rules import make_plan
 from hrcam.training.run import Run
 from hrcam.training.run_summary import write_summary
+from hrcam.training.shortcuts import write_shortcuts
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +49,14 @@ class TrainingReport:
         Content of its ``metrics.json``.
     problems
         All problems that the checks found; refused scans were left out.
+    shortcuts
+        Content of its ``shortcuts.tsv``; empty for a cohort that is too small to tell.
     """
 
     run: Run
     metrics: dict[str, Any]
     problems: tuple[Problem, ...]
+    shortcuts: tuple[ShortcutRow, ...]
 
 
 def train_cohort(
@@ -100,7 +105,7 @@ def train_cohort(
     -------
     TrainingReport
         The folder then has ``config.json``, ``plan.yaml``, ``preparation.json``,
-        ``fingerprint.json``, ``refused.tsv``, ``splits.tsv``, a folder per fold,
+        ``fingerprint.json``, ``refused.tsv``, ``splits.tsv``, a folder per fold, ``shortcuts.tsv``,
         ``predictions.tsv``, ``metrics.json`` and, last, ``manifest.json``.
 
     Raises
@@ -127,6 +132,7 @@ def train_cohort(
         progress=progress,
     )
     train_folds(job, job.numbers, hardware=hardware, cluster=cluster, progress=progress)
+    shortcuts = write_shortcuts(job, checked.facts)
     metrics = write_summary(
         job.folder,
         job.cohort,
@@ -140,7 +146,7 @@ def train_cohort(
     )
     # Another job may do the same at this moment.
     shutil.rmtree(job.folder / WORK, ignore_errors=True)
-    return TrainingReport(Run.open(job.folder), metrics, checked.problems)
+    return TrainingReport(Run.open(job.folder), metrics, checked.problems, shortcuts)
 
 
 def train_one_fold(

@@ -15,6 +15,7 @@ from hrcam.cohort.check.labels import (
     label_problems,
     spelling_problems,
 )
+from hrcam.cohort.check.shortcuts import shortcut_problems
 from hrcam.cohort.check.sites import site_problems
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.fingerprint import Fingerprint, take_fingerprint
@@ -124,8 +125,11 @@ def check_cohort(
         labelled = [scan for scan in left() if scan.label is not None]
         problems += spelling_problems(labelled)
         problems += class_problems(labelled, hashes, shown)
-        problems += imbalance_problems([scan for scan in left() if scan.label is not None], hashes)
-        problems += site_problems(labelled)
+        usable = [scan for scan in left() if scan.label is not None]
+        problems += imbalance_problems(usable, hashes)
+        sites = site_problems(labelled)
+        known = ("column site",) if sites else ()
+        problems += [*sites, *shortcut_problems(usable, facts, hashes, known)]
     accepted = replace(cohort, scans=tuple(left()), problems=())
     kept = {scan.name: facts[scan.name] for scan in accepted.scans}
     ordered = sorted(

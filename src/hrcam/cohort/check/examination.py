@@ -9,6 +9,7 @@ import numpy as np
 
 from hrcam.artifacts.cache import Cache
 from hrcam.artifacts.formats import encode_json
+from hrcam.cohort.border import border_of
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.foreground import foreground_box
 from hrcam.cohort.image import PLACED, Image
@@ -79,7 +80,7 @@ def examine(scan: Scan, files: dict[str, str], cache: Cache | None = None) -> Ex
             if cache is None
             else cache.result(
                 lambda: content_hash(scan, mask=True),
-                ["facts"],
+                ["facts and border"],
                 read,
                 _encode,
                 lambda kept: _decode(kept, scan.name),
@@ -156,6 +157,7 @@ def facts_of(name: str, image: Image) -> ScanFacts:
         foreground=tuple(part.stop - part.start for part in foreground_box(image.voxels)),
         percentiles=tuple(tuple(row) for row in percentiles),
         voxel_hash=voxel_hash(image),
+        border=border_of(image.voxels),
     )
 
 
