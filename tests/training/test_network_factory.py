@@ -1,5 +1,7 @@
 """Networks that a function of the user's makes, in training and again in mapping."""
 
+import hashlib
+import logging
 import sys
 
 import pytest
@@ -7,13 +9,14 @@ import torch
 from small_runs import preparation
 from torch import nn
 
+from hrcam.artifacts.run_folder import read_fold
 from hrcam.cohort.opening import open_cohort
 from hrcam.errors import InputError
 from hrcam.training.cohort_training import train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
-from hrcam.training.fold import check_network
 from hrcam.training.network import build_network
 from hrcam.training.run import Run
+from hrcam.training.run_network import check_network
 
 SOURCE = """
 from torch import nn
@@ -92,19 +95,31 @@ def test_a_network_without_logits_is_refused(own_networks, name, message):
 
 
 def test_a_run_finds_the_users_network_again_and_says_when_it_is_gone(
-    own_networks, bright_cohort, tmp_path, monkeypatch
+    own_networks, bright_cohort, tmp_path, monkeypatch, caplog
 ):
+    name, weights = "own_package.networks:small", tmp_path / "weights.pt"
+    torch.save({"state_dict": build_network(name, (16, 16), 3, 5).state_dict()}, weights)
     config = TrainingConfig(
-        network="own_package.networks:small", shape=(16, 16), folds=2, epochs=1, head="joint"
+        network=name, weights=weights, shape=(16, 16), folds=2, epochs=1, head="joint"
     )
     cpu = Hardware(accelerator="cpu", workers=1)
-    cohort = open_cohort(bright_cohort)
-    train_cohort(cohort, tmp_path / "run", config, hardware=cpu, progress=False)
+    with caplog.at_level(logging.INFO, "hrcam"):
+        train_cohort(
+            open_cohort(bright_cohort), tmp_path / "run", config, hardware=cpu, progress=False
+        )
+    told = [one for one in caplog.messages if one.startswith("initial weights: ")]
+    assert len(told) == 1
+    assert "30 of the network's 32 tensors are from weights.pt; blocks.0.0 was made" in told[0]
+    record = read_fold(tmp_path / "run/fold-2")["initial_weights"]
+    assert record["file"] == "weights.pt"
+    assert record["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert record["random"] == ["classifier"]
+    weights.unlink()
     run = Run.open(tmp_path / "run")
-    assert run.config.network == "own_package.networks:small"
+    assert run.config.network == name
     assert run.explainer(1).explain(torch.zeros(1, 1, 16, 16)).pattern.shape == (1, 16, 16)
     own_networks.parent.rename(tmp_path / "elsewhere")
-    for name in [one for one in sys.modules if one.split(".")[0] == "own_package"]:
-        monkeypatch.delitem(sys.modules, name)
+    for module in [one for one in sys.modules if one.split(".")[0] == "own_package"]:
+        monkeypatch.delitem(sys.modules, module)
     with pytest.raises(InputError, match=r"finds no module own_package: .* PYTHONPATH"):
         run.explainer(1)

@@ -62,7 +62,7 @@ def train(
         ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Local file with initial weights of the network.")
+        Path | None, typer.Option(help="Local file with pretrained weights of the network.")
     ] = None,
     head: Annotated[
         HeadChoice,

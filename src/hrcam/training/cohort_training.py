@@ -24,11 +24,11 @@ from hrcam.preparation import choose_preparation
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.default_classes import positive_class, reference_class
-from hrcam.training.fold import check_network
 from hrcam.training.fold_jobs import TrainingJob, train_folds
 from hrcam.training.plan import Plan, read_kept_plan
 from hrcam.training.plan_rules import make_plan
 from hrcam.training.run import Run
+from hrcam.training.run_network import check_network
 from hrcam.training.run_summary import write_summary
 from hrcam.training.shortcuts import write_shortcuts
 

@@ -27,7 +27,7 @@ class TrainingConfig(PlanOptions):
     plan
         Values of a plan file; the options above override them.
     weights
-        Local file with initial weights of the same network.
+        Local file with initial weights, as in `hrcam.training.initial_weights.start_from`.
     head
         Target of the HR-CAM head.
     folds

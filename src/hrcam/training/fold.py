@@ -5,7 +5,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +20,18 @@ from hrcam.artifacts.network_weights import read_weights, write_weights
 from hrcam.artifacts.run_folder import CHECKPOINTS, EXPLAINER, NETWORK, write_fold
 from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, encode_predictions, likeliest
 from hrcam.cohort.splits import Fold
-from hrcam.errors import HRCAMWarning, InputError, LevelError
+from hrcam.errors import HRCAMWarning
 from hrcam.explainer import HRCAM
 from hrcam.head.fit import Target
 from hrcam.head.quality import AbsentClassesWarning
-from hrcam.levels import find_levels
 from hrcam.model.inputs import to_device_of
-from hrcam.preparation import Preparation
 from hrcam.progress import Progress
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.control_maps import control_rows
 from hrcam.training.images import ImageDataset, Transform
-from hrcam.training.joint import JointNetwork
-from hrcam.training.network import build_network
 from hrcam.training.plan import Plan
+from hrcam.training.run_network import initial_network
 from hrcam.training.samples import Samples
 
 logger = logging.getLogger(__name__)
@@ -56,48 +53,6 @@ class Batches:
                 torch.stack([image for image, _ in items]),
                 torch.tensor([one for _, one in items]),
             )
-
-
-def network_of(
-    name: str, config: TrainingConfig, shape: tuple[int, ...], channels: int, classes: int
-) -> nn.Module:
-    """Build the network of a run by its name, with the seed's random weights."""
-    torch.manual_seed(config.seed)
-    network = build_network(name, shape, channels, classes, config.weights)
-    if config.head != "joint":
-        return network
-    levels = find_levels(network, torch.zeros(2, channels, *shape))
-    return JointNetwork(network, levels, classes)
-
-
-def check_network(
-    name: str, config: TrainingConfig, preparation: Preparation, classes: int
-) -> None:
-    """See that the network can be built and takes the grid, before anything is begun.
-
-    Raises
-    ------
-    InputError
-        If there is no such network, its weights do not fit, it does not take the grid, or it
-        returns no logits.
-    """
-    channels, shape = preparation.in_channels, preparation.shape
-    try:
-        network = network_of(name, config, shape, channels, classes)
-        with torch.no_grad():
-            logits = network.eval()(torch.zeros(1, channels, *shape))
-    except (RuntimeError, LevelError, AssertionError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise InputError(
-            f"the network {name!r} does not take a grid of "
-            f"{' × '.join(map(str, shape))} ({reason}): choose another shape, or another network"
-        ) from error
-    if not torch.is_tensor(logits) or logits.shape != (1, classes):
-        found = tuple(logits.shape) if torch.is_tensor(logits) else type(logits).__name__
-        raise InputError(
-            f"the network {name!r} returns {found} for one image of {classes} classes: "
-            f"it must return logits of shape (1, {classes})"
-        )
 
 
 def train_fold(
@@ -124,7 +79,7 @@ def train_fold(
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
     data = ImageDataset(samples.images, samples.labels, transform)
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
-    network = network_of(plan.network, config, shape, channels, len(classes))
+    network, initial = initial_network(plan.network, config, shape, channels, len(classes))
     checkpoints = folder / CHECKPOINTS
     if not (folder / NETWORK).is_file():
         train_classifier(
@@ -178,6 +133,7 @@ def train_fold(
             name: None if index is None else classes[index]
             for name, index in zip(classes, explainer.references, strict=True)
         },
+        "initial_weights": initial and asdict(initial),
         "warnings": poor,
         "images": {"train": len(train), "validation": len(validation), "test": len(test)},
         "seconds": round(time.monotonic() - started, 1),

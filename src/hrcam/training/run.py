@@ -23,9 +23,9 @@ from hrcam.findings import ControlScores
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
 from hrcam.training.default_classes import reference_class
-from hrcam.training.fold import network_of
 from hrcam.training.held_out_distances import HeldOutDistances
 from hrcam.training.plan import Plan, read_kept_plan
+from hrcam.training.run_network import network_of
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,7 @@ class Run:
         place = fold_folder(self.folder, fold)
         network = network_of(
             self.network,
-            # Weights to start from are not needed again, and may be gone.
-            self.config.model_copy(update={"weights": None}),
+            self.config,
             self.preparation.shape,
             self.preparation.in_channels,
             len(self.classes),

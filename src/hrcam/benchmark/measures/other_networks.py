@@ -25,8 +25,8 @@ from hrcam.preparation import augmentation
 from hrcam.sanity.parameter_randomisation import permute_labels
 from hrcam.training import Hardware, Run
 from hrcam.training.classifier import train_classifier
-from hrcam.training.fold import network_of
 from hrcam.training.images import ImageDataset, Transform
+from hrcam.training.run_network import network_of
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +124,7 @@ def measure_other_networks(
 
 
 def _same_network(run: Run, seed: int) -> nn.Module:
-    # From random weights: initial weights of the run may no longer exist.
-    config = run.config.model_copy(update={"weights": None, "seed": seed})
+    config = run.config.model_copy(update={"seed": seed})
     preparation = run.preparation
     return network_of(
         run.network,
