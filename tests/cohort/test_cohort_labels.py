@@ -78,7 +78,8 @@ def test_measurements_are_no_classes(repeats):
     assert found.message == (
         "the labels look like measurements: 20 different numbers, as 60.0, 60.5, 61.0"
     )
-    assert "bin the numbers" in found.advice
+    assert "add --task regression" in found.advice
+    assert "bin them into a few classes" in found.advice
 
 
 def test_measurements_with_a_decimal_comma_are_no_classes():
@@ -111,6 +112,12 @@ def test_a_class_with_less_than_a_tenth_of_the_participants_of_the_largest_is_wa
         "the class 'c' has 3 participants, and 'b' has 50",
     ]
     assert imbalance(90, 9) == imbalance(50, 50) == imbalance() == []
+
+
+def test_many_numbers_are_measurements_even_if_some_participants_share_each():
+    (found,) = classes([scan(f"p{n}", f"{20 + n % 50}") for n in range(200)])
+    assert found.message.startswith("the labels look like measurements: 50 different numbers")
+    assert classes([scan(f"p{n}", f"{20 + n % 50}") for n in range(250)]) == []
 
 
 def test_grades_are_classes():

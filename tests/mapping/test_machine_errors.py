@@ -5,6 +5,7 @@ import shutil
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_runs import SmallRun, preparation, write_pictures
@@ -126,7 +127,7 @@ def test_a_disk_without_room_is_found_before_the_work(tmp_path, monkeypatch):
     scans = write_pictures(tmp_path / "images", 4)
     with pytest.raises(MachineError, match="needs 0"):
         samples.prepare_samples(
-            scans, ("control", "patient"), preparation((512, 512)), tmp_path / "work" / "x.npy"
+            scans, np.zeros(len(scans), int), preparation((512, 512)), tmp_path / "work" / "x.npy"
         )
     assert not (tmp_path / "work").exists()
 

@@ -204,7 +204,7 @@ def test_training_stops_early_and_keeps_the_best_weights(tmp_path):
     assert len(losses) == int(np.argmin(losses)) + 1 + 3
     with torch.no_grad():
         logits = network(torch.from_numpy(squares(32, 2)[0]))
-    loss = torch.nn.functional.cross_entropy(logits, watched.labels)
+    loss = torch.nn.functional.cross_entropy(logits, watched.targets)
     assert float(loss) == pytest.approx(min(losses), abs=1e-5)
 
 

@@ -28,8 +28,8 @@ def test_a_subset_of_a_subset_keeps_images_and_labels_together():
     part = dataset(transform=None).subset(np.array([9, 2, 5])).subset(np.array([2, 0]))
     assert len(part) == 2
     assert [float(part[i][0].mean()) for i in range(2)] == [5, 9]
-    assert part.labels.tolist() == [5 % 3, 9 % 3]
-    assert [part[i][1] for i in range(2)] == part.labels.tolist()
+    assert part.targets.tolist() == [5 % 3, 9 % 3]
+    assert [part[i][1] for i in range(2)] == part.targets.tolist()
 
 
 def test_draws_depend_on_seed_and_epoch_alone():

@@ -27,6 +27,7 @@ from hrcam.artifacts.run_tables import (
     read_splits,
 )
 from hrcam.artifacts.shortcut_table import SHORTCUTS, ShortcutRow, read_shortcuts
+from hrcam.artifacts.value_tables import PredictedValue, read_values
 from hrcam.errors import InputError
 
 RUN_FORMAT = 1
@@ -56,9 +57,9 @@ class RunFolder:
         Where it is.
     classes
         Names of the classes, in the order of every probability; of two the last is the positive
-        one, which sensitivity and specificity are of.
+        one, which sensitivity and specificity are of. A regression has none.
     predictions
-        One per scan that was tested, of each repeat.
+        One per scan that was tested, of each repeat; none of a regression.
     metrics, config, preparation, fingerprint, manifest
         The files of these names, as nested dictionaries; the fingerprint may be empty. What was
         planned is part of the configuration.
@@ -72,6 +73,10 @@ class RunFolder:
         Rows of the tables of all folds; none of a run of an earlier version.
     shortcuts
         Rows of the table of this name; None where an earlier version has written none.
+    target
+        Name of the value that a regression predicts; None with classes.
+    values
+        One per scan that was tested by a regression, of each repeat.
     """
 
     folder: Path
@@ -88,6 +93,8 @@ class RunFolder:
     histories: tuple[tuple[EpochLosses, ...], ...] = ()
     distances: tuple[DistanceRow, ...] = ()
     shortcuts: tuple[ShortcutRow, ...] | None = None
+    target: str | None = None
+    values: tuple[PredictedValue, ...] = ()
 
     @property
     def tested(self) -> tuple[Prediction, ...]:
@@ -97,7 +104,8 @@ class RunFolder:
     @property
     def repeats(self) -> int:
         """Number of divisions into folds."""
-        return max(one.repeat for one in self.predictions)
+        repeats = (*(one.repeat for one in self.predictions), *(one.repeat for one in self.values))
+        return max(repeats)
 
     @property
     def positive(self) -> str | None:
@@ -135,17 +143,18 @@ def read_run(folder: Path) -> RunFolder:
             f"{folder}` again"
         )
     metrics = read_versioned(folder / METRICS, RUN_FORMAT)
-    classes = metrics.get("classes")
-    if not isinstance(classes, list) or len(classes) < 2:
+    target = metrics.get("target")
+    classes = metrics.get("classes", [] if target else None)
+    if not isinstance(classes, list) or (target is None and len(classes) < 2):
         raise InputError(f"{folder / METRICS} names no classes: train again")
-    names = tuple(map(str, classes))
+    names, table = tuple(map(str, classes)), folder / PREDICTIONS
     fingerprint = folder / FINGERPRINT
     manifest = read_manifest(folder / MANIFEST)
     folds = range(1, int(manifest.get("folds", 0)) + 1)
     return RunFolder(
         folder=folder,
         classes=names,
-        predictions=read_predictions(folder / PREDICTIONS, names),
+        predictions=() if target else read_predictions(table, names),
         metrics=metrics,
         config=_read_config(folder),
         preparation=read_versioned(folder / PREPARATION, RUN_FORMAT),
@@ -157,6 +166,8 @@ def read_run(folder: Path) -> RunFolder:
         histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
         distances=read_distances([fold_folder(folder, fold) / DISTANCES for fold in folds]),
         shortcuts=read_shortcuts(folder / SHORTCUTS),
+        target=None if target is None else str(target),
+        values=read_values(table) if target else (),
     )
 
 
@@ -253,6 +264,12 @@ def write_pooled(
     """Write ``predictions.tsv`` of a run; ``calibrated`` is as for `pool_predictions`."""
     pooled = pool_predictions(_fold_tables(folder, repeats), repeats, calibrated)
     write_atomically(folder / PREDICTIONS, pooled)
+
+
+def pool_values(folder: Path, repeats: Sequence[int]) -> tuple[PredictedValue, ...]:
+    """Write ``predictions.tsv`` of a regression, and return its rows."""
+    write_pooled(folder, repeats)
+    return read_values(folder / PREDICTIONS)
 
 
 def _fold_tables(folder: Path, repeats: Sequence[int]) -> list[Path]:

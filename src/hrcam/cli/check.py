@@ -17,6 +17,8 @@ from hrcam.cli.cohort_options import (
     LabelColumn,
     Space,
     Suffix,
+    Task,
+    TaskChoice,
 )
 from hrcam.cli.terminal import print_problems, printable
 
@@ -32,6 +34,7 @@ def check(
         Path,
         typer.Argument(help="Folder with a participants.tsv or class folders, a table, or BIDS."),
     ],
+    task: Task = TaskChoice.CLASSIFICATION,
     suffix: Suffix = None,
     space: Space = None,
     desc: Desc = None,
@@ -80,11 +83,11 @@ def check(
             colour=colour.value,
         )
         with opened_cluster(scheduler) as cluster:
-            report = check_cohort(opened, workers=workers, cluster=cluster)
+            report = check_cohort(opened, task=task.value, workers=workers, cluster=cluster)
         if json_file is not None:
             write_atomically(json_file, encode_json(report.to_json()))
         if plan is not None:
-            _write_plan(plan, report)
+            _write_plan(plan, report, task)
     print_problems(report.problems)
     if report.problems:
         typer.echo()
@@ -95,11 +98,11 @@ def check(
         raise typer.Exit(1)
 
 
-def _write_plan(path: Path, report: "CheckReport") -> None:
+def _write_plan(path: Path, report: "CheckReport", task: TaskChoice) -> None:
     from hrcam.artifacts.plan_file import write_plan_file
-    from hrcam.training import make_plan
+    from hrcam.training import TrainingConfig, make_plan
 
-    plan = make_plan(report)
+    plan = make_plan(report, TrainingConfig(task=task.value))
     write_plan_file(path, plan.model_dump(mode="json"), plan.reasons)
 
 
@@ -127,7 +130,10 @@ def _summary(found: "Fingerprint") -> Iterator[str]:
     for channel, percentiles in zip(channels, found.intensities, strict=False):
         middle = ", ".join(f"{name} {values[1]:.4g}" for name, values in percentiles.items())
         yield f"intensities  {printable(channel)}: {middle} (medians of percentiles)"
-    yield f"class        {_counted(found.classes)}"
+    if found.values is None:
+        yield f"class        {_counted(found.classes)}"
+    else:
+        yield f"value        {_spread(found.values)}"
     for site, classes in found.classes_by_site.items():
         yield f"site         {printable(site)}: {_counted(classes)}"
     if set(found.splits) != {"n/a"}:

@@ -17,6 +17,17 @@ class ColourChoice(StrEnum):
     RGB = "rgb"
 
 
+class TaskChoice(StrEnum):
+    """What is learnt of a scan."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+Task = Annotated[
+    TaskChoice,
+    typer.Option("--task", help="What the labels are: classes, or numbers, as age."),
+]
 Suffix = Annotated[str | None, typer.Option(help="Of the images of a BIDS data set, as T1w.")]
 Space = Annotated[
     str | None,
@@ -36,7 +47,9 @@ GroupBy = Annotated[
 ]
 LabelColumn = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Column of the table with the class.", show_default="label"),
+    typer.Option(
+        metavar="NAME", help="Column of the table with the class or number.", show_default="label"
+    ),
 ]
 ImageColumn = Annotated[
     str | None,

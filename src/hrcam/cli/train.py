@@ -21,6 +21,8 @@ from hrcam.cli.cohort_options import (
     NoCache,
     Space,
     Suffix,
+    Task,
+    TaskChoice,
     cache_of,
 )
 from hrcam.cli.terminal import aligned, print_problems, printable
@@ -45,6 +47,7 @@ def train(
         Path, typer.Argument(help="Cohort: a folder or table of images with labels.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for the run.")],
+    task: Task = TaskChoice.CLASSIFICATION,
     plan: Annotated[
         Path | None,
         typer.Option(
@@ -175,7 +178,7 @@ def train(
     ] = None,
     scheduler: Scheduler = None,
 ) -> None:
-    """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
+    """Train a network with HR-CAM on a cohort, cross-validated by subject.
 
     Repeat the command to resume an interrupted training.
     """
@@ -194,6 +197,7 @@ def train(
         )
 
         config = TrainingConfig(
+            task=task.value,
             plan=None if plan is None else read_plan(plan),
             network=network,
             weights=weights,
@@ -271,7 +275,8 @@ def train(
             raise
         page = write_cohort_report(out, None, out / "report.html")
     typer.echo(_summary(report.metrics))
-    typer.echo(printable(auc_statement(report.metrics["network"])))
+    if config.task == "classification":
+        typer.echo(printable(auc_statement(report.metrics["network"])))
     if report.shortcuts:
         typer.echo(f"\n{_shortcuts(report.shortcuts)}\n")
     typer.echo(f"run: {out}")
@@ -289,28 +294,29 @@ def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | 
         raise InputError(f"--{name} is {text!r}: write it as 96x112x96") from error
 
 
+_OF_CLASSES = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specificity")
+_NAMES = {"r2": "R²", "mae": "mean absolute error"}
+
+
 def _summary(metrics: dict[str, Any]) -> str:
     """Format the pooled metrics of network and head."""
-    from hrcam.evaluation.estimate import with_interval
+    from hrcam.evaluation.estimate import significant, two_decimals, with_interval
 
     rows = [[f"{metrics['source']}, 95 % interval", "network", "HR-CAM head"]]
-    positive = metrics["positive_class"]
-    for metric in (
-        "auc",
-        "accuracy",
-        "balanced_accuracy",
-        "sensitivity",
-        "specificity",
-        "calibration_error",
-    ):
+    positive, target = metrics.get("positive_class"), metrics.get("target")
+    listed = ("r2", "mae", "pearson", "spearman") if target else (*_OF_CLASSES, "calibration_error")
+    for metric in listed:
         values = [metrics[who]["pooled"][metric] for who in ("network", "head")]
-        name = metric.replace("_", " ")
+        name = _NAMES.get(metric, metric.replace("_", " "))
         if positive is not None and metric in ("sensitivity", "specificity"):
             name += f" ({positive})"
-        rows.append([printable(name), *(with_interval(**value) for value in values)])
+        form = significant if metric == "mae" else two_decimals
+        rows.append([printable(name), *(with_interval(**value, form=form) for value in values)])
     means = [metrics[who]["fold_mean"] for who in ("network", "head")]
     if None not in means:
-        rows.insert(2, ["auc, mean of folds", *(with_interval(**one["auc"]) for one in means)])
+        first = listed[0]
+        row = [f"{_NAMES.get(first, first)}, mean of folds"]
+        rows.insert(2, [*row, *(with_interval(**one[first]) for one in means)])
     return aligned(rows)
 
 

@@ -11,7 +11,8 @@ from hrcam.cohort.check.consistency import duplicates
 from hrcam.cohort.check.examination import PERCENTILES
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.opening.grouping import groups_by_name
-from hrcam.cohort.scan import Cohort
+from hrcam.cohort.scan import Cohort, TaskName
+from hrcam.cohort.values import value_of
 
 NONE = "n/a"
 """Key for scans without a label, a site or a split."""
@@ -52,6 +53,9 @@ class Fingerprint:
         Scans of each; "n/a" where it is missing.
     classes_by_site
         Scans of each class, for each site; empty if no site is known.
+    values
+        Of labels that are numbers, for regression; None where they are classes, and then
+        ``classes`` and ``classes_by_site`` are empty.
     shape, foreground
         In voxels.
     spacing
@@ -79,13 +83,16 @@ class Fingerprint:
     foreground: Spread | None
     intensities: tuple[Mapping[str, tuple[float, ...]], ...]
     duplicates: tuple[tuple[str, ...], ...]
+    values: Spread | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it in types that JSON has."""
         return asdict(self)
 
 
-def take_fingerprint(cohort: Cohort, facts: Mapping[str, ScanFacts]) -> Fingerprint:
+def take_fingerprint(
+    cohort: Cohort, facts: Mapping[str, ScanFacts], task: TaskName = "classification"
+) -> Fingerprint:
     """Summarise a cohort.
 
     Parameters
@@ -94,6 +101,8 @@ def take_fingerprint(cohort: Cohort, facts: Mapping[str, ScanFacts]) -> Fingerpr
         Accepted scans: of one number of dimensions and of channels.
     facts
         By the name of the scan.
+    task
+        What the labels are.
 
     Returns
     -------
@@ -103,6 +112,7 @@ def take_fingerprint(cohort: Cohort, facts: Mapping[str, ScanFacts]) -> Fingerpr
     scans = cohort.scans
     known = [facts[scan.name] for scan in scans]
     sites = sorted({scan.site or NONE for scan in scans})
+    classes = task == "classification"
     by_site = {
         site: _counts(scan.label for scan in scans if (scan.site or NONE) == site) for site in sites
     }
@@ -114,17 +124,18 @@ def take_fingerprint(cohort: Cohort, facts: Mapping[str, ScanFacts]) -> Fingerpr
         likely_participants=participants - (shared.surplus if shared else 0),
         masks=sum(scan.mask is not None for scan in scans),
         channels=cohort.channels,
-        classes=_counts(scan.label for scan in scans),
+        classes=_counts(scan.label for scan in scans) if classes else {},
         sites=_counts(scan.site for scan in scans),
         splits=_counts(scan.split for scan in scans),
         formats=_counts(fact.format for fact in known),
         orientations=_counts(fact.orientation for fact in known),
-        classes_by_site={} if sites == [NONE] else by_site,
+        classes_by_site=by_site if classes and sites != [NONE] else {},
         shape=_spread([fact.shape for fact in known]),
         spacing=_spread([fact.spacing for fact in known]),
         foreground=_spread([fact.foreground for fact in known]),
         intensities=_intensities(known),
         duplicates=tuple(tuple(s.name for s in copies) for copies in duplicates(scans, facts)),
+        values=None if classes else _spread([(value_of(scan),) for scan in scans]),
     )
 
 

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     BAD_NAME = "bad-name"
     BAD_ROW = "bad-row"
     NO_LABEL = "no-label"
+    BAD_VALUE = "bad-value"
     SMALL_CLASS = "small-class"
     CLASS_IMBALANCE = "class-imbalance"
     SPLIT_LEAK = "split-leak"

@@ -137,6 +137,11 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "fill in the column label, or leave the scan out (NA, None, null and the like mean "
             "missing: give a class of that name another one)",
         ),
+        Reason.BAD_VALUE: Explanation(
+            "with --task regression, a label that is no number, or the same number everywhere",
+            "name the column of the numbers with --label-column, write n/a where one is missing, "
+            "or leave out --task to learn classes",
+        ),
         Reason.SMALL_CLASS: Explanation(
             "the class cannot be learnt and tested on different participants",
             "add participants, merge the class with another, or leave it out",

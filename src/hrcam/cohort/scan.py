@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from hrcam.cohort.image import Colour
 from hrcam.cohort.problems import Problem
+
+TaskName = Literal["classification", "regression"]
+"""What labels are: classes, or numbers."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Scan:
         Path of each channel, by the channel's name, in the cohort's order of channels. A DICOM
         series is its folder.
     label
-        Name of the class; None where it is missing.
+        Name of the class, or a number, for regression; None where it is missing.
     mask
         Where the pathology is, in the grid of the image; None where there is none or none is
         known.

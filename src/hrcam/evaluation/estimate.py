@@ -1,6 +1,7 @@
 """Estimates with intervals."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -96,7 +97,22 @@ def wilson_interval(successes: float, trials: float) -> tuple[float, float]:
     return low, high
 
 
-def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+def two_decimals(value: float) -> str:
+    """Format a score with two decimals, without a negative zero."""
+    return f"{value:z.2f}"
+
+
+def significant(value: float) -> str:
+    """Format a number in any unit: three significant digits, or whole from 1000 on."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def with_interval(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    form: Callable[[float], str] = two_decimals,
+) -> str:
     """Format a score with its interval: "0.73 (0.71 to 0.75)".
 
     With "to", because a dash before a negative value is ambiguous.
@@ -107,15 +123,11 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
         None if undefined: "n/a".
     low, high
         Ends of the interval; None to format the value alone.
-
-    Returns
-    -------
-    str
-        Text with two decimals.
+    form
+        Formats each number.
     """
     if value is None:
         return "n/a"
-    # z: no negative zero.
     if low is None or high is None:
-        return f"{value:z.2f}"
-    return f"{value:z.2f} ({low:z.2f} to {high:z.2f})"
+        return form(value)
+    return f"{form(value)} ({form(low)} to {form(high)})"

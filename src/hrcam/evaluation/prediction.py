@@ -138,7 +138,7 @@ def score_predictions(
     subjects = subject_indices(groups, true.size)
     weights = _weights(subjects, resamples, seed)
     metrics = RepeatedMetrics(
-        true, predicted, subjects, weights, _repeat_indices(repeats, true.size)
+        true, predicted, subjects, weights, repeat_indices(repeats, true.size)
     )
 
     def subjects_with(images: NDArray[np.bool_]) -> int:
@@ -217,7 +217,7 @@ def paired_difference(
         raise InputError(f"Paired probabilities differ in shape: {a.shape} and {b.shape}.")
     subjects = subject_indices(groups, true.size)
     weights = _weights(subjects, resamples, seed)
-    repeat = _repeat_indices(repeats, true.size)
+    repeat = repeat_indices(repeats, true.size)
     ours, theirs = (
         RepeatedMetrics(true, each, subjects, weights, repeat).overall(metric) for each in (a, b)
     )
@@ -256,7 +256,7 @@ def resampled_auc(
     true, predicted = checked_predictions(labels, probabilities)
     subjects = subject_indices(groups, true.size)
     weights = _weights(subjects, resamples, seed)
-    repeat = _repeat_indices(repeats, true.size)
+    repeat = repeat_indices(repeats, true.size)
     return RepeatedMetrics(true, predicted, subjects, weights, repeat).by_class("auc")
 
 
@@ -268,7 +268,7 @@ def _weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[n
     return np.concatenate([once, draw_subjects(subjects, resamples, seed)])
 
 
-def _repeat_indices(repeats: ArrayLike | None, predictions: int) -> NDArray[np.intp]:
+def repeat_indices(repeats: ArrayLike | None, predictions: int) -> NDArray[np.intp]:
     """Return the repeat of each prediction, shape (N,), and see that all are of one size."""
     if repeats is None:
         return np.zeros(predictions, np.intp)

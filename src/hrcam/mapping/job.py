@@ -148,6 +148,8 @@ def map_scans(
     if request.form.dicom:
         import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
     request.class_index(run)
+    if len(run.classes) < 2:
+        raise InputError(f"the run predicts {run.classes[0]}, a number, and maps need classes")
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")

@@ -13,16 +13,14 @@ from hrcam.artifacts.sanity_record import read_sanity
 from hrcam.errors import InputError, machine_error
 from hrcam.report.chapters.checklist import checklist_sections
 from hrcam.report.chapters.cohort import cohort_sections
-from hrcam.report.chapters.conclusion import conclusion
 from hrcam.report.chapters.findings import findings_chapter
 from hrcam.report.chapters.maps import map_chapters
-from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.chapters.model_card import INTENDED_USE, model_card
+from hrcam.report.chapters.predicted import Predicted, predicted_by
 from hrcam.report.chapters.sanity import sanity_chapter
 from hrcam.report.chapters.sanity_text import failed_checks
 from hrcam.report.chapters.shortcuts import shortcut_warnings, shortcuts_chapter
 from hrcam.report.chapters.training import training_chapter
-from hrcam.report.figures.charts import confusions, prediction_charts
 from hrcam.report.page.cohort_html import write_cohort_page
 from hrcam.report.page.cohort_page import Chapter, CohortPage
 from hrcam.report.page.interpretation import INTERPRETATION
@@ -76,6 +74,7 @@ def write_cohort_report(
     check_writable(out.parent)
     trained = None if run is None else read_run(run)
     mapped = None if maps is None else read_maps(maps)
+    predicted = None if trained is None else predicted_by(trained)
     chapters: list[Chapter] = []
     if mapped is not None:
         if trained is not None:
@@ -85,16 +84,21 @@ def write_cohort_report(
     sanity = read_sanity(mapped)
     page = CohortPage(
         title="HR-CAM report",
-        summary=_summary(trained, mapped),
+        summary=_summary(predicted, mapped),
         chapters=(
-            Chapter("cohort", "Cohort", sections=cohort_sections(trained, mapped)),
-            *([] if trained is None else [_predictions(trained), *shortcuts_chapter(trained)]),
+            Chapter(
+                "cohort",
+                "Cohort",
+                sections=cohort_sections(trained, mapped, predicted.scans if predicted else ()),
+            ),
+            *([] if predicted is None else [predicted.chapter]),
+            *([] if trained is None else shortcuts_chapter(trained)),
             *([] if trained is None else training_chapter(trained)),
             sanity_chapter(sanity),
             *chapters,
             *([] if mapped is None else findings_chapter(mapped)),
             _reading(),
-            *([] if trained is None else _documents(trained, mapped)),
+            *(_documents(trained, mapped, predicted) if trained and predicted else ()),
         ),
         versions={
             "hrcam": version("hrcam"),
@@ -133,16 +137,6 @@ def _warnings(run: RunFolder | None, maps: MapsFolder | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(text for record in maps.records for text in record.warnings))
 
 
-def _predictions(run: RunFolder) -> Chapter:
-    return Chapter(
-        "predictions",
-        "Predictions",
-        charts=prediction_charts(run),
-        confusions=confusions(run),
-        sections=metric_sections(run),
-    )
-
-
 def _reading() -> Chapter:
     return Chapter(
         "reading",
@@ -152,16 +146,18 @@ def _reading() -> Chapter:
     )
 
 
-def _documents(run: RunFolder, maps: MapsFolder | None) -> list[Chapter]:
+def _documents(run: RunFolder, maps: MapsFolder | None, predicted: Predicted) -> list[Chapter]:
+    card = replace(model_card(run, predicted), heading="")
+    checklists = checklist_sections(run, maps, predicted)
     return [
-        Chapter("card", "Model card", sections=(replace(model_card(run), heading=""),)),
-        Chapter("checklists", "Checklists", sections=checklist_sections(run, maps), folded=True),
+        Chapter("card", "Model card", sections=(card,)),
+        Chapter("checklists", "Checklists", sections=checklists, folded=True),
     ]
 
 
-def _summary(run: RunFolder | None, maps: MapsFolder | None) -> str:
-    if run is not None:
-        return conclusion(run)
+def _summary(predicted: Predicted | None, maps: MapsFolder | None) -> str:
+    if predicted is not None:
+        return predicted.conclusion
     assert maps is not None
     return (
         f"Maps of {count(len({each.scan for each in maps.records}), 'scan')} by a CNN for "

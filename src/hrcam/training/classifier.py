@@ -1,4 +1,4 @@
-"""Train a classifier, reproducibly by seed, with exact resumption after an interruption."""
+"""Train a network, reproducibly by seed, with exact resumption after an interruption."""
 
 import logging
 import multiprocessing
@@ -19,7 +19,6 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import nn
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from hrcam.artifacts.run_tables import HISTORY
@@ -29,10 +28,9 @@ from hrcam.training.callbacks import History, ShownEpochs, StopAtDivergence, che
 from hrcam.training.config import Hardware
 from hrcam.training.images import Draws, ImageDataset, InOrder
 from hrcam.training.joint import JointNetwork
-from hrcam.training.plan import Balance
+from hrcam.training.objectives import Objective, WeightedCrossEntropy
 
-# For small cohorts, with noisy labels and gradients: label smoothing and weight averaging.
-_SMOOTHING = 0.1
+# For small cohorts, with noisy gradients: weight averaging.
 _DECAY = 0.99
 _WEIGHT_DECAY = 0.05
 
@@ -41,27 +39,15 @@ _LAYOUTS = {nn.Conv2d: torch.channels_last, nn.Conv3d: torch.channels_last_3d}
 _BEST, _LAST = "best.ckpt", "last.ckpt"
 
 
-class Classifier(lightning.LightningModule):
-    """A network with cross-entropy, AdamW and a one-cycle learning rate.
-
-    Class weights count in the training loss where the balance is "loss", and in the validation
-    loss in any case, whose images are not drawn by class.
-    """
-
-    class_weights: torch.Tensor
+class Learner(lightning.LightningModule):
+    """A network with its objective, AdamW and a one-cycle learning rate."""
 
     def __init__(
-        self,
-        network: nn.Module,
-        learning_rate: float,
-        class_weights: torch.Tensor,
-        seed: int,
-        balance: Balance,
+        self, network: nn.Module, learning_rate: float, objective: Objective, seed: int
     ) -> None:
         super().__init__()
-        self.network = network
-        self.register_buffer("class_weights", class_weights)
-        self._learning_rate, self._seed, self._balance = learning_rate, seed, balance
+        self.network, self.objective = network, objective
+        self._learning_rate, self._seed = learning_rate, seed
 
     def on_train_epoch_start(self) -> None:
         """Seed random layers of the network, as dropout, by the epoch."""
@@ -69,13 +55,8 @@ class Classifier(lightning.LightningModule):
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         """Return the loss of a batch."""
-        images, labels = batch
-        criterion = partial(
-            functional.cross_entropy,
-            target=labels,
-            weight=self.class_weights if self._balance == "loss" else None,
-            label_smoothing=_SMOOTHING,
-        )
+        images, targets = batch
+        criterion = partial(self.objective, targets=targets)
         if isinstance(self.network, JointNetwork):
             loss = self.network.loss(images, criterion)
         else:
@@ -92,11 +73,9 @@ class Classifier(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
-        """Log the loss of a batch, with equal weights of classes."""
-        images, labels = batch
-        losses = functional.cross_entropy(self.network(images), labels, reduction="none")
-        weights = self.class_weights[labels]
-        loss = (losses * weights).mean()
+        """Log the validation loss of a batch."""
+        images, targets = batch
+        loss = self.objective.validation(self.network(images), targets)
         self.log("validation_loss", loss, prog_bar=True, sync_dist=True, batch_size=len(images))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
@@ -118,11 +97,11 @@ class Classifier(lightning.LightningModule):
 def train_classifier(
     network: nn.Module,
     data: ImageDataset,
+    objective: Objective | None = None,
     *,
     epochs: int,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
-    balance: Balance = "loss",
     validation: ImageDataset | None = None,
     patience: int | None = None,
     checkpoints: Path | None = None,
@@ -138,14 +117,15 @@ def train_classifier(
     Parameters
     ----------
     network
-        Network from images to logits. Afterwards it is in evaluation mode, on the CPU.
+        Network from images to outputs. Afterwards it is in evaluation mode, on the CPU.
     data
-        Images of one shape with class indices.
+        Images of one shape with class indices, or what else the objective takes.
+    objective
+        The loss; None for a cross-entropy in which all classes have the same weight, independent
+        of their numbers of images.
     epochs, batch_size, learning_rate
         Epochs, batch size and peak learning rate of AdamW with a one-cycle schedule. Several
         devices divide each batch.
-    balance
-        How all classes come to count the same, independent of their numbers of images.
     validation, patience
         Images for early stopping: training stops after ``patience`` epochs without a lower loss,
         and the network gets its best weights. Needs ``checkpoints``.
@@ -169,9 +149,8 @@ def train_classifier(
     # modules that the caller froze stay frozen.
     if not network.training:
         network.train()
-    frequencies = torch.bincount(data.labels).float()
-    weights = len(data) / (len(frequencies) * frequencies.clamp_min(1))
-    chances = weights[data.labels].double().numpy() if balance == "sampling" else None
+    objective = objective or WeightedCrossEntropy.of(data.targets)
+    chances = objective.chances(data.targets)
     # On a CPU, convolutions are two to three times faster in this memory format.
     for kind, layout in _LAYOUTS.items():
         if any(isinstance(module, kind) for module in network.modules()):
@@ -229,7 +208,7 @@ def train_classifier(
         )
         try:
             trainer.fit(
-                Classifier(network, learning_rate, weights, seed, balance),
+                Learner(network, learning_rate, objective, seed),
                 loader,
                 validation_loader,
                 ckpt_path=_resumed(checkpoints),

@@ -17,13 +17,12 @@ from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.leave_out import leave_out_folds
 from hrcam.cohort.problems import Problem, RefusedScansError
-from hrcam.cohort.scan import Cohort
+from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
 from hrcam.preparation import choose_preparation
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
-from hrcam.training.default_classes import positive_class, reference_class
 from hrcam.training.fold_jobs import TrainingJob, train_folds
 from hrcam.training.plan import Plan, read_kept_plan
 from hrcam.training.plan_rules import make_plan
@@ -31,6 +30,7 @@ from hrcam.training.run import Run
 from hrcam.training.run_network import check_network
 from hrcam.training.run_summary import write_summary
 from hrcam.training.shortcuts import write_shortcuts
+from hrcam.training.tasks import task_of
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def train_cohort(
         hardware,
         folds=job.folds,
         source=_source(job),
-        positive=job.positive,
+        task=job.task,
     )
     # Another job may do the same at this moment.
     shutil.rmtree(job.folder / WORK, ignore_errors=True)
@@ -208,13 +208,19 @@ def _begin(
         check_hardware(hardware)
     check_claimable(folder, CONFIG)
     checked = check_cohort(
-        cohort, workers=hardware.workers, cache=cache, cluster=cluster, progress=progress
+        cohort,
+        task=config.task,
+        workers=hardware.workers,
+        cache=cache,
+        cluster=cluster,
+        progress=progress,
     )
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)
     if on_checked is not None:
         on_checked(checked)
     accepted, hashes = checked.accepted, checked.voxel_hashes
+    task = task_of(config, accepted.classes)
     plan = _plan(folder, checked, config)
     preparation = choose_preparation(
         checked.facts.values(),
@@ -223,7 +229,8 @@ def _begin(
         spacing=plan.spacing,
         colour=accepted.scans[0].colour,
     )
-    folds = _folds(accepted, hashes, config, plan.validation)
+    stratified = task.stratified(accepted.scans, hashes, config.folds)
+    folds = _folds(stratified, hashes, config, plan.validation)
     job = TrainingJob(
         folder,
         accepted,
@@ -231,13 +238,12 @@ def _begin(
         preparation,
         config,
         plan,
-        positive_class(accepted.classes, config.positive),
-        reference_class(accepted.classes, config.reference),
+        task,
         cache,
     )
     if fold is not None and fold not in job.numbers:
         raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
-    check_network(plan.network, config, preparation, len(accepted.classes))
+    check_network(plan.network, config, preparation, len(task.outputs))
     begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
     keep_plan(folder, plan.model_dump(mode="json"), plan.reasons)
     write_inputs(
@@ -257,9 +263,9 @@ def _plan(folder: Path, checked: CheckReport, config: TrainingConfig) -> Plan:
 
 
 def _folds(
-    cohort: Cohort, hashes: Mapping[str, str], config: TrainingConfig, validation: float
+    scans: Sequence[Scan], hashes: Mapping[str, str], config: TrainingConfig, validation: float
 ) -> list[Fold]:
-    scans, column = cohort.scans, config.leave_out
+    column = config.leave_out
     if column is None:
         return make_folds(
             scans,

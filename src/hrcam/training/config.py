@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from hrcam.cohort.scan import TaskName
 from hrcam.training.plan import PlanOptions
 
 HeadKind = Literal["labels", "logits", "joint"]
@@ -24,6 +25,8 @@ class TrainingConfig(PlanOptions):
 
     Attributes
     ----------
+    task
+        What is learnt: one class of several, or a number.
     plan
         Values of a plan file; the options above override them.
     weights
@@ -59,6 +62,7 @@ class TrainingConfig(PlanOptions):
         Random seed.
     """
 
+    task: TaskName = "classification"
     plan: PlanOptions | None = None
     weights: Path | None = None
     head: HeadKind = "logits"

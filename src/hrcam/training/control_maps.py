@@ -8,6 +8,7 @@ from hrcam.artifacts.control_table import ControlRow
 from hrcam.explainer import HRCAM
 from hrcam.model.inputs import to_device_of
 from hrcam.training.samples import Samples
+from hrcam.training.tasks import Targets
 
 MOST = 200
 """Control images of a fold that are mapped; more would not change what is rare among them."""
@@ -42,7 +43,7 @@ def control_rows(
     seed
         Of the draw.
     """
-    controls = controls_among(test, samples.labels, reference, seed)
+    controls = controls_among(test, samples.targets, reference, seed)
     others = [index for index in range(len(classes)) if index != reference]
     rows = []
     for start in range(0, len(controls), batch_size):
@@ -64,7 +65,7 @@ def control_rows(
 
 
 def controls_among(
-    test: NDArray[np.int64], labels: NDArray[np.int64], reference: int, seed: int
+    test: NDArray[np.int64], labels: Targets, reference: int, seed: int
 ) -> NDArray[np.int64]:
     """Return the indices of the control images that are mapped: at most `MOST`, in order."""
     controls: NDArray[np.int64] = test[labels[test] == reference]

@@ -1,6 +1,5 @@
 """The positive class and the reference class, as given or by the names of the classes."""
 
-from hrcam.cohort.scan import Cohort
 from hrcam.errors import InputError
 from hrcam.maps.training_passes import CLASSES_AT_ONCE
 
@@ -59,10 +58,10 @@ def _is_control(name: str) -> bool:
     return name.strip().casefold() in _CONTROLS
 
 
-def check_classes(cohort: Cohort) -> None:
+def check_classes(classes: tuple[str, ...]) -> None:
     """Raise InputError if a cohort has fewer than two classes."""
-    if len(cohort.classes) < 2:
+    if len(classes) < 2:
         raise InputError(
-            f"the cohort has scans of {len(cohort.classes)} classes, and a classifier needs two or "
+            f"the cohort has scans of {len(classes)} classes, and a classifier needs two or "
             "more: see the column label, or name another with --label-column (label_column=...)"
         )

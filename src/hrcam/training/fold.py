@@ -18,7 +18,7 @@ from hrcam.artifacts.control_table import CONTROLS, encode_controls
 from hrcam.artifacts.distance_table import DISTANCES, encode_distances
 from hrcam.artifacts.network_weights import read_weights, write_weights
 from hrcam.artifacts.run_folder import CHECKPOINTS, EXPLAINER, NETWORK, write_fold
-from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, encode_predictions, likeliest
+from hrcam.artifacts.run_tables import PREDICTIONS
 from hrcam.cohort.splits import Fold
 from hrcam.errors import HRCAMWarning
 from hrcam.explainer import HRCAM
@@ -33,25 +33,26 @@ from hrcam.training.images import ImageDataset, Transform
 from hrcam.training.plan import Plan
 from hrcam.training.run_network import initial_network
 from hrcam.training.samples import Samples
+from hrcam.training.tasks import Task
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches of images with labels, the same in every pass; changed by a transform if given."""
+    """Batches of images and targets, the same in every pass; changed by a transform if given."""
 
     dataset: ImageDataset
     keys: tuple[int | tuple[int, int], ...]
     size: int
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield pairs of images (B, C, *spatial) and labels (B,)."""
+        """Yield pairs of images (B, C, *spatial) and targets (B,)."""
         for start in range(0, len(self.keys), self.size):
             items = [self.dataset[key] for key in self.keys[start : start + self.size]]
             yield (
                 torch.stack([image for image, _ in items]),
-                torch.tensor([one for _, one in items]),
+                torch.as_tensor(np.array([one for _, one in items])),
             )
 
 
@@ -59,12 +60,11 @@ def train_fold(
     folder: Path,
     fold: Fold,
     samples: Samples,
-    classes: tuple[str, ...],
+    task: Task,
     config: TrainingConfig,
     plan: Plan,
     transform: Transform,
     *,
-    reference: str | None,
     hardware: Hardware,
     progress: Progress | None = None,
 ) -> None:
@@ -77,18 +77,20 @@ def train_fold(
     """
     started = time.monotonic()
     train, validation, test = map(samples.indices, (fold.train, fold.validation, fold.test))
-    data = ImageDataset(samples.images, samples.labels, transform)
+    learnt = task.standardised(samples.targets, train)
+    data = ImageDataset(samples.images, learnt, transform)
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
-    network, initial = initial_network(plan.network, config, shape, channels, len(classes))
+    bare, initial = initial_network(plan.network, config, shape, channels, len(task.outputs))
+    network = task.in_units(bare, samples.targets[train])
     checkpoints = folder / CHECKPOINTS
     if not (folder / NETWORK).is_file():
         train_classifier(
-            network,
+            bare,
             data.subset(train),
+            task.objective(torch.as_tensor(learnt[train]), plan.balance),
             epochs=plan.epochs,
             batch_size=plan.batch_size,
             learning_rate=plan.learning_rate,
-            balance=plan.balance,
             validation=data.subset(validation) if len(validation) else None,
             patience=plan.patience,
             checkpoints=checkpoints,
@@ -103,25 +105,25 @@ def train_fold(
     network.to(hardware.device)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        compared = None if reference is None else classes.index(reference)
         explainer = _fitted(
-            network, data, samples, train, validation, config, plan.batch_size, compared
+            network, data, samples, train, validation, config, plan.batch_size, task
         )
-    poor = _told(caught, classes)
+    poor = _told(caught, task.outputs)
     explainer.save(folder / EXPLAINER)
-    predicted, distances = predictions(explainer, data, samples, test, classes, plan.batch_size)
-    write_atomically(folder / PREDICTIONS, encode_predictions(predicted, classes))
+    own, head, distances = _predicted(explainer, data, test, task, plan.batch_size)
+    tested = [samples.scans[index] for index in test]
+    write_atomically(folder / PREDICTIONS, task.encode_predictions(tested, own, head))
     rows_of_test = [
-        (one.scan, one.group, each) for one, each in zip(predicted, distances, strict=True)
+        (scan.name, scan.group, each) for scan, each in zip(tested, distances, strict=True)
     ]
     write_atomically(folder / DISTANCES, encode_distances(rows_of_test))
-    if compared is not None:
+    if task.reference is not None:
         rows = control_rows(
             explainer,
             samples,
             test,
-            classes,
-            compared,
+            task.outputs,
+            task.outputs.index(task.reference),
             batch_size=plan.batch_size,
             seed=config.seed,
         )
@@ -130,8 +132,8 @@ def train_fold(
         "fidelity": explainer.fidelity,
         "levels": [level.name for level in explainer.levels],
         "references": {
-            name: None if index is None else classes[index]
-            for name, index in zip(classes, explainer.references, strict=True)
+            name: None if index is None else task.outputs[index]
+            for name, index in zip(task.outputs, explainer.references, strict=True)
         },
         "initial_weights": initial and asdict(initial),
         "warnings": poor,
@@ -163,7 +165,7 @@ def _fitted(
     validation: NDArray[np.int64],
     config: TrainingConfig,
     batch_size: int,
-    reference: int | None,
+    task: Task,
 ) -> HRCAM:
     """Fit HR-CAM's head on the training and validation images.
 
@@ -182,20 +184,23 @@ def _fitted(
         target,
         groups=[samples.scans[index].group for index in order],
         bootstrap=config.bootstrap,
-        reference=reference,
+        reference=None if task.reference is None else task.outputs.index(task.reference),
+        centre=task.compete,
         seed=config.seed,
     )
 
 
-def predictions(
+def _predicted(
     explainer: HRCAM,
     data: ImageDataset,
-    samples: Samples,
     indices: NDArray[np.int64],
-    classes: tuple[str, ...],
+    task: Task,
     batch_size: int,
-) -> tuple[list[Prediction], list[float]]:
-    """Return what network and head predict for each scan, and how far it lies from the training."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
+    """Return what network and head predict for each scan, and how far it lies from the training.
+
+    Predictions have the shape (N, K).
+    """
     own, head = [], []
     distances: list[float] = []
     with torch.no_grad():
@@ -204,23 +209,9 @@ def predictions(
             logits = explainer.logits(images)
             # A head that learnt labels does not keep what the network says.
             model = explainer.model(images) if logits.model is None else logits.model
-            own.append(model.softmax(1))
-            head.append(logits.head.softmax(1))
+            own.append(task.activated(model))
+            head.append(task.activated(logits.head))
             assert logits.distance is not None
             distances += logits.distance.tolist()
-    own_p, head_p = (torch.cat(one).double().cpu().numpy() for one in (own, head))
-    scans = [samples.scans[index] for index in indices]
-    found = [
-        Prediction(
-            scan=scan.name,
-            participant=scan.participant,
-            group=scan.group,
-            label=str(scan.label),
-            predicted=likeliest(network, classes),
-            fold=None,
-            network=tuple(network),
-            head=tuple(of_head),
-        )
-        for scan, network, of_head in zip(scans, own_p.tolist(), head_p.tolist(), strict=True)
-    ]
-    return found, distances
+    of_network, of_head = (torch.cat(one).double().cpu().numpy() for one in (own, head))
+    return of_network, of_head, distances

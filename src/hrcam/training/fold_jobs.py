@@ -23,6 +23,7 @@ from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold import train_fold
 from hrcam.training.plan import Plan
 from hrcam.training.samples import Samples, prepare_samples
+from hrcam.training.tasks import Task
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ class TrainingJob:
         Options of the run.
     plan
         What was planned, or given.
-    positive, reference
-        Names of the positive and of the reference class; None if there is none.
+    task
+        What the networks learn.
     cache
         Of prepared scans; None to keep none.
     """
@@ -60,8 +61,7 @@ class TrainingJob:
     preparation: Preparation
     config: TrainingConfig
     plan: Plan
-    positive: str | None
-    reference: str | None
+    task: Task
     cache: Cache | None
 
     @property
@@ -184,11 +184,10 @@ def _train(job: TrainingJob, number: int, hardware: Hardware, progress: Progress
         fold_folder(job.folder, number),
         fold,
         _samples(job, hardware, progress=False),
-        job.cohort.classes,
+        job.task,
         job.config_of(number),
         job.plan,
         augmentation(job.preparation, job.plan.changes),
-        reference=job.reference,
         hardware=hardware,
         progress=progress,
     )
@@ -222,7 +221,7 @@ def _write_images(job: TrainingJob, hardware: Hardware) -> None:
 def _samples(job: TrainingJob, hardware: Hardware, progress: bool) -> Samples:
     return prepare_samples(
         job.cohort.scans,
-        job.cohort.classes,
+        job.task.targets(job.cohort.scans),
         job.preparation,
         _images(job),
         workers=hardware.workers,

@@ -19,8 +19,8 @@ Transform = Callable[[torch.Tensor, int], torch.Tensor]
 _DRAWS = 2**32
 
 
-class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
-    """Images (N, C, *spatial) with labels (N,).
+class ImageDataset(Dataset[tuple[torch.Tensor, np.generic]]):
+    """Images (N, C, *spatial) with targets (N,): class indices, or values.
 
     Keys are indices, for original images, or pairs of an index and a seed, for images transformed
     by ``transform``.
@@ -29,15 +29,16 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
     def __init__(
         self,
         images: NDArray[np.float32] | Sequence[NDArray[np.float32]],
-        labels: NDArray[np.int64],
+        targets: NDArray[Any],
         transform: Transform | None = None,
     ) -> None:
-        if len(images) != len(labels):
+        if len(images) != len(targets):
             raise InputError(
-                f"there are {len(images)} images and {len(labels)} labels: give one label per image"
+                f"there are {len(images)} images and {len(targets)} labels: give one label per "
+                "image"
             )
-        self._images, self._labels, self._transform = images, labels, transform
-        self._indices: NDArray[np.int64] = np.arange(len(labels))
+        self._images, self._targets, self._transform = images, targets, transform
+        self._indices: NDArray[np.int64] = np.arange(len(targets))
 
     def subset(self, indices: NDArray[np.int64]) -> Self:
         """Return a dataset of some of the images, without copying them."""
@@ -46,9 +47,9 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         return part
 
     @property
-    def labels(self) -> torch.Tensor:
-        """The class of each image, shape (N,)."""
-        return torch.as_tensor(self._labels[self._indices])
+    def targets(self) -> torch.Tensor:
+        """What is learnt of each image, shape (N,)."""
+        return torch.as_tensor(self._targets[self._indices])
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave images that are mapped from a file there: another process maps them again."""
@@ -67,15 +68,15 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
         """Return the number of images."""
         return len(self._indices)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> tuple[torch.Tensor, int]:
-        """Return an image and its label."""
+    def __getitem__(self, key: int | tuple[int, int]) -> tuple[torch.Tensor, np.generic]:
+        """Return an image and what is learnt of it."""
         index, draw = key if isinstance(key, tuple) else (key, None)
         place = int(self._indices[index])
         image = torch.from_numpy(np.array(self._images[place]))
         if draw is not None and self._transform is not None:
             # Tensor subclasses, which MONAI's transforms may return, would slow down every layer.
             image = torch.as_tensor(self._transform(image, draw)).as_subclass(torch.Tensor)
-        return image, int(self._labels[place])
+        return image, self._targets[place]
 
 
 Item = TypeVar("Item")

@@ -19,6 +19,8 @@ Balance = Literal["loss", "sampling"]
 ``"sampling"``: their images are drawn more often.
 """
 
+BALANCE: Balance = "loss"
+
 Shape = tuple[Annotated[int, Field(ge=1)], ...]
 Spacing = tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
 BatchSize = Annotated[int, Field(ge=2)]

@@ -14,8 +14,8 @@ from hrcam.preparation import Preparation
 from hrcam.preparation.augmentation import usual_changes
 from hrcam.preparation.choice import LARGEST_SIDE, PreparationChoice, explain_choice
 from hrcam.training.config import TrainingConfig
-from hrcam.training.default_classes import check_classes
-from hrcam.training.plan import Balance, Plan, PlanOptions
+from hrcam.training.plan import BALANCE, Plan, PlanOptions
+from hrcam.training.tasks import task_of
 
 NETWORK = "small"
 BATCH_SIZE = 16
@@ -25,7 +25,6 @@ FEWEST_EPOCHS, MOST_EPOCHS = 10, 100
 PATIENCE = 0.5  # of the epochs
 LEARNING_RATE = 2e-3
 VALIDATION = 0.15
-BALANCE: Balance = "loss"
 
 OPTION, FILE = "given as an option", "given in the plan file"
 
@@ -88,11 +87,11 @@ def make_plan(
     Raises
     ------
     InputError
-        If the cohort has fewer than two classes, or no grid can be chosen, as
-        `hrcam.preparation.choice.explain_choice`.
+        If the cohort has fewer than two classes, an option does not fit the task, or no grid can be
+        chosen, as `hrcam.preparation.choice.explain_choice`.
     """
-    check_classes(checked.accepted)
     config = config or TrainingConfig()
+    task_of(config, checked.accepted.classes)
     decisions = _Decisions(config)
     preparation = _decide_grid(decisions, checked, largest_side)
     _decide_training(decisions, checked, config)
@@ -146,11 +145,13 @@ def _decide_training(decisions: _Decisions, checked: CheckReport, config: Traini
         "learning_rate", LEARNING_RATE, "peak of AdamW's, for this network and batch size"
     )
     counts = [count for name, count in checked.fingerprint.classes.items() if name != NONE]
-    rarest = min(counts) / sum(counts)
     decisions.decide(
         "balance",
         BALANCE,
-        f"classes weigh alike in the loss: the rarest has {100 * rarest:.0f} % of the scans",
+        f"classes weigh alike in the loss: the rarest has {100 * min(counts) / sum(counts):.0f} % "
+        "of the scans"
+        if counts
+        else "a regression has no classes, and scans weigh alike",
     )
 
 

@@ -22,10 +22,10 @@ from hrcam.explainer import HRCAM
 from hrcam.findings import ControlScores
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
-from hrcam.training.default_classes import reference_class
 from hrcam.training.held_out_distances import HeldOutDistances
 from hrcam.training.plan import Plan, read_kept_plan
 from hrcam.training.run_network import network_of
+from hrcam.training.tasks import Task, task_of
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ class Run:
     preparation
         From an image to the network's grid.
     classes
-        Names of the classes, in the order of the logits.
+        Names of the network's outputs, in their order: the classes, or the value of a regression.
     folds
         Number of folds of all repeats, which are counted from 1; 1 where the table had its own
         split.
     manifest
         Versions, seed, hash of the inputs, duration.
     predictions
-        One per scan that was tested, of each repeat; probabilities are in the order of
-        ``classes``.
+        One per scan that was tested, of each repeat, with probabilities in the order of
+        ``classes``; none of a regression.
     splits
         Which folds are tested on each scan.
     controls
@@ -88,14 +88,15 @@ class Run:
         folder = Path(folder)
         try:
             found = read_run(folder)
-            classes = tuple(map(str, found.manifest["classes"]))
-            order = [found.classes.index(name) for name in classes]
+            config = TrainingConfig.model_validate_json(json.dumps(found.config))
+            task = task_of(config, tuple(map(str, found.manifest.get("classes", ()))))
+            order = [] if found.target else [found.classes.index(name) for name in task.outputs]
             return cls(
                 folder,
-                TrainingConfig.model_validate_json(json.dumps(found.config)),
+                config,
                 str(found.config["network"]),
                 Preparation.model_validate_json(json.dumps(found.preparation)),
-                classes,
+                task.outputs,
                 int(found.manifest["folds"]),
                 dict(found.manifest),
                 tuple(each.reordered(order) for each in found.predictions),
@@ -134,7 +135,12 @@ class Run:
     @property
     def reference(self) -> str | None:
         """The class that the maps compare the others with; None for all other classes."""
-        return reference_class(self.classes, self.config.reference)
+        return self.task.reference
+
+    @cached_property
+    def task(self) -> Task:
+        """What its networks have learnt."""
+        return task_of(self.config, self.classes)
 
     def explainer(self, fold: int) -> HRCAM:
         """Return the explainer of a fold with its network, on the CPU, in evaluation mode.
@@ -147,13 +153,14 @@ class Run:
             If the library or the module that has the network is not installed.
         """
         place = fold_folder(self.folder, fold)
-        network = network_of(
+        bare = network_of(
             self.network,
             self.config,
             self.preparation.shape,
             self.preparation.in_channels,
             len(self.classes),
         )
+        network = self.task.in_units(bare)
         read_weights(network, place / NETWORK)
         return HRCAM.load(place / EXPLAINER, network)
 

@@ -1,4 +1,4 @@
-"""The prepared images of a cohort, memory-mapped from disk, with their labels."""
+"""The prepared images of a cohort, memory-mapped from disk, with what is learnt of them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,12 @@ from hrcam.cohort.scan import Scan
 from hrcam.preparation import Preparation
 from hrcam.preparation.prepared_scan import prepare_scan
 from hrcam.progress import tracked
+from hrcam.training.tasks import Targets
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Prepared images with their scans and labels.
+    """Prepared images with their scans and targets.
 
     Attributes
     ----------
@@ -27,13 +28,13 @@ class Samples:
         Scans, all with a label.
     images
         Prepared images, shape (N, C, *grid), memory-mapped.
-    labels
-        Class indices, shape (N,).
+    targets
+        What is learnt of each scan, shape (N,).
     """
 
     scans: tuple[Scan, ...]
     images: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    targets: Targets
 
     def indices(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Return the indices of scans by name, in the given order."""
@@ -43,7 +44,7 @@ class Samples:
 
 def prepare_samples(
     scans: Sequence[Scan],
-    classes: Sequence[str],
+    targets: Targets,
     preparation: Preparation,
     path: Path,
     *,
@@ -57,8 +58,8 @@ def prepare_samples(
     ----------
     scans
         Checked scans with labels.
-    classes
-        Names of the classes, in the order of their indices.
+    targets
+        What is learnt of each, shape (N,).
     preparation
         Preparation for the network's grid.
     path
@@ -89,8 +90,7 @@ def prepare_samples(
                 images[index] = voxels
             images.flush()
     images = np.load(path, mmap_mode="r")
-    labels = np.array([classes.index(str(scan.label)) for scan in scans], dtype=np.int64)
-    return Samples(tuple(scans), images, labels)
+    return Samples(tuple(scans), images, targets)
 
 
 def _prepared(

@@ -31,8 +31,10 @@ def write_shortcuts(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> tuple[S
     Returns
     -------
     tuple of ShortcutRow
-        Empty for a cohort that is too small to tell.
+        Empty for a cohort that is too small to tell, and for a regression, which has no classes.
     """
+    if not job.task.classes:
+        return ()
     path = job.folder / SHORTCUTS
     if not path.is_file():
         rows = _rows(job, facts) if is_enough(job.cohort.scans) else []

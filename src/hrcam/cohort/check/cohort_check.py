@@ -15,12 +15,13 @@ from hrcam.cohort.check.labels import (
     label_problems,
     spelling_problems,
 )
+from hrcam.cohort.check.numbers import value_problems
 from hrcam.cohort.check.shortcuts import shortcut_problems
 from hrcam.cohort.check.sites import site_problems
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.fingerprint import Fingerprint, take_fingerprint
 from hrcam.cohort.problems import Problem
-from hrcam.cohort.scan import Cohort, Scan
+from hrcam.cohort.scan import Cohort, Scan, TaskName
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def check_cohort(
     cohort: Cohort,
     *,
     labels: bool = True,
+    task: TaskName = "classification",
     workers: int | None = None,
     cache: Cache | None = None,
     cluster: Cluster | None = None,
@@ -80,6 +82,8 @@ def check_cohort(
         As `open_cohort` gives it; rows that it refused are in the report too.
     labels
         Check also what training needs: labels, classes and the split of the table.
+    task
+        What the labels are to be.
     workers
         Number of processes, and of scans in memory at a time; 1 stays in this process, None
         takes one for each core.
@@ -123,16 +127,19 @@ def check_cohort(
         problems += label_problems(left(), shown)
         problems += split_problems(left(), hashes, shown)
         labelled = [scan for scan in left() if scan.label is not None]
-        problems += spelling_problems(labelled)
-        problems += class_problems(labelled, hashes, shown)
-        usable = [scan for scan in left() if scan.label is not None]
-        problems += imbalance_problems(usable, hashes)
-        sites = site_problems(labelled)
-        known = ("column site",) if sites else ()
-        problems += [*sites, *shortcut_problems(usable, facts, hashes, known)]
+        if task == "regression":
+            problems += value_problems(labelled, shown)
+        else:
+            problems += spelling_problems(labelled)
+            problems += class_problems(labelled, hashes, shown)
+            usable = [scan for scan in left() if scan.label is not None]
+            problems += imbalance_problems(usable, hashes)
+            sites = site_problems(labelled)
+            known = ("column site",) if sites else ()
+            problems += [*sites, *shortcut_problems(usable, facts, hashes, known)]
     accepted = replace(cohort, scans=tuple(left()), problems=())
     kept = {scan.name: facts[scan.name] for scan in accepted.scans}
     ordered = sorted(
         problems, key=lambda found: (not found.refused, found.scan, found.file, found.reason)
     )
-    return CheckReport(tuple(ordered), accepted, kept, take_fingerprint(accepted, kept))
+    return CheckReport(tuple(ordered), accepted, kept, take_fingerprint(accepted, kept, task))

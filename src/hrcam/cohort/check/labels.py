@@ -1,6 +1,5 @@
 """Whether the labels of a cohort are classes that can be learnt, and tested on other people."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,12 +12,19 @@ from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.related import related_scans
 from hrcam.cohort.scan import Scan
+from hrcam.cohort.values import number_in
 
 LISTED = 6
 """Most classes that a message lists."""
 
 MEASUREMENTS = 5
 """Fewest different numbers that are taken for measurements, if half of the participants differ."""
+
+MANY_NUMBERS = 20
+"""So many different numbers are measurements even if nearly `SHARED` participants have each."""
+
+SHARED = 5
+"""Participants of each number, on average, from which on numbers are classes however many."""
 
 SHARE = 0.1
 """Of the participants of the largest class: a class with fewer is warned of."""
@@ -91,12 +97,15 @@ def class_problems(
     related = related_scans(scans, voxel_hashes)
     holders = _holders(related)
     usable = sum(count > 1 for count in holders.values())
-    if len(holders) > len(related) / 2 and _are_measurements(holders):
+    if _are_measurements(holders, len(related)):
         message = (
             f"the labels look like measurements: {len(holders)} different numbers, as "
-            f"{', '.join(sorted(holders, key=_number)[:3])}"
+            f"{', '.join(sorted(holders, key=_size)[:3])}"
         )
-        advice = "hrcam learns classes: bin the numbers into a few ranges first, as low and high"
+        advice = (
+            "add --task regression to learn the numbers themselves, or bin them into a few classes "
+            "first, as low and high"
+        )
         return [Problem("", "", Reason.SMALL_CLASS, message, advice)]
     if scans and usable < 2:
         return [_too_few_classes(scans, voxel_hashes, holders)]
@@ -205,18 +214,19 @@ def _holders(related: Sequence[Sequence[Scan]]) -> Counter[str]:
     return Counter(label for members in related for label in {str(s.label) for s in members})
 
 
-def _number(text: str) -> float:
-    """Read a number with a decimal point or a decimal comma."""
-    return float(text.replace(",", ".", 1))
+def _size(label: str) -> float:
+    return number_in(label) or 0.0
 
 
-def _are_measurements(labels: Mapping[str, int]) -> bool:
-    if len(labels) < MEASUREMENTS:
-        return False
-    try:
-        return all(math.isfinite(_number(label)) for label in labels)
-    except ValueError:
-        return False
+def _are_measurements(labels: Mapping[str, int], participants: int) -> bool:
+    """Tell numbers that are hardly shared from classes, as grades."""
+    shared = SHARED if len(labels) >= MANY_NUMBERS else 2
+    hardly_shared = len(labels) > participants / shared
+    return (
+        len(labels) >= MEASUREMENTS
+        and hardly_shared
+        and all(number_in(label) is not None for label in labels)
+    )
 
 
 def _too_few_classes(

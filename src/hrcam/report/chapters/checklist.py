@@ -5,18 +5,17 @@ Topics are abbreviated; the wording of the published checklists applies.
 
 from hrcam.artifacts.maps_folder import MapsFolder
 from hrcam.artifacts.run_folder import RunFolder
-from hrcam.report.chapters.metrics import INTERVALS
 from hrcam.report.chapters.model_card import (
     AUTHORS,
     INTENDED_USE,
     data_text,
     head_text,
     initialisation_text,
-    metrics_text,
     settings_text,
     software_text,
     training_text,
 )
+from hrcam.report.chapters.predicted import Predicted
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import count, plain, settings
 
@@ -96,9 +95,11 @@ _EXPLAINED = (
 _CODE = "hrcam is free software (Apache-2.0). Model and data: to be filled in by the authors."
 
 
-def checklist_sections(run: RunFolder, maps: MapsFolder | None) -> tuple[Section, ...]:
+def checklist_sections(
+    run: RunFolder, maps: MapsFolder | None, predicted: Predicted
+) -> tuple[Section, ...]:
     """Return both checklists, filled in from files where possible."""
-    claim, consort = _claim_answers(run, maps), _consort_answers(run)
+    claim, consort = _claim_answers(run, maps, predicted), _consort_answers(run, predicted)
     return (
         _section(
             "CLAIM 2024",
@@ -133,13 +134,13 @@ def _section(name: str, source: str, rows: list[tuple[str, str, str]]) -> Sectio
     )
 
 
-def _claim_answers(run: RunFolder, maps: MapsFolder | None) -> dict[int, str]:
+def _claim_answers(run: RunFolder, maps: MapsFolder | None, predicted: Predicted) -> dict[int, str]:
     answers = {
         1: "Deep learning: a convolutional network with an HR-CAM head.",
         8: f"{_refused(run)} Clinical criteria: to be filled in by the authors.",
         9: settings_text(settings(run.preparation)),
         12: f"{_CHECKED}, and scans without a label were not used.",
-        19: _partitions(run),
+        19: _partitions(run, predicted),
         20: "Participant: no participant, group or identical image is on both sides of a split.",
         22: f"Network “{plain(run.config.get('network'))}”; head: {head_text(run)}",
         23: software_text(run),
@@ -149,16 +150,14 @@ def _claim_answers(run: RunFolder, maps: MapsFolder | None) -> dict[int, str]:
         "participants."
         if run.config.get("validation")
         else "The weights at the end of training.",
-        27: _ensembles(run),
-        28: "AUC, balanced accuracy, accuracy, sensitivity and specificity"
-        + (f" (positive class: {run.positive})" if run.positive else " (means over the classes)")
-        + ", calibration error.",
-        29: INTERVALS,
+        27: _ensembles(run, predicted),
+        28: predicted.metrics,
+        29: predicted.intervals,
         31: _EXPLAINED,
-        32: f"{plain(run.metrics.get('source'))}: {data_text(run)}",
-        35: f"{data_text(run)} {_refused(run)}",
-        37: metrics_text(run),
-        38: metrics_text(run),
+        32: f"{plain(run.metrics.get('source'))}: {data_text(run, predicted)}",
+        35: f"{data_text(run, predicted)} {_refused(run)}",
+        37: predicted.measured,
+        38: predicted.measured,
         43: _CODE,
     }
     if maps is not None:
@@ -171,15 +170,15 @@ def _claim_answers(run: RunFolder, maps: MapsFolder | None) -> dict[int, str]:
     return answers
 
 
-def _consort_answers(run: RunFolder) -> dict[str, str]:
+def _consort_answers(run: RunFolder, predicted: Predicted) -> dict[str, str]:
     return {
         "1a, b (i)": "A convolutional network with an HR-CAM head.",
         "2a (i)": f"{INTENDED_USE} Pathway: to be filled in by the authors.",
         "4a (ii)": f"{_CHECKED}. {_refused(run)}",
         "5 (i)": software_text(run),
         "5 (iii)": f"{_CHECKED}, with the reason for each listed in this report.",
-        "5 (v)": "The probability of each class, and maps of evidence and pattern.",
-        "19": "See the confusion matrix; analysis to be filled in by the authors.",
+        "5 (v)": predicted.output,
+        "19": f"{predicted.errors}; analysis to be filled in by the authors.",
         "25": _CODE,
     }
 
@@ -189,7 +188,7 @@ def _refused(run: RunFolder) -> str:
     return f"{count(len(scans), 'scan')} refused by the check of the files."
 
 
-def _ensembles(run: RunFolder) -> str:
+def _ensembles(run: RunFolder, predicted: Predicted) -> str:
     of_tested = (
         f"each tested scan has one network of each of {run.repeats} cross-validations, whose "
         "metrics are averaged, and its maps are means over these networks"
@@ -197,19 +196,19 @@ def _ensembles(run: RunFolder) -> str:
         else "each tested scan has one network"
     )
     return (
-        f"None for the metrics: {of_tested}. Probabilities and maps of new scans are means over "
+        f"None for the metrics: {of_tested}. {predicted.averaged} of new scans are means over "
         "the networks of all folds."
     )
 
 
-def _partitions(run: RunFolder) -> str:
-    folds = len({prediction.fold for prediction in run.tested})
+def _partitions(run: RunFolder, predicted: Predicted) -> str:
+    folds = int(run.manifest.get("folds", 1)) // run.repeats
     if column := run.config.get("leave_out"):
         return f"Each of {folds} values of the column {column} in turn is left out and tested."
     if folds > 1:
         repeated = f", repeated {run.repeats} times with other folds" if run.repeats > 1 else ""
         return (
-            f"Cross-validation with {folds} folds, stratified by class and grouped by "
+            f"Cross-validation with {folds} folds, stratified by {predicted.strata} and grouped by "
             f"participant{repeated}."
         )
     return "One split into training, validation and test, given by the table of the cohort."

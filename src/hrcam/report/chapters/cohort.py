@@ -18,31 +18,40 @@ _UNLABELLED = "no label"
 _LISTED = 200
 
 
-def cohort_sections(run: RunFolder | None, maps: MapsFolder | None) -> tuple[Section, ...]:
-    """Return the sections about the scans of a run and of its maps."""
-    sections = []
+def cohort_sections(
+    run: RunFolder | None, maps: MapsFolder | None, scans: Sequence[Section]
+) -> tuple[Section, ...]:
+    """Return the sections about the scans of a run and of its maps.
+
+    Parameters
+    ----------
+    run, maps
+        The run and the maps; None to leave them out.
+    scans
+        Tables of the scans of the run.
+    """
+    sections: list[Section] = []
     if run is not None:
-        sections.append(Section("Scans by class", table=_by_class(run.splits or run.predictions)))
-        if run.splits:
-            sections.append(Section("Scans by split", table=_by_split(run.splits)))
+        sections += scans
         sections += _fingerprint(run.fingerprint)
         sections.append(
             _refusals("Refused by the check", run.refused, "No scan was refused by the check.")
         )
     if maps is not None:
         if run is None:
-            sections.append(Section("Scans by class", table=_by_class(maps.records)))
+            sections.append(scans_by_class(maps.records))
         sections.append(_refusals("Without maps", maps.failures, "No map failed."))
     return tuple(sections)
 
 
-def _by_class(rows: Sequence[SplitRow | Prediction | ScanRecord]) -> Table:
+def scans_by_class(rows: Sequence[SplitRow | Prediction | ScanRecord]) -> Section:
+    """Count the scans and the participants of each class."""
     labels: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
         label = row.label or _UNLABELLED
         labels.setdefault(label, set()).add((row.scan, row.participant))
     everyone = set().union(*labels.values())
-    return Table(
+    table = Table(
         headers=("Class", "Scans", "Participants"),
         rows=tuple(
             (name, str(len({scan for scan, _ in members})), str(len({who for _, who in members})))
@@ -50,9 +59,10 @@ def _by_class(rows: Sequence[SplitRow | Prediction | ScanRecord]) -> Table:
         ),
         numeric=(1, 2),
     )
+    return Section("Scans by class", table=table)
 
 
-def _by_split(rows: Sequence[SplitRow]) -> Table:
+def scans_by_split(rows: Sequence[SplitRow]) -> Section:
     """Count the scans of each part: of the split or column in the table, or of each fold."""
     parts: dict[str, list[str]] = {}
     for row in rows:
@@ -62,7 +72,7 @@ def _by_split(rows: Sequence[SplitRow]) -> Table:
         for name in [row.split] if row.split else tested:
             parts.setdefault(name, []).append(row.label or _UNLABELLED)
     labels = sorted({label for found in parts.values() for label in found})
-    return Table(
+    table = Table(
         headers=("Part", *labels, "All"),
         rows=tuple(
             (name, *(str(found.count(label)) for label in labels), str(len(found)))
@@ -71,6 +81,7 @@ def _by_split(rows: Sequence[SplitRow]) -> Table:
         numeric=tuple(range(1, 2 + len(labels))),
         caption="All scans of a participant, and identical images, are in one part.",
     )
+    return Section("Scans by split", table=table)
 
 
 def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
@@ -90,7 +101,7 @@ def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
             caption="A class from a single site cannot be distinguished from the site.",
         )
         sections.append(Section("Scans by site", table=table))
-    hidden = ("classes", "classes_by_site", "splits", "sites", "intensities")
+    hidden = ("classes", "values", "classes_by_site", "splits", "sites", "intensities")
     if duplicates := content.get("duplicates"):
         content = {**content, "duplicates": [" = ".join(names) for names in duplicates]}
     properties = tuple(

@@ -39,14 +39,19 @@ def conclusion(run: RunFolder) -> str:
     return f"{verdict} {_measured(run)} {rest}"
 
 
-def _measured(run: RunFolder) -> str:
+def scored_on(run: RunFolder) -> str:
+    """Say on which scans a run is scored, to begin a sentence."""
     source = str(run.metrics.get("source", "out-of-fold"))
+    return _SOURCES.get(source, source.capitalize())
+
+
+def _measured(run: RunFolder) -> str:
     people = {prediction.participant for prediction in run.tested}
     network = run.pooled("network")
     auc, accuracy = (estimate_text(network.get(name)) for name in ("auc", "balanced_accuracy"))
     intervals = " (95 % intervals in brackets)" if "(" in auc + accuracy else ""
     return (
-        f"{_SOURCES.get(source, source.capitalize())}, in {count(len(run.tested), 'scan')} of "
+        f"{scored_on(run)}, in {count(len(run.tested), 'scan')} of "
         f"{count(len(people), 'participant')} that it was not trained on: AUC {auc}, balanced "
         f"accuracy {accuracy}{intervals}."
     )

@@ -1,6 +1,6 @@
 """The chapter on predictions: each metric with its interval, by class and by fold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hrcam.artifacts.run_folder import RunFolder
@@ -55,37 +55,14 @@ def metric_titles(run: RunFolder) -> dict[str, str]:
 
 
 def metric_sections(run: RunFolder) -> tuple[Section, ...]:
-    """Return the tables of metrics."""
-    sources = {name: key for name, key in _SOURCES.items() if run.pooled(key)}
-    headers, columns = [], []
-    for name, key in sources.items():
-        headers.append(name)
-        columns.append(run.pooled(key))
-        if mean := run.metrics[key].get("fold_mean"):
-            headers.append(f"{name}, mean of folds")
-            columns.append(mean)
-    if difference := run.metrics.get("head_minus_network"):
-        columns.append(difference)
-        headers.append("Head − network")
-    repeated = [_REPEATED.format(repeats=run.repeats)] if run.repeats > 1 else []
-    mixed = [_MIXED] if any(run.metrics[key].get("fold_mean") for key in sources.values()) else []
+    """Return the tables of metrics of predicted classes."""
+    sources = _sources(run)
     source = str(run.metrics.get("source", "out-of-fold"))
-    sections = [
-        Section(
-            "All scans together",
-            paragraphs=(_explanation(run, source), *repeated, *mixed),
-            table=Table(
-                headers=("Metric", *headers),
-                rows=tuple(
-                    (title, *(estimate_text(column.get(name)) for column in columns))
-                    for name, title in metric_titles(run).items()
-                    if any(name in column for column in columns)
-                ),
-                numeric=tuple(range(1, 1 + len(headers))),
-                caption=f"With {INTERVALS}",
-            ),
-        )
-    ]
+    mixed = [_MIXED] if any(run.metrics[key].get("fold_mean") for key in sources.values()) else []
+    first, *by_fold = metric_tables(
+        run, metric_titles(run), (_explanation(run, source), *mixed), INTERVALS
+    )
+    sections = [first]
     if run.pooled("network").get("auc"):
         sections.append(_worth(run))
     sections += [
@@ -98,12 +75,68 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
         for name, key in sources.items()
         if (table := _by_class(run, key))
     ]
-    sections += [
+    return (*sections, *by_fold)
+
+
+def metric_tables(
+    run: RunFolder,
+    titles: Mapping[str, str],
+    paragraphs: tuple[str, ...],
+    intervals: str,
+    text: Callable[[str, Any], str] = lambda _name, estimate: _alone(estimate),
+) -> tuple[Section, ...]:
+    """Return the tables of metrics: of all scans together, then of each fold.
+
+    Parameters
+    ----------
+    run
+        The run.
+    titles
+        Of each metric, by its name.
+    paragraphs
+        Above the first table.
+    intervals
+        How the intervals were computed.
+    text
+        Formats an estimate of a metric, given by its name.
+    """
+    sources = _sources(run)
+    headers, columns = [], []
+    for name, key in sources.items():
+        headers.append(name)
+        columns.append(run.pooled(key))
+        if mean := run.metrics[key].get("fold_mean"):
+            headers.append(f"{name}, mean of folds")
+            columns.append(mean)
+    if difference := run.metrics.get("head_minus_network"):
+        columns.append(difference)
+        headers.append("Head − network")
+    repeated = [_REPEATED.format(repeats=run.repeats)] if run.repeats > 1 else []
+    explanation, *others = paragraphs
+    together = Section(
+        "All scans together",
+        paragraphs=(explanation, *repeated, *others),
+        table=Table(
+            headers=("Metric", *headers),
+            rows=tuple(
+                (title, *(text(name, column.get(name)) for column in columns))
+                for name, title in titles.items()
+                if any(name in column for column in columns)
+            ),
+            numeric=tuple(range(1, 1 + len(headers))),
+            caption=f"With {intervals}",
+        ),
+    )
+    by_fold = (
         Section(f"By fold: {name}", table=table)
         for name, key in sources.items()
-        if (table := _by_fold(run, key))
-    ]
-    return tuple(sections)
+        if (table := _by_fold(run, key, titles, text))
+    )
+    return (together, *by_fold)
+
+
+def _sources(run: RunFolder) -> dict[str, str]:
+    return {name: key for name, key in _SOURCES.items() if run.pooled(key)}
 
 
 def _explanation(run: RunFolder, source: str) -> str:
@@ -187,16 +220,17 @@ def _by_class(run: RunFolder, source: str) -> Table | None:
     )
 
 
-def _by_fold(run: RunFolder, source: str) -> Table | None:
+def _by_fold(
+    run: RunFolder, source: str, titles: Mapping[str, str], text: Callable[[str, Any], str]
+) -> Table | None:
     folds = (run.metrics.get(source) or {}).get("folds") or []
     if len(folds) < 2:
         return None
-    names = [name for name in METRICS if any(name in fold for fold in folds)]
-    titles = metric_titles(run)
+    names = [name for name in titles if any(name in fold for fold in folds)]
     return Table(
         headers=("Fold", *(titles[name] for name in names)),
         rows=tuple(
-            (str(fold.get("left_out", index)), *(_alone(fold.get(name)) for name in names))
+            (str(fold.get("left_out", index)), *(text(name, fold.get(name)) for name in names))
             for index, fold in enumerate(folds, start=1)
         ),
         numeric=tuple(range(1, 1 + len(names))),

@@ -3,11 +3,12 @@
 from pathlib import PurePath
 
 from hrcam.artifacts.run_folder import RunFolder
-from hrcam.report.chapters.metrics import metric_titles
+from hrcam.report.chapters.predicted import Predicted
+from hrcam.report.chapters.predicted_classes import UNKNOWN
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import count, estimate_text, minus, plain, settings
 
-AUTHORS = "To be filled in by the authors."
+AUTHORS = UNKNOWN
 
 INTENDED_USE = (
     "Research into where a CNN finds a pathology, on images like those it was trained on. "
@@ -25,15 +26,9 @@ _TRAINING = (
 )
 
 
-def data_text(run: RunFolder) -> str:
+def data_text(run: RunFolder, predicted: Predicted) -> str:
     """Describe the test data in one line."""
-    people = len({prediction.participant for prediction in run.tested})
-    labels = [prediction.label for prediction in run.tested]
-    classes = ", ".join(f"{labels.count(name)} {name}" for name in run.classes)
-    return (
-        f"{count(len(labels), 'scan')} of {count(people, 'participant')} ({classes}); "
-        f"{count(len(run.refused), 'problem')} led to a refusal."
-    )
+    return f"{predicted.data}; {count(len(run.refused), 'problem')} led to a refusal."
 
 
 def settings_text(pairs: list[tuple[str, str]]) -> str:
@@ -69,27 +64,6 @@ def head_text(run: RunFolder) -> str:
     return f"{text} Fidelity (R² of the network's outputs, cross-validated), by fold: {values}."
 
 
-def references_text(run: RunFolder) -> str:
-    """Describe the reference class of the pattern maps of each class, if known."""
-    found: dict[str, dict[str, None]] = {}
-    for fold in run.manifest.get("fold_details", ()):
-        for name, reference in fold.get("references", {}).items():
-            found.setdefault(name, {})[reference or "all others"] = None
-    texts = [f"{name} with {' or '.join(references)}" for name, references in found.items()]
-    return f"{'; '.join(texts)}." if texts else AUTHORS
-
-
-def metrics_text(run: RunFolder) -> str:
-    """Describe the performance of the network in one line."""
-    found = [
-        f"{title} {estimate_text(run.pooled('network')[name])}"
-        for name, title in metric_titles(run).items()
-        if name in run.pooled("network")
-    ]
-    source = plain(run.metrics.get("source"))
-    return f"{'; '.join(found)} ({source}, 95 % intervals over subjects)." if found else AUTHORS
-
-
 def software_text(run: RunFolder) -> str:
     """Name the software and the device of the run."""
     versions = run.manifest.get("versions")
@@ -98,20 +72,20 @@ def software_text(run: RunFolder) -> str:
     return f"{names}{f'; computed on: {plain(hardware)}' if hardware else ''}."
 
 
-def model_card(run: RunFolder) -> Section:
-    """Return the model card."""
+def model_card(run: RunFolder, predicted: Predicted) -> Section:
+    """Return the model card of a run, with what is said of its predictions."""
     rows = (
         ("Model", f"CNN “{plain(run.config.get('network'))}” with an HR-CAM head"),
-        ("Classes", ", ".join(run.classes)),
+        predicted.predicts,
         ("Intended use", INTENDED_USE),
-        ("Data", data_text(run)),
+        ("Data", data_text(run, predicted)),
         ("Origin and consent of the data", AUTHORS),
         ("Preparation", settings_text(settings(run.preparation))),
         ("Initialisation", initialisation_text(run)),
         ("Training", training_text(run)),
         ("HR-CAM head", head_text(run)),
-        ("Pattern maps compare", references_text(run)),
-        ("Metrics", metrics_text(run)),
+        ("Pattern maps compare", predicted.compared),
+        ("Metrics", predicted.measured),
         (
             "Limits",
             "Tested only on scans of the same source, unless the authors state otherwise. "

@@ -12,6 +12,8 @@ from hrcam.evaluation.calibration import reliability
 from hrcam.evaluation.roc import roc_points
 
 NETWORK, HEAD = "Network", "HR-CAM head"
+# Of a chart of probabilities.
+_TICKS = tuple((quarter / 4, f"{quarter / 4:g}") for quarter in range(5))
 # Fewest scans in a bin.
 _BIN = 10
 _BINS = 10
@@ -32,17 +34,20 @@ class Series:
         Lower and upper end for each point, or empty.
     style
         "0", "1", ... for a colour of the page, or "thin" for a background curve.
+    joined
+        Whether a line joins the points.
     """
 
     name: str
     points: tuple[tuple[float, float], ...]
     intervals: tuple[tuple[float, float], ...] = ()
     style: str = "0"
+    joined: bool = True
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A square chart from 0 to 1 with its diagonal.
+    """A square chart with its diagonal, in coordinates from 0 to 1.
 
     Attributes
     ----------
@@ -50,6 +55,8 @@ class Chart:
         Texts; the note is below the chart.
     series
         Series, background curves first.
+    ticks
+        Places of both axes with their labels.
     """
 
     title: str
@@ -57,6 +64,7 @@ class Chart:
     y_label: str
     series: tuple[Series, ...]
     note: str = ""
+    ticks: tuple[tuple[float, str], ...] = _TICKS
 
 
 @dataclass(frozen=True)

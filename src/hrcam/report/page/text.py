@@ -1,22 +1,31 @@
 """Format numbers and settings for a page."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard
 
-from hrcam.evaluation.estimate import with_interval
+from hrcam.evaluation.estimate import two_decimals, with_interval
 
 MISSING = "–"
 
 
-def estimate_text(estimate: Mapping[str, Any] | None) -> str:
+def estimate_text(
+    estimate: Mapping[str, Any] | None, form: Callable[[float], str] = two_decimals
+) -> str:
     """Format an estimate of ``metrics.json``: a value with its interval, if there is one.
 
     Lines do not break within the interval.
+
+    Parameters
+    ----------
+    estimate
+        With ``value``, ``low`` and ``high``; None if there is none.
+    form
+        Formats each number.
     """
     numbers = [(estimate or {}).get(key) for key in ("value", "low", "high")]
     value, low, high = (number if _is_number(number) else None for number in numbers)
-    return minus(with_interval(value, low, high).replace(" to ", "\u00a0to\u00a0"))
+    return minus(with_interval(value, low, high, form).replace(" to ", "\u00a0to\u00a0"))
 
 
 def plain(value: Any) -> str:
