@@ -3,19 +3,26 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+import torch
 from small_runs import Brightness, SmallRun, oblique, preparation, write_pictures, write_volume
 
+from hrcam import HRCAM
+from hrcam.artifacts.distance_table import UNLIKE_RATE
 from hrcam.artifacts.maps_folder import read_maps
 from hrcam.artifacts.scan_input import ScanInput
-from hrcam.cohort.reading import read_scan
+from hrcam.cohort.reading import read_image, read_scan
 from hrcam.cohort.scan import Scan
+from hrcam.head.conformal import conformal_limit
 from hrcam.mapping import map_scans
 from hrcam.mapping.ensemble import explain_batch
+from hrcam.networks import SmallCNN
 
+MNI152 = "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 
@@ -156,3 +163,19 @@ def test_how_much_was_seen_is_a_sentence(share, told):
     assert found.seen == (
         f"The network saw {told} of the scan; the map is 0 elsewhere." if told else ""
     )
+
+
+@pytest.mark.real_data
+def test_a_network_for_crops_around_the_hippocampus_does_not_know_a_whole_head(real_data):
+    crops = sorted((real_data / "msd_hippocampus_3d/images").glob("*.nii.gz"))[:64]
+    head = Path(pytest.importorskip("nilearn").__file__).parent / "datasets/data" / MNI152
+    prepare = preparation((24, 32, 24), (2.0, 2.0, 2.0)).model_copy(
+        update={"crop_to_foreground": True}
+    )
+    voxels = [torch.from_numpy(prepare.apply(read_image(path)).voxels) for path in (*crops, head)]
+    torch.manual_seed(0)
+    network = SmallCNN(3, 1, 2, (8, 16, 32)).eval()
+    hr = HRCAM(network).fit([torch.stack(voxels[:40])], target="logits")
+    held_out = hr.logits(torch.stack(voxels[40:64])).distance.double().numpy()
+    distance = float(hr.logits(torch.stack(voxels[64:])).distance)
+    assert distance > 2 * conformal_limit(held_out, UNLIKE_RATE)

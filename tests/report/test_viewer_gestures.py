@@ -404,6 +404,8 @@ def test_a_scan_unlike_those_of_the_training_has_a_banner(page):
         "in 20 held-out scans is beyond 1.5."
     )
     assert "The network saw 28 % of the scan" in page.text_content(card)
+    told = "1 scan of this folder is unlike those that the network learnt from"
+    assert told in page.text_content("#scans")
 
 
 def test_the_image_can_be_seen_alone_beside(page):

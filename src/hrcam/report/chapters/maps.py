@@ -160,9 +160,10 @@ def _unlike(records: Sequence[ScanRecord]) -> tuple[str, ...]:
     known = [one.input.unlike for one in records if one.input and one.input.unlike is not None]
     if not any(known):
         return ()
+    number = sum(known)
     return (
-        f"{sum(known)} of {count(len(known), 'scan')} of this folder are unlike those that the "
-        "network learnt from. Do not trust their maps: a warning is on each card.",
+        f"{count(number, 'scan')} of this folder {'is' if number == 1 else 'are'} unlike those "
+        "that the network learnt from: with a warning on the card, not to trust the map.",
     )
 
 
