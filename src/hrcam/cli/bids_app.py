@@ -11,7 +11,7 @@ import typer
 from hrcam import __version__
 from hrcam.artifacts.map_names import SOURCEDATA
 from hrcam.cli.application import explained, log_to_terminal
-from hrcam.cli.terminal import print_problems
+from hrcam.cli.terminal import print_problems, print_unlike
 from hrcam.errors import InputError
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def _map(options: argparse.Namespace, model: Path) -> int:
         hardware=Hardware(accelerator=options.accelerator, workers=options.workers),
     )
     print_problems(report.failed)
+    print_unlike(report.unlike)
     typer.echo(f"maps: {options.output_dir}")
     return int(bool(report.failed) and not options.skip_bad)
 

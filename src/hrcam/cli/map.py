@@ -1,6 +1,5 @@
 """`hrcam map`."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +20,7 @@ from hrcam.cli.cohort_options import (
     Suffix,
     cache_of,
 )
-from hrcam.cli.terminal import print_problems, printable
-
-_NAMED = 5
-"""Scans that a warning names."""
+from hrcam.cli.terminal import print_problems, print_unlike
 
 
 class DtypeChoice(StrEnum):
@@ -143,20 +139,10 @@ def map_(
                 cluster=cluster,
             )
     print_problems(report.failed)
-    if report.unlike:
-        typer.echo(_warning_of(report.unlike))
+    print_unlike(report.unlike)
     typer.echo(f"maps: {out}")
     if report.failed and not skip_bad:
         raise typer.Exit(1)
-
-
-def _warning_of(unlike: Sequence[str]) -> str:
-    scans = "1 scan is" if len(unlike) == 1 else f"{len(unlike)} scans are"
-    named = ", ".join(map(printable, unlike[:_NAMED])) + (", …" if len(unlike) > _NAMED else "")
-    return (
-        f"warning  {scans} unlike those that the network learnt from, do not trust the maps: "
-        f"{named}; see unlike_training in maps.tsv"
-    )
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

@@ -8,6 +8,9 @@ import typer
 if TYPE_CHECKING:
     from hrcam.cohort.problems import Problem
 
+_NAMED = 5
+"""Scans that a warning names."""
+
 
 def print_problems(problems: Iterable["Problem"], *, err: bool = False) -> None:
     """Print one line per problem: scan, file, reason, message, advice.
@@ -26,6 +29,18 @@ def print_problems(problems: Iterable["Problem"], *, err: bool = False) -> None:
             place, message = "cohort", f"{where}{f', as {first}' if first else ''}: {message}"
         text = f"{kind}  {place}  {problem.reason}: {message}; {problem.advice}"
         typer.echo(printable(text), err=err)
+
+
+def print_unlike(scans: Sequence[str]) -> None:
+    """Print a line with the names of scans that are unlike those of the training, if any."""
+    if not scans:
+        return
+    number = "1 scan is" if len(scans) == 1 else f"{len(scans)} scans are"
+    named = ", ".join(map(printable, scans[:_NAMED])) + (", …" if len(scans) > _NAMED else "")
+    typer.echo(
+        f"warning  {number} unlike those that the network learnt from, do not trust the maps: "
+        f"{named}; see unlike_training in maps.tsv"
+    )
 
 
 def printable(text: str) -> str:
