@@ -67,6 +67,19 @@ def train(
     weights: Annotated[
         Path | None, typer.Option(help="Local file with pretrained weights of the network.")
     ] = None,
+    freeze: Annotated[
+        bool,
+        typer.Option("--freeze", help="Train the head of the network alone, as a linear probe."),
+    ] = False,
+    layer_decay: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-9,
+            max=1,
+            help="Factor of the learning rate from each block of the network to the one before.",
+            show_default="one learning rate",
+        ),
+    ] = None,
     head: Annotated[
         HeadChoice,
         typer.Option(
@@ -201,6 +214,8 @@ def train(
             plan=None if plan is None else read_plan(plan),
             network=network,
             weights=weights,
+            freeze=freeze,
+            layer_decay=layer_decay,
             head=head.value,
             folds=folds,
             repeats=repeats,

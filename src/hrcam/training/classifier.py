@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from math import ceil
@@ -26,6 +26,7 @@ from hrcam.errors import InputError
 from hrcam.progress import Progress
 from hrcam.training.callbacks import History, ShownEpochs, StopAtDivergence, check_losses
 from hrcam.training.config import Hardware
+from hrcam.training.fine_tuning import parameter_groups
 from hrcam.training.images import Draws, ImageDataset, InOrder
 from hrcam.training.joint import JointNetwork
 from hrcam.training.objectives import Objective, WeightedCrossEntropy
@@ -45,11 +46,16 @@ class Learner(lightning.LightningModule):
     """A network with its objective, AdamW and a one-cycle learning rate."""
 
     def __init__(
-        self, network: nn.Module, learning_rate: float, objective: Objective, seed: int
+        self,
+        network: nn.Module,
+        learning_rate: float,
+        objective: Objective,
+        seed: int,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.objective = network, objective
-        self._learning_rate, self._seed = learning_rate, seed
+        self._learning_rate, self._seed, self._rates = learning_rate, seed, rates
 
     def on_train_epoch_start(self) -> None:
         """Seed random layers of the network, as dropout, by the epoch."""
@@ -82,12 +88,11 @@ class Learner(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return the optimiser and its learning-rate schedule."""
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self._learning_rate, weight_decay=_WEIGHT_DECAY
-        )
+        groups = parameter_groups(self.network, self._learning_rate, self._rates)
+        optimizer = torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            self._learning_rate,
+            [group["lr"] for group in groups],
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
         return {
@@ -104,6 +109,7 @@ def train_classifier(
     epochs: int,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
+    rates: Mapping[str, float] | None = None,
     validation: ImageDataset | None = None,
     patience: int | None = None,
     checkpoints: Path | None = None,
@@ -128,6 +134,9 @@ def train_classifier(
     epochs, batch_size, learning_rate
         Epochs, batch size and peak learning rate of AdamW with a one-cycle schedule. Several
         devices divide each batch.
+    rates
+        Share of the learning rate of each parameter, as from
+        `hrcam.training.fine_tuning.layer_rates`; None for the whole.
     validation, patience
         Images for early stopping: training stops after ``patience`` epochs without a lower loss,
         and the network gets its best weights. Needs ``checkpoints``.
@@ -210,7 +219,7 @@ def train_classifier(
         )
         try:
             trainer.fit(
-                Learner(network, learning_rate, objective, seed),
+                Learner(network, learning_rate, objective, seed, rates),
                 loader,
                 validation_loader,
                 ckpt_path=_resumed(checkpoints),

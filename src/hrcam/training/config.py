@@ -31,6 +31,11 @@ class TrainingConfig(PlanOptions):
         Values of a plan file; the options above override them.
     weights
         Local file with initial weights, as in `hrcam.training.initial_weights.start_from`.
+    freeze
+        Train the head of the network alone, as in `hrcam.training.fine_tuning.freeze_backbone`.
+    layer_decay
+        Factor of the learning rate from each block of the network to the one before, as in
+        `hrcam.training.fine_tuning.layer_rates`; None for one learning rate.
     head
         Target of the HR-CAM head.
     folds
@@ -65,6 +70,8 @@ class TrainingConfig(PlanOptions):
     task: TaskName = "classification"
     plan: PlanOptions | None = None
     weights: Path | None = None
+    freeze: bool = False
+    layer_decay: float | None = Field(default=None, gt=0, le=1)
     head: HeadKind = "logits"
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=1, ge=1)

@@ -29,6 +29,7 @@ from hrcam.progress import Progress
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.control_maps import control_rows
+from hrcam.training.fine_tuning import layer_rates
 from hrcam.training.images import ImageDataset, Transform
 from hrcam.training.plan import Plan
 from hrcam.training.run_network import initial_network
@@ -82,6 +83,8 @@ def train_fold(
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
     bare, initial = initial_network(plan.network, config, shape, channels, len(task.outputs))
     network = task.in_units(bare, samples.targets[train])
+    decay = config.layer_decay
+    rates = None if decay is None else layer_rates(bare, (channels, *shape), decay)
     checkpoints = folder / CHECKPOINTS
     if not (folder / NETWORK).is_file():
         train_classifier(
@@ -91,6 +94,7 @@ def train_fold(
             epochs=plan.epochs,
             batch_size=plan.batch_size,
             learning_rate=plan.learning_rate,
+            rates=rates,
             validation=data.subset(validation) if len(validation) else None,
             patience=plan.patience,
             checkpoints=checkpoints,

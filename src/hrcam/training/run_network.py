@@ -9,8 +9,10 @@ from hrcam.errors import InputError, LevelError
 from hrcam.levels import find_levels
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
+from hrcam.training.fine_tuning import freeze_backbone
 from hrcam.training.initial_weights import InitialWeights, start_from
 from hrcam.training.joint import JointNetwork
+from hrcam.training.library_networks import LIBRARIES
 from hrcam.training.network import build_network
 
 logger = logging.getLogger(__name__)
@@ -43,7 +45,7 @@ def network_of(
 def initial_network(
     name: str, config: TrainingConfig, shape: tuple[int, ...], channels: int, classes: int
 ) -> tuple[nn.Module, InitialWeights | None]:
-    """Build the network as its training begins.
+    """Build the network as its training begins: with weights of a file, frozen if asked for.
 
     Parameters
     ----------
@@ -63,6 +65,8 @@ def initial_network(
     weights = None
     if config.weights is not None:
         weights = start_from(network, config.weights, (channels, *shape), name)
+    if config.freeze:
+        freeze_backbone(network, (channels, *shape))
     return _with_head(network, config, shape, channels, classes), weights
 
 
@@ -74,9 +78,10 @@ def check_network(
     Raises
     ------
     InputError
-        If there is no such network, its weights do not fit, it does not take the grid, or it
-        returns no logits.
+        If there is no such network, its weights do not fit, it does not take the grid, it returns
+        no logits, or options exclude each other.
     """
+    _check_fine_tuning(name, config)
     channels, shape = preparation.in_channels, preparation.shape
     try:
         network, weights = initial_network(name, config, shape, channels, classes)
@@ -96,6 +101,19 @@ def check_network(
         )
     if weights is not None:
         logger.info("initial weights: %s", weights)
+
+
+def _check_fine_tuning(name: str, config: TrainingConfig) -> None:
+    if config.freeze and config.layer_decay is not None:
+        raise InputError(
+            "--freeze trains the head alone, and --layer-decay is for the layers before it: leave "
+            "one of them out"
+        )
+    if config.freeze and config.weights is None and name.partition(":")[0] in (name, *LIBRARIES):
+        raise InputError(
+            f"--freeze would keep the random weights of {name}: give a file of trained ones with "
+            "--weights"
+        )
 
 
 def _random(

@@ -42,11 +42,18 @@ def training_text(run: RunFolder) -> str:
 
 
 def initialisation_text(run: RunFolder) -> str:
-    """Describe the initial weights; of a file only the name."""
+    """Describe the initial weights, of a file only the name, and what of them was trained."""
     weights = run.config.get("weights")
     if weights:
-        return f"Weights from {PurePath(str(weights)).name}."
-    return f"Random, with seed {plain(run.config.get('seed'))}."
+        text = f"Weights from {PurePath(str(weights)).name}."
+    else:
+        text = f"Random, with seed {plain(run.config.get('seed'))}."
+    if run.config.get("freeze"):
+        text += " Only the head of the network was trained."
+    if run.config.get("layer_decay"):
+        decay = plain(run.config["layer_decay"])
+        text += f" Each block of the network had {decay} of the learning rate of the next."
+    return text
 
 
 def head_text(run: RunFolder) -> str:
