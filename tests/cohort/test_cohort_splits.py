@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from hrcam.cohort.nested_subsets import nested_subset, subjects_of
 from hrcam.cohort.related import related_scans
 from hrcam.cohort.splits import make_folds
 from hrcam.errors import InputError
@@ -123,6 +124,40 @@ def test_more_repeats_than_ways_to_divide_are_refused():
     own = [replace(one, split=("train", "test")[i % 2]) for i, one in enumerate(scans)]
     with pytest.raises(InputError, match="repeats is 2, but the table has its own split"):
         make_folds(own, own_hashes(own), repeats=2)
+
+
+@given(cohorts(), st.integers(0, 3))
+def test_subsets_of_a_fold_are_nested_whole_and_have_every_class(cohort, seed):
+    scans, hashes = cohort
+    try:
+        fold = make_folds(scans, hashes, folds=2, seed=seed)[0]
+    except InputError:
+        return
+    by_name = {s.name: s for s in scans}
+    quarter, half, whole = (
+        nested_subset(fold, scans, hashes, share, seed) for share in (0.25, 0.5, 1)
+    )
+    assert whole == fold
+    for part in ("train", "validation"):
+        names = [set(getattr(one, part)) for one in (quarter, half, fold)]
+        assert names[0] <= names[1] <= names[2]
+        for kept in names[:2]:
+            assert {by_name[n].label for n in kept} == {by_name[n].label for n in names[2]}
+            left = names[2] - kept
+            assert not {by_name[n].group for n in kept} & {by_name[n].group for n in left}
+            assert not {hashes[n] for n in kept} & {hashes[n] for n in left}
+    assert quarter.test == half.test == fold.test
+    assert subjects_of(quarter, scans) <= subjects_of(half, scans) <= subjects_of(fold, scans)
+
+
+def test_a_share_of_independent_subjects_is_that_share_of_each_class():
+    scans = many({"a": 50, "b": 30})
+    fold = make_folds(scans, own_hashes(scans), validation=0)[0]
+    half = nested_subset(fold, scans, own_hashes(scans), 0.5)
+    assert Counter(name[0] for name in half.train) == {"a": 20, "b": 12}
+    assert subjects_of(half, scans) == 32
+    with pytest.raises(InputError, match="share is 0"):
+        nested_subset(fold, scans, own_hashes(scans), 0)
 
 
 def test_relations_reach_through_others():

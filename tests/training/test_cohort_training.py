@@ -204,6 +204,32 @@ def test_what_tells_the_class_without_the_network_is_measured_on_its_folds(brigh
     assert found["auc"].tolist() == [row.auc for row in report.shortcuts]
 
 
+def test_a_learning_curve_is_put_together_from_folds_and_tells_of_the_run(bright_cohort, tmp_path):
+    config = SMALL.model_copy(update={"epochs": 1})
+    cohort, out = open_cohort(bright_cohort), tmp_path / "run"
+    asked = {"hardware": CPU, "learning_curve": True}
+    assert train_one_fold(cohort, out, 2, config, **asked) == 2
+    subsets = out / "learning-curve"
+    first = (subsets / "half/fold-2/network.safetensors").stat().st_mtime_ns
+    assert not (subsets / "half/fold-1").exists()
+    report = trained(bright_cohort, out, config, learning_curve=True)
+    assert (subsets / "half/fold-2/network.safetensors").stat().st_mtime_ns == first
+    curve = json.loads((out / "learning-curve.json").read_text())
+    assert curve == {"format": 1, **json.loads(json.dumps(report.learning_curve))}
+    assert [one["subjects"] for one in curve["measured"]] == [6, 10, 20]
+    whole = report.metrics["network"]["pooled"]["auc"]["value"]
+    assert curve["measured"][-1]["auc"]["value"] == pytest.approx(whole)
+    losses = [(subsets / f"{name}/fold-1/history.tsv").read_text() for name in ("quarter", "half")]
+    assert [text.count("\n") - 1 for text in losses] == [4, 2]  # about as many steps
+    with pytest.raises(InputError, match="a regression has none: leave out --learning-curve"):
+        trained(
+            bright_cohort,
+            out,
+            SMALL.model_copy(update={"task": "regression"}),
+            **{"learning_curve": True},
+        )
+
+
 def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):
     folder, report = bright_run
     manifest = report.run.manifest

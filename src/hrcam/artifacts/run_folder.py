@@ -1,7 +1,7 @@
 """The folder of a training run: what `hrcam train` writes, and what others read of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ CONFIG, PREPARATION, FINGERPRINT, METRICS = (
     "metrics.json",
 )
 REFUSED = "refused.tsv"
+LEARNING_CURVE = "learning-curve.json"
 
 # In the folder of a fold; it is done when the last one is there.
 NETWORK, EXPLAINER, FOLD = "network.safetensors", "explainer", "fold.json"
@@ -77,6 +78,8 @@ class RunFolder:
         Name of the value that a regression predicts; None with classes.
     values
         One per scan that was tested by a regression, of each repeat.
+    learning_curve
+        The file of this name, as a nested dictionary; empty if there is none.
     """
 
     folder: Path
@@ -95,6 +98,7 @@ class RunFolder:
     shortcuts: tuple[ShortcutRow, ...] | None = None
     target: str | None = None
     values: tuple[PredictedValue, ...] = ()
+    learning_curve: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tested(self) -> tuple[Prediction, ...]:
@@ -148,7 +152,7 @@ def read_run(folder: Path) -> RunFolder:
     if not isinstance(classes, list) or (target is None and len(classes) < 2):
         raise InputError(f"{folder / METRICS} names no classes: train again")
     names, table = tuple(map(str, classes)), folder / PREDICTIONS
-    fingerprint = folder / FINGERPRINT
+    fingerprint, curve = folder / FINGERPRINT, folder / LEARNING_CURVE
     manifest = read_manifest(folder / MANIFEST)
     folds = range(1, int(manifest.get("folds", 0)) + 1)
     return RunFolder(
@@ -163,6 +167,7 @@ def read_run(folder: Path) -> RunFolder:
         splits=read_splits(folder / SPLITS),
         refused=read_refusals(folder / REFUSED),
         controls=read_controls([fold_folder(folder, fold) / CONTROLS for fold in folds]),
+        learning_curve=read_versioned(curve, RUN_FORMAT) if curve.exists() else {},
         histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
         distances=read_distances([fold_folder(folder, fold) / DISTANCES for fold in folds]),
         shortcuts=read_shortcuts(folder / SHORTCUTS),
@@ -279,6 +284,11 @@ def _fold_tables(folder: Path, repeats: Sequence[int]) -> list[Path]:
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Write ``metrics.json``."""
     _write(folder / METRICS, metrics)
+
+
+def write_learning_curve(folder: Path, curve: Mapping[str, Any]) -> None:
+    """Write ``learning-curve.json``."""
+    _write(folder / LEARNING_CURVE, curve)
 
 
 def fold_folder(run: Path, fold: int) -> Path:

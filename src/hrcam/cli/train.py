@@ -190,6 +190,14 @@ def train(
         ),
     ] = None,
     scheduler: Scheduler = None,
+    learning_curve: Annotated[
+        bool,
+        typer.Option(
+            "--learning-curve",
+            help="Also train on a quarter and on half of the subjects, to tell what twice as many "
+            "would bring.",
+        ),
+    ] = False,
 ) -> None:
     """Train a network with HR-CAM on a cohort, cross-validated by subject.
 
@@ -199,7 +207,7 @@ def train(
         from hrcam.artifacts.run_folder import seed_of
         from hrcam.cohort import open_cohort
         from hrcam.cohort.problems import RefusedScansError
-        from hrcam.evaluation.worth import auc_statement
+        from hrcam.evaluation.worth import auc_statement, curve_statement
         from hrcam.report.cohort_report import write_cohort_report
         from hrcam.training import (
             Hardware,
@@ -268,6 +276,7 @@ def train(
                     skip_bad=skip_bad,
                     on_checked=on_checked,
                     cache=cache,
+                    learning_curve=learning_curve,
                 )
                 typer.echo(
                     f"fold {fold} of {number} is trained: {out}\n"
@@ -284,6 +293,7 @@ def train(
                     on_checked=on_checked,
                     cache=cache,
                     cluster=cluster,
+                    learning_curve=learning_curve,
                 )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)
@@ -292,6 +302,8 @@ def train(
     typer.echo(_summary(report.metrics))
     if config.task == "classification":
         typer.echo(printable(auc_statement(report.metrics["network"])))
+    if report.learning_curve is not None:
+        typer.echo(printable(curve_statement(report.learning_curve)))
     if report.shortcuts:
         typer.echo(f"\n{_shortcuts(report.shortcuts)}\n")
     typer.echo(f"run: {out}")

@@ -6,7 +6,7 @@ from statistics import NormalDist
 from typing import Any
 
 from hrcam.errors import InputError
-from hrcam.evaluation.estimate import LEVEL
+from hrcam.evaluation.estimate import LEVEL, with_interval
 
 _CHANCE = 0.5
 
@@ -78,6 +78,39 @@ def auc_statement(scores: Mapping[str, Any]) -> str:
         f"{subjects}: AUC {value:.2f}, 95 % interval {low:.2f} to {high:.2f}: {excluded}. "
         f"Twice the subjects would give about ±{twice:.2f}.{_tested(scores)}"
     )
+
+
+def curve_statement(curve: Mapping[str, Any]) -> str:
+    """Say what twice the training subjects would bring, or that this cannot be told.
+
+    Parameters
+    ----------
+    curve
+        As ``learning-curve.json`` has it.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    first, *_, last = curve["measured"]
+    numbers = [f"{point['subjects']:.0f}" for point in (first, last)]
+    if not curve["tells"]:
+        return (
+            f"The learning curve cannot tell what more subjects would bring: from {numbers[0]} to "
+            f"{numbers[1]} training subjects the AUC changes by "
+            f"{_spoken(curve['rise'])}."
+        )
+    twice = curve["twice"]
+    return (
+        f"With {twice['subjects']:.0f} training subjects in place of {numbers[1]} an AUC of "
+        f"{_spoken(twice['auc'])} is expected, a gain of "
+        f"{_spoken(curve['gain'])}."
+    )
+
+
+def _spoken(estimate: Mapping[str, Any]) -> str:
+    return with_interval(*(estimate[key] for key in ("value", "low", "high")))
 
 
 def _tested(scores: Mapping[str, Any]) -> str:

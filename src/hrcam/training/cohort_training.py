@@ -23,7 +23,8 @@ from hrcam.errors import InputError
 from hrcam.preparation import choose_preparation
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
-from hrcam.training.fold_jobs import TrainingJob, train_folds
+from hrcam.training.fold_jobs import IMAGES, TrainingJob, train_folds
+from hrcam.training.learning_curve import check_task, train_subsets, write_curve
 from hrcam.training.plan import Plan, read_kept_plan
 from hrcam.training.plan_rules import make_plan
 from hrcam.training.run import Run
@@ -51,12 +52,15 @@ class TrainingReport:
         All problems that the checks found; refused scans were left out.
     shortcuts
         Content of its ``shortcuts.tsv``; empty for a cohort that is too small to tell.
+    learning_curve
+        Content of its ``learning-curve.json``; None if none was asked for.
     """
 
     run: Run
     metrics: dict[str, Any]
     problems: tuple[Problem, ...]
     shortcuts: tuple[ShortcutRow, ...]
+    learning_curve: dict[str, Any] | None = None
 
 
 def train_cohort(
@@ -70,6 +74,7 @@ def train_cohort(
     cache: Cache | None = None,
     cluster: Cluster | None = None,
     progress: bool = True,
+    learning_curve: bool = False,
 ) -> TrainingReport:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
@@ -100,13 +105,17 @@ def train_cohort(
         Checks the scans and trains the folds, at the same time; None to do all on this machine.
     progress
         Show progress bars on a terminal.
+    learning_curve
+        Also train each fold on a quarter and on half of its subjects, and tell what twice as many
+        would bring; may be asked for when the run is done.
 
     Returns
     -------
     TrainingReport
         The folder then has ``config.json``, ``plan.yaml``, ``preparation.json``,
         ``fingerprint.json``, ``refused.tsv``, ``splits.tsv``, a folder per fold, ``shortcuts.tsv``,
-        ``predictions.tsv``, ``metrics.json`` and, last, ``manifest.json``.
+        ``predictions.tsv``, ``metrics.json`` and, last, ``manifest.json``; where it was asked for,
+        also ``learning-curve.json``.
 
     Raises
     ------
@@ -119,7 +128,9 @@ def train_cohort(
     TrainingError
         If a loss is infinite or NaN.
     """
-    hardware = hardware or Hardware()
+    hardware, config = hardware or Hardware(), config or TrainingConfig()
+    if learning_curve:
+        check_task(config.task)
     job, checked = _begin(
         cohort,
         out,
@@ -133,10 +144,16 @@ def train_cohort(
     )
     train_folds(job, job.numbers, hardware=hardware, cluster=cluster, progress=progress)
     shortcuts = write_shortcuts(job, checked.facts)
+    hashes, curve = checked.voxel_hashes, None
+    if learning_curve:
+        train_subsets(
+            job, hashes, job.numbers, hardware=hardware, cluster=cluster, progress=progress
+        )
+        curve = write_curve(job, hashes)
     metrics = write_summary(
         job.folder,
         job.cohort,
-        checked.voxel_hashes,
+        hashes,
         job.config,
         job.plan.network,
         hardware,
@@ -146,7 +163,7 @@ def train_cohort(
     )
     # Another job may do the same at this moment.
     shutil.rmtree(job.folder / WORK, ignore_errors=True)
-    return TrainingReport(Run.open(job.folder), metrics, checked.problems, shortcuts)
+    return TrainingReport(Run.open(job.folder), metrics, checked.problems, shortcuts, curve)
 
 
 def train_one_fold(
@@ -160,6 +177,7 @@ def train_one_fold(
     on_checked: Callable[[CheckReport], None] | None = None,
     cache: Cache | None = None,
     progress: bool = True,
+    learning_curve: bool = False,
 ) -> int:
     """Train one fold of a run, as one of several jobs; `train_cohort` puts them together.
 
@@ -167,7 +185,7 @@ def train_one_fold(
     ----------
     fold
         Counted from 1.
-    cohort, out, config, hardware, skip_bad, on_checked, cache, progress
+    cohort, out, config, hardware, skip_bad, on_checked, cache, progress, learning_curve
         As for `train_cohort`, the same in all jobs but for the hardware.
 
     Returns
@@ -181,18 +199,22 @@ def train_one_fold(
     RefusedScansError, MachineError, TrainingError
         As `train_cohort`.
     """
-    hardware = hardware or Hardware()
-    job, _ = _begin(
+    hardware, config = hardware or Hardware(), config or TrainingConfig()
+    if learning_curve:
+        check_task(config.task)
+    job, checked = _begin(
         cohort, out, config, hardware, skip_bad, on_checked, cache, fold=fold, progress=progress
     )
     train_folds(job, [fold], hardware=hardware, progress=progress)
+    if learning_curve:
+        train_subsets(job, checked.voxel_hashes, [fold], hardware=hardware, progress=progress)
     return len(job.folds)
 
 
 def _begin(
     cohort: Cohort,
     out: str | Path,
-    config: TrainingConfig | None,
+    config: TrainingConfig,
     hardware: Hardware,
     skip_bad: bool,
     on_checked: Callable[[CheckReport], None] | None,
@@ -203,7 +225,7 @@ def _begin(
     progress: bool,
 ) -> tuple[TrainingJob, CheckReport]:
     """Check the cohort and the options, divide the scans, and begin the run's folder."""
-    folder, config = Path(out), config or TrainingConfig()
+    folder = Path(out)
     if cluster is None:
         check_hardware(hardware)
     check_claimable(folder, CONFIG)
@@ -233,6 +255,7 @@ def _begin(
     folds = _folds(stratified, hashes, config, plan.validation)
     job = TrainingJob(
         folder,
+        folder / WORK / IMAGES,
         accepted,
         tuple(folds),
         preparation,

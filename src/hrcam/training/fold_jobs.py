@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from hrcam.artifacts.cache import Cache
-from hrcam.artifacts.run_folder import WORK, fold_folder, is_done, read_fold
+from hrcam.artifacts.run_folder import fold_folder, is_done, read_fold
 from hrcam.artifacts.scan_claims import ScanClaims
 from hrcam.cluster import Cluster, Killed, workers_died
 from hrcam.cohort.scan import Cohort
@@ -27,7 +27,8 @@ from hrcam.training.tasks import Task
 
 logger = logging.getLogger(__name__)
 
-_IMAGES = "images.npy"
+IMAGES = "images.npy"
+"""Name of the file with the prepared images."""
 _PATIENCE = 0.5  # seconds between looks at the folds of another job
 
 
@@ -39,6 +40,8 @@ class TrainingJob:
     ----------
     folder
         Of the run, which has begun.
+    images
+        File with the prepared images.
     cohort
         The scans that the checks accepted.
     folds
@@ -56,6 +59,7 @@ class TrainingJob:
     """
 
     folder: Path
+    images: Path
     cohort: Cohort
     folds: tuple[Fold, ...]
     preparation: Preparation
@@ -77,6 +81,7 @@ class TrainingJob:
         return replace(
             self,
             folder=self.folder.absolute(),
+            images=self.images.absolute(),
             cohort=replace(self.cohort, scans=scans),
             config=config,
             cache=self.cache and self.cache.absolute(),
@@ -201,8 +206,8 @@ def _prepare(
     progress: bool,
 ) -> None:
     """Prepare the images of the run, or wait for the job that does."""
-    while not _images(job).is_file():
-        if not claims.take(_IMAGES):
+    while not job.images.is_file():
+        if not claims.take(IMAGES):
             time.sleep(_PATIENCE)
             continue
         if cluster is None:
@@ -211,7 +216,7 @@ def _prepare(
             for _, outcome in cluster.outcomes(partial(_write_images, job.absolute()), [hardware]):
                 if isinstance(outcome, Killed):
                     raise workers_died("the images could not be prepared")
-        claims.release(_IMAGES)
+        claims.release(IMAGES)
 
 
 def _write_images(job: TrainingJob, hardware: Hardware) -> None:
@@ -223,7 +228,7 @@ def _samples(job: TrainingJob, hardware: Hardware, progress: bool) -> Samples:
         job.cohort.scans,
         job.task.targets(job.cohort.scans),
         job.preparation,
-        _images(job),
+        job.images,
         workers=hardware.workers,
         cache=job.cache,
         progress=progress,
@@ -232,7 +237,3 @@ def _samples(job: TrainingJob, hardware: Hardware, progress: bool) -> Samples:
 
 def _claim(number: int) -> str:
     return f"fold-{number}"
-
-
-def _images(job: TrainingJob) -> Path:
-    return job.folder / WORK / _IMAGES

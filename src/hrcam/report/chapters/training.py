@@ -1,11 +1,13 @@
-"""The chapter on the training: the losses of each fold by epoch."""
+"""The chapter on the training: losses by epoch, and the AUC by the number of subjects."""
 
 from hrcam.artifacts.run_folder import RunFolder
+from hrcam.evaluation.worth import curve_statement
+from hrcam.report.figures.learning import learning_figure
 from hrcam.report.figures.losses import loss_figure, lowest
 from hrcam.report.figures.style import png
 from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Picture, Section, Table
-from hrcam.report.page.text import MISSING, minus
+from hrcam.report.page.text import MISSING, estimate_text, minus
 
 _READ = (
     "Where the validation loss rises while the training loss falls, a network learns its images by "
@@ -19,8 +21,20 @@ _WITHOUT = (
 )
 
 
+_CURVE = (
+    "Subjects and folds are drawn anew in each resample, and the law is fitted to each. Intervals "
+    "are rather too wide than too narrow. That the curve goes on as it began is an assumption: "
+    "subjects of another kind may bring more or less."
+)
+
+
 def training_chapter(run: RunFolder) -> list[Chapter]:
-    """Return the chapter; none if the run has no table of losses."""
+    """Return the chapter; none if the run has neither a table of losses nor a learning curve."""
+    sections = [*_losses(run), *_learning_curve(run)]
+    return [Chapter("training", "Training", sections=tuple(sections))] if sections else []
+
+
+def _losses(run: RunFolder) -> list[Section]:
     folds = [fold for fold in run.histories if fold]
     if not folds:
         return []
@@ -33,7 +47,31 @@ def training_chapter(run: RunFolder) -> list[Chapter]:
         else "Losses by epoch.",
     )
     section = Section("Losses", (_READ if validated else _WITHOUT,), pictures=(picture,))
-    return [Chapter("training", "Training", sections=(section, _by_fold(run, validated)))]
+    return [section, _by_fold(run, validated)]
+
+
+def _learning_curve(run: RunFolder) -> list[Section]:
+    curve = run.learning_curve
+    if not curve:
+        return []
+    picture = Picture(
+        png(learning_figure(curve), dpi=150),
+        "AUC of the network by the number of training subjects, with a fitted curve",
+        "Dots: networks of each fold that learnt from part of its subjects. Line: the law 1 − AUC "
+        "= a + b n^(−c), dashed beyond the data. Band and bars: 95 % intervals.",
+    )
+    table = Table(
+        headers=("Training subjects of a fold", "AUC"),
+        rows=tuple(
+            (f"{point['subjects']:.0f}{note}", estimate_text(point["auc"]))
+            for point, note in (
+                *((point, "") for point in curve["measured"]),
+                *([(curve["twice"], " (expected)")] if curve["tells"] else []),
+            )
+        ),
+        numeric=(1,),
+    )
+    return [Section("Learning curve", (curve_statement(curve), _CURVE), (), table, (), (picture,))]
 
 
 def _by_fold(run: RunFolder, validated: bool) -> Section:
