@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from group_maps import AFFINE, BLOB, SHAPE, people, write_covariates, write_folder
+from matplotlib.axes import Axes
 from typer.testing import CliRunner
 
 from hrcam.cli import app
@@ -270,6 +271,24 @@ def test_the_command_writes_images_tables_and_a_page(tmp_path):
     refused = CliRunner().invoke(app, list(map(str, arguments)))
     assert refused.exit_code == 1
     assert "holds something else" in refused.output
+
+
+def test_slices_are_compared_and_shown_in_their_one_plane(tmp_path, monkeypatch):
+    titles = []
+    title = Axes.set_title
+    monkeypatch.setattr(
+        Axes, "set_title", lambda axes, text, **kw: titles.append(text) or title(axes, text, **kw)
+    )
+    slices = [replace(one, values=one.values[:, :, 3:4]) for one in people(effect=3.0)]
+    folder = write_folder(tmp_path / "maps", slices)
+    done = CliRunner().invoke(
+        app, ["group", str(folder), "--out", str(tmp_path / "out"), "--permutations", "20"]
+    )
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader((tmp_path / "out/clusters.tsv").open(), delimiter="\t"))
+    assert rows[0]["higher_in"] == "patient"
+    assert (tmp_path / "out/group.html").exists()
+    assert [text.split(",")[0] for text in titles] == ["axial"]
 
 
 def test_a_region_is_named_by_the_nearest_centre():

@@ -143,8 +143,10 @@ def _picture(found: Comparison) -> bytes:
     spacing = np.linalg.norm(found.space.affine[:3, :3], axis=0)
     figure = new_figure(10, 3.6)
     figure.set_layout_engine("constrained")
-    panels = figure.subplots(1, 3)
-    for axis, (axes, name) in enumerate(zip(panels, _PLANES, strict=True)):
+    # Of a slice there is one plane to show.
+    shown = [axis for axis in range(3) if min(np.delete(test.t.shape, axis)) > 1]
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axis, axes in zip(shown, panels, strict=True):
         across = [one for one in range(3) if one != axis]
         image, values, outline = (
             np.take(array, peak[axis], axis).T for array in (found.mean, test.t, sure)
@@ -163,7 +165,7 @@ def _picture(found: Comparison) -> bytes:
         )
         if outline.any():
             axes.contour(outline, [0.5], colors="lime", linewidths=1)
-        axes.set_title(f"{name}, voxel {peak[axis]}", fontsize=10)
+        axes.set_title(f"{_PLANES[axis]}, voxel {peak[axis]}", fontsize=10)
         axes.axis("off")
     figure.colorbar(colours, ax=panels, label="t")
     return png(figure)
