@@ -89,7 +89,7 @@ class Progress:
         speed = f"{rate:.3g} a second" if rate >= 1 else f"{1 / rate:.3g} s each"
         return (
             f"{self._doing}: {self._done} of {self._total} {self._things}, {speed}, "
-            f"{_duration(left)} left"
+            f"{duration(left)} left"
         )
 
 
@@ -103,7 +103,8 @@ def tracked(
             progress.update()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words, as "1 h 20 min"."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

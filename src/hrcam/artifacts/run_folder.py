@@ -27,6 +27,7 @@ from hrcam.artifacts.run_tables import (
     read_splits,
 )
 from hrcam.artifacts.shortcut_table import SHORTCUTS, ShortcutRow, read_shortcuts
+from hrcam.artifacts.timing_table import TIMINGS, Timing, encode_timings
 from hrcam.artifacts.value_tables import PredictedValue, read_values
 from hrcam.errors import InputError
 
@@ -234,9 +235,21 @@ def begin_run(folder: Path, config: Mapping[str, Any], splits: Iterable[SplitRow
         )
 
 
-def keep_plan(folder: Path, values: Mapping[str, Any], reasons: Mapping[str, str]) -> None:
-    """Write the plan of a run that has begun, unless another job has done so."""
-    create_atomically(folder / PLAN, encode_plan(values, reasons))
+def keep_plan(
+    folder: Path,
+    values: Mapping[str, Any],
+    reasons: Mapping[str, str],
+    timings: Sequence[Timing] = (),
+) -> bool:
+    """Write the plan of a run that has begun, with what it was chosen by, once.
+
+    Returns
+    -------
+    Whether this call did. If not, another job has; its plan may be another one.
+    """
+    if timings:
+        create_atomically(folder / TIMINGS, encode_timings(timings))
+    return create_atomically(folder / PLAN, encode_plan(values, reasons))
 
 
 def write_inputs(

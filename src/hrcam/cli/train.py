@@ -1,5 +1,6 @@
 """`hrcam train`."""
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -54,6 +55,14 @@ def train(
             help="Plan of the training, as `hrcam check --plan` writes it; other options override "
             "its values.",
             show_default="made from the cohort",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="Time for all folds, e.g. 2h or 1h30m: the largest plan that fits, by timing "
+            "some steps.",
+            show_default="the usual plan",
         ),
     ] = None,
     network: Annotated[
@@ -220,6 +229,7 @@ def train(
         config = TrainingConfig(
             task=task.value,
             plan=None if plan is None else read_plan(plan),
+            budget=_seconds(budget),
             network=network,
             weights=weights,
             freeze=freeze,
@@ -308,6 +318,18 @@ def train(
         typer.echo(f"\n{_shortcuts(report.shortcuts)}\n")
     typer.echo(f"run: {out}")
     typer.echo(f"report: {page}")
+
+
+def _seconds(text: str | None) -> float | None:
+    from hrcam.errors import InputError
+
+    if text is None:
+        return None
+    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?", text)
+    seconds = 60 * (60 * float(found[1] or 0) + float(found[2] or 0)) if found else 0
+    if seconds == 0:
+        raise InputError(f"--budget is {text!r}: write it as 2h, 90m or 1h30m")
+    return seconds
 
 
 def _sizes(text: str | None, name: str, number: type[Any]) -> tuple[Any, ...] | None:

@@ -1,7 +1,7 @@
 """Callbacks of a training: the history of losses, and stopping at a loss that is not finite."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -9,7 +9,6 @@ from lightning.pytorch.callbacks import Callback
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.run_tables import HISTORY_COLUMNS, encode_history
 from hrcam.errors import TrainingError
-from hrcam.progress import Progress
 
 
 class History(Callback):
@@ -39,6 +38,16 @@ class History(Callback):
         self._rows = list(state_dict["rows"])
 
 
+class EpochCount(Protocol):
+    """Counts the epochs of a training, as `hrcam.progress.Progress` does."""
+
+    def update(self, count: int = 1, note: str = "") -> None:
+        """Count epochs that ended now."""
+
+    def skip(self, count: int = 1) -> None:
+        """Leave out epochs that are not trained now."""
+
+
 class ShownEpochs(Callback):
     """Counts epochs; those that an earlier call has finished, or an early stop saves, are skipped.
 
@@ -50,7 +59,7 @@ class ShownEpochs(Callback):
         Most epochs of this training.
     """
 
-    def __init__(self, progress: Progress, epochs: int) -> None:
+    def __init__(self, progress: EpochCount, epochs: int) -> None:
         self._progress, self._left = progress, epochs
 
     def on_train_start(

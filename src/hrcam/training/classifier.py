@@ -23,8 +23,13 @@ from torch.utils.data import DataLoader
 
 from hrcam.artifacts.run_tables import HISTORY
 from hrcam.errors import InputError
-from hrcam.progress import Progress
-from hrcam.training.callbacks import History, ShownEpochs, StopAtDivergence, check_losses
+from hrcam.training.callbacks import (
+    EpochCount,
+    History,
+    ShownEpochs,
+    StopAtDivergence,
+    check_losses,
+)
 from hrcam.training.config import Hardware
 from hrcam.training.fine_tuning import parameter_groups
 from hrcam.training.images import Draws, ImageDataset, InOrder
@@ -115,7 +120,7 @@ def train_classifier(
     checkpoints: Path | None = None,
     hardware: Hardware | None = None,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: EpochCount | None = None,
 ) -> None:
     """Train a network in place.
 

@@ -13,6 +13,7 @@ from hrcam.artifacts.plan_file import PLAN
 from hrcam.artifacts.run_folder import CONFIG, WORK, begin_run, keep_plan, write_inputs
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.artifacts.shortcut_table import ShortcutRow
+from hrcam.artifacts.timing_table import Timing
 from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
 from hrcam.cohort.leave_out import leave_out_folds
@@ -20,13 +21,13 @@ from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
-from hrcam.preparation import choose_preparation
+from hrcam.training.budget import plan_within
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold_jobs import IMAGES, TrainingJob, train_folds
 from hrcam.training.learning_curve import check_task, train_subsets, write_curve
-from hrcam.training.plan import Plan, read_kept_plan
-from hrcam.training.plan_rules import make_plan
+from hrcam.training.plan import read_kept_plan
+from hrcam.training.plan_rules import make_plan, preparation_of
 from hrcam.training.run import Run
 from hrcam.training.run_network import check_network
 from hrcam.training.run_summary import write_summary
@@ -243,16 +244,29 @@ def _begin(
         on_checked(checked)
     accepted, hashes = checked.accepted, checked.voxel_hashes
     task = task_of(config, accepted.classes)
-    plan = _plan(folder, checked, config)
-    preparation = choose_preparation(
-        checked.facts.values(),
-        accepted.channels,
-        shape=plan.shape,
-        spacing=plan.spacing,
-        colour=accepted.scans[0].colour,
-    )
+    kept = (folder / PLAN).exists()
+    plan = read_kept_plan(folder / PLAN) if kept else make_plan(checked, config)
     stratified = task.stratified(accepted.scans, hashes, config.folds)
     folds = _folds(stratified, hashes, config, plan.validation)
+    if fold is not None and not 1 <= fold <= len(folds):
+        raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
+    timings: tuple[Timing, ...] = ()
+    if config.budget is not None and not kept:
+        found = plan_within(checked, config, folds, len(task.outputs), hardware)
+        plan, timings = found.plan, found.timings
+    preparation = preparation_of(plan, checked)
+    check_network(plan.network, config, preparation, len(task.outputs))
+    begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
+    if not keep_plan(folder, plan.model_dump(mode="json"), plan.reasons, timings):
+        # Another job may have timed, and planned, otherwise.
+        plan = read_kept_plan(folder / PLAN)
+        preparation = preparation_of(plan, checked)
+    write_inputs(
+        folder,
+        preparation.model_dump(mode="json"),
+        asdict(checked.fingerprint),
+        checked.refused,
+    )
     job = TrainingJob(
         folder,
         folder / WORK / IMAGES,
@@ -264,25 +278,7 @@ def _begin(
         task,
         cache,
     )
-    if fold is not None and fold not in job.numbers:
-        raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
-    check_network(plan.network, config, preparation, len(task.outputs))
-    begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
-    keep_plan(folder, plan.model_dump(mode="json"), plan.reasons)
-    write_inputs(
-        folder,
-        preparation.model_dump(mode="json"),
-        asdict(checked.fingerprint),
-        checked.refused,
-    )
     return job, checked
-
-
-def _plan(folder: Path, checked: CheckReport, config: TrainingConfig) -> Plan:
-    """Return the plan that the run was begun with; of a new run, plan it."""
-    if (folder / PLAN).exists():
-        return read_kept_plan(folder / PLAN)
-    return make_plan(checked, config)
 
 
 def _folds(

@@ -29,6 +29,9 @@ class TrainingConfig(PlanOptions):
         What is learnt: one class of several, or a number.
     plan
         Values of a plan file; the options above override them.
+    budget
+        Seconds for all trainings; the largest plan that fits is chosen, by timing. None for the
+        usual plan.
     weights
         Local file with initial weights, as in `hrcam.training.initial_weights.start_from`.
     freeze
@@ -69,6 +72,7 @@ class TrainingConfig(PlanOptions):
 
     task: TaskName = "classification"
     plan: PlanOptions | None = None
+    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     weights: Path | None = None
     freeze: bool = False
     layer_decay: float | None = Field(default=None, gt=0, le=1)

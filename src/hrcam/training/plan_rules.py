@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -10,7 +11,7 @@ from hrcam.artifacts.plan_file import shown_value
 from hrcam.cohort.check import CheckReport
 from hrcam.cohort.fingerprint import NONE, Fingerprint
 from hrcam.cohort.scan import Cohort
-from hrcam.preparation import Preparation
+from hrcam.preparation import Preparation, choose_preparation
 from hrcam.preparation.augmentation import usual_changes
 from hrcam.preparation.choice import LARGEST_SIDE, PreparationChoice, explain_choice
 from hrcam.training.config import TrainingConfig
@@ -30,6 +31,25 @@ OPTION, FILE = "given as an option", "given in the plan file"
 
 _SIDES = {"left", "right", "lh", "rh"}
 _LETTERS = {"l", "r"}
+
+
+@dataclass(frozen=True)
+class PlanSize:
+    """How large a plan is, where nothing is given.
+
+    Attributes
+    ----------
+    largest_side
+        Largest size of a side of the grid, in voxels.
+    network
+        Name of the network.
+    epochs
+        Share of the usual epochs.
+    """
+
+    largest_side: int = LARGEST_SIDE
+    network: str = NETWORK
+    epochs: float = 1.0
 
 
 class _Decisions:
@@ -65,8 +85,7 @@ class _Decisions:
 def make_plan(
     checked: CheckReport,
     config: TrainingConfig | None = None,
-    *,
-    largest_side: int = LARGEST_SIDE,
+    size: PlanSize | None = None,
 ) -> Plan:
     """Plan a training from what the checks found of a cohort.
 
@@ -76,8 +95,8 @@ def make_plan(
         Its accepted scans have labels.
     config
         What is given, and not planned, by its options or by its plan, which options override.
-    largest_side
-        Largest size of a side of a planned grid, in voxels.
+    size
+        How large the plan is; None for the usual size.
 
     Returns
     -------
@@ -92,11 +111,23 @@ def make_plan(
     """
     config = config or TrainingConfig()
     task_of(config, checked.accepted.classes)
+    size = size or PlanSize()
     decisions = _Decisions(config)
-    preparation = _decide_grid(decisions, checked, largest_side)
-    _decide_training(decisions, checked, config)
+    preparation = _decide_grid(decisions, checked, size.largest_side)
+    _decide_training(decisions, checked, config, size)
     _decide_changes(decisions, preparation, checked.fingerprint)
     return Plan(**decisions.values, reasons=decisions.reasons)
+
+
+def preparation_of(plan: Plan, checked: CheckReport) -> Preparation:
+    """Return how a cohort's images are prepared for the grid of a plan."""
+    return choose_preparation(
+        checked.facts.values(),
+        checked.accepted.channels,
+        shape=plan.shape,
+        spacing=plan.spacing,
+        colour=checked.accepted.scans[0].colour,
+    )
 
 
 def _decide_grid(decisions: _Decisions, checked: CheckReport, largest_side: int) -> Preparation:
@@ -117,10 +148,12 @@ def _decide_grid(decisions: _Decisions, checked: CheckReport, largest_side: int)
     return chosen.preparation
 
 
-def _decide_training(decisions: _Decisions, checked: CheckReport, config: TrainingConfig) -> None:
+def _decide_training(
+    decisions: _Decisions, checked: CheckReport, config: TrainingConfig, size: PlanSize
+) -> None:
     decisions.decide(
         "network",
-        NETWORK,
+        size.network,
         "few weights: for a few hundred to a few thousand images",
     )
     batch_size = decisions.decide("batch_size", BATCH_SIZE, "many steps in few epochs")
@@ -128,12 +161,14 @@ def _decide_training(decisions: _Decisions, checked: CheckReport, config: Traini
         "validation", VALIDATION, "of the training subjects, to decide when to stop"
     )
     images = training_images(checked.accepted, config, validation)
-    planned = epochs_for(images, batch_size)
-    limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(planned)
+    usual = epochs_for(images, batch_size)
+    limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(usual)
     steps = limit or f"about {STEPS} steps"
+    if size.epochs < 1:
+        steps = f"{100 * size.epochs:.0f} % of {steps}"
     epochs = decisions.decide(
         "epochs",
-        planned,
+        ceil(size.epochs * usual),
         f"{steps}: a fold trains on about {images} images",
     )
     decisions.decide(
