@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +82,12 @@ def lesions(
     lesion_fraction: Annotated[
         float, typer.Option(help="Fraction of subjects with lesions.")
     ] = 0.5,
+    sites: Annotated[
+        int,
+        typer.Option(
+            min=1, max=3, help="Number of sites: 2 or 3 look different, and nearly tell the class."
+        ),
+    ] = 1,
     test_fraction: TestFraction = 0.2,
     noise: Noise = 0.03,
     image_format: Format = None,
@@ -91,9 +98,10 @@ def lesions(
     """Brain images, some of them with faint lesions."""
 
     def cohort() -> "LesionCohort":
-        from hrcam.simulate import LesionCohort
+        from hrcam.simulate import LesionCohort, MultiSiteLesionCohort
 
-        return LesionCohort(
+        kind = LesionCohort if sites == 1 else partial(MultiSiteLesionCohort, sites=sites)
+        return kind(
             dimensions=dimensions,
             subjects=subjects,
             size=size,

@@ -6,6 +6,7 @@ by the same code. Simulated images show the behaviour of methods with a known tr
 not results for patients.
 
 - `LesionCohort`: half of the subjects have one to three faint irregular lesions.
+- `MultiSiteLesionCohort`: the same at sites that look different and nearly tell the class.
 - `TumourCohort`: ependymoma against glioblastoma, on T1-weighted MRI after contrast.
 - `NeuromelaninCohort`: Parkinson's disease, on neuromelanin-sensitive MRI of the midbrain.
 - `SimulatedCohort`: the base class, for further kinds.
@@ -29,12 +30,14 @@ from hrcam.simulate.cohort import SimulatedCohort
 from hrcam.simulate.folder import write_cohort
 from hrcam.simulate.images import simulate_images, simulate_subject
 from hrcam.simulate.lesions.cohort import LesionCohort
+from hrcam.simulate.lesions.sites import MultiSiteLesionCohort
 from hrcam.simulate.neuromelanin.cohort import NeuromelaninCohort
 from hrcam.simulate.subject import Subject
 from hrcam.simulate.tumours.cohort import TumourCohort
 
 __all__ = [
     "LesionCohort",
+    "MultiSiteLesionCohort",
     "NeuromelaninCohort",
     "SimulatedCohort",
     "Subject",

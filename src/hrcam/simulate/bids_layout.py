@@ -15,6 +15,7 @@ _COLUMNS = {
     "age": "Age that was simulated, in years",
     "severity": "Share of the substantia nigra that was taken away",
     "location": "Where the simulated tumour lies",
+    "site": "Whose look the image has",
 }
 
 

@@ -103,9 +103,12 @@ class SimulatedCohort(ABC):
 
     def split(self, index: int) -> str:
         """Split of a subject, "train" or "test", stratified by class."""
+        return "test" if _chosen(self.rank(index), self.test_fraction) else "train"
+
+    def rank(self, index: int) -> int:
+        """Return how many subjects of its class come before a subject."""
         positive_before = _quota(index, self.positive_fraction)
-        rank = positive_before if self.label(index) else index - positive_before
-        return "test" if _chosen(rank, self.test_fraction) else "train"
+        return positive_before if self.label(index) else index - positive_before
 
     def streams(self, index: int, count: int) -> list[np.random.Generator]:
         """Return independent random streams of a subject."""
