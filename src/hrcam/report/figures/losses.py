@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from hrcam.artifacts.run_tables import EpochLosses
 from hrcam.report.figures.style import ACCENT, INK, MUTED, RULE, TEXT_SIZE, TICK_SIZE, new_figure
@@ -41,6 +41,10 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
         if best := lowest(fold):
             place = epochs.index(best.epoch)
             axes.plot(best.epoch, validation[place], "o", color=_VALIDATION, markersize=3.5)
+    axes.set_yscale("log")  # a peak while the learning rate is high would hide the rest
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Epoch", fontsize=TEXT_SIZE, color=INK)
     axes.set_ylabel("Loss", fontsize=TEXT_SIZE, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
