@@ -14,6 +14,7 @@ from hrcam.training import classifier
 from hrcam.training.classifier import train_classifier
 from hrcam.training.config import Hardware
 from hrcam.training.images import ImageDataset
+from hrcam.training.objectives import WeightedCrossEntropy
 
 CPU = Hardware(accelerator="cpu")
 
@@ -216,8 +217,9 @@ def test_rare_classes_count_as_much(balance):
     images[labels == 1, :, 4:9, 4:9] += 1.5
     network = cnn()
     train_classifier(
-        network, ImageDataset(images, labels, noisy), epochs=20, batch_size=8, hardware=CPU,
-        learning_rate=5e-3, balance=balance,
+        network, ImageDataset(images, labels, noisy),
+        WeightedCrossEntropy.of(torch.as_tensor(labels), balance),
+        epochs=20, batch_size=8, hardware=CPU, learning_rate=5e-3,
     )  # fmt: skip
     new, truth = squares(100, 5)
     with torch.no_grad():
