@@ -16,6 +16,7 @@ from hrcam.findings import ControlScores
 from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
 from hrcam.training.held_out_distances import HeldOutDistances
+from hrcam.training.tasks import Classification
 
 
 def preparation(shape, spacing=None, channels=("image",)):
@@ -64,6 +65,10 @@ class SmallRun:
     voxel_sizes: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
     loaded: list[int] = field(default_factory=list)
+
+    @property
+    def task(self):
+        return Classification(self.classes, None, self.reference)
 
     @property
     def channels(self):

@@ -38,7 +38,7 @@ def test_what_was_written_is_read(maps, run):
     assert [each.outcome for each in content.records[:4]] == ["correct"] * 3 + ["wrong"]
     place = writer(maps).place("sub-04")
     assert content.records[3] == record(place, source(run, 3), 3)
-    assert content.records[3].confidence == pytest.approx(0.6)
+    assert content.records[3].prediction.confidence == pytest.approx(0.6)
     assert software(content.records) == {"hrcam": "0.1.0", "torch": "2.8.0"}
 
 

@@ -25,6 +25,7 @@ from hrcam.artifacts.run_tables import PREDICTIONS, Prediction, SplitRow, encode
 from hrcam.artifacts.sanity_record import Examples, SanityInput, write_sanity
 from hrcam.artifacts.scan_findings import MaskScores, ScanFindings
 from hrcam.artifacts.scan_input import ScanInput
+from hrcam.artifacts.scan_prediction import ClassPrediction
 from hrcam.artifacts.scan_record import MapInput, ScanRecord, encode_record
 
 CLASSES = ("control", "lesion")
@@ -107,9 +108,8 @@ def record(place, made_from, index, **changes):
         "grid_spacing": None,
         "map_class": predicted,
         "class_index": CLASSES.index(predicted),
-        "predicted": predicted,
+        "prediction": ClassPrediction(predicted, dict(zip(CLASSES, (1 - p, p), strict=True))),
         "predictor": "network",
-        "probabilities": dict(zip(CLASSES, (1 - p, p), strict=True)),
         "logit": 1.6,
         "bias": 0.1,
         "level_contributions": {"block1": 0.25, "block2": 1.25},

@@ -23,7 +23,7 @@ def test_one_network_speaks_for_itself(explainers, voxels):
     found = explain_batch(explainers[:1], voxels[None], None)[0]
     expected = explainers[0].explain(torch.from_numpy(voxels)[None])
     assert found.predicted == found.explained == int(expected.classes[0])
-    np.testing.assert_allclose(found.probabilities, expected.model_logits[0].softmax(0), rtol=1e-5)
+    np.testing.assert_allclose(found.outputs, expected.model_logits[0].softmax(0), rtol=1e-5)
     for name in ("evidence", "pattern", "std"):
         np.testing.assert_array_equal(found.maps[name], getattr(expected, name)[0])
 
@@ -34,7 +34,7 @@ def test_means_of_three_networks_still_add_up(explainers, voxels, wanted):
     images = torch.from_numpy(voxels)[None]
     each = [explainer.explain(images, found.explained) for explainer in explainers]
     probabilities = torch.stack([one.model_logits[0].softmax(0) for one in each]).mean(0)
-    np.testing.assert_allclose(found.probabilities, probabilities, rtol=1e-5)
+    np.testing.assert_allclose(found.outputs, probabilities, rtol=1e-5)
     assert found.predicted == int(probabilities.argmax())
     assert found.explained == (found.predicted if wanted is None else wanted)
     for name in ("evidence", "pattern"):

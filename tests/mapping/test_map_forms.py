@@ -9,7 +9,7 @@ import pytest
 from small_runs import SmallRun, files_of, map_of, preparation, write_pictures
 
 from hrcam.artifacts.maps_folder import read_maps
-from hrcam.artifacts.scan_record import chosen_class
+from hrcam.artifacts.scan_prediction import ClassPrediction
 from hrcam.errors import InputError
 from hrcam.mapping import Form, map_scans, select_scans
 
@@ -97,17 +97,16 @@ def test_of_two_classes_the_one_that_is_no_reference_is_mapped(tmp_path):
     report = map_scans(run, scans, tmp_path / "maps", form=EXACT)
     assert report.done == 3
     found = records(tmp_path / "maps")
-    assert {record.predicted for record in found.values()} == {"control"}
+    assert {record.prediction.text for record in found.values()} == {"control"}
     assert {record.map_class for record in found.values()} == {"patient"}
     assert {record.reference for record in found.values()} == {"control"}
-    assert all(
-        record.predicted == max(record.probabilities, key=record.probabilities.get)
-        for record in found.values()
-    )
+    for record in found.values():
+        probabilities = record.prediction.probabilities
+        assert record.prediction.text == max(probabilities, key=probabilities.get)
     with (tmp_path / "maps" / "maps.tsv").open(newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             assert row["class"] == "patient"
-            assert row["predicted"] == found[row["scan"]].predicted
+            assert row["predicted"] == found[row["scan"]].prediction.text
     run.loaded.clear()
     again = map_scans(run, scans, tmp_path / "maps")
     assert (again.done, again.skipped, run.loaded) == (0, 3, [])
@@ -129,8 +128,8 @@ def test_of_several_the_most_probable_other_class_is_mapped_where_it_is_predicte
     map_scans(run, scans, tmp_path / "maps", batch_size=3)
     predicted = set()
     for record in records(tmp_path / "maps").values():
-        predicted.add(record.predicted)
-        others = {name: p for name, p in record.probabilities.items() if name != "c"}
+        predicted.add(record.prediction.text)
+        others = {name: p for name, p in record.prediction.probabilities.items() if name != "c"}
         assert record.map_class == max(others, key=others.get)
         assert record.class_index == "abc".index(record.map_class)
     assert "c" in predicted
@@ -139,10 +138,11 @@ def test_of_several_the_most_probable_other_class_is_mapped_where_it_is_predicte
 
 def test_the_class_of_a_map_where_none_is_asked_for():
     probabilities = {"a": 0.2, "b": 0.5, "c": 0.3}
-    assert chosen_class(probabilities, "b", None) == "b"
-    assert chosen_class(probabilities, "b", "a") == "b"
-    assert chosen_class(probabilities, "b", "b") == "c"
-    assert chosen_class({"a": 1.0}, "a", "a") == "a"
+    prediction = ClassPrediction("b", probabilities)
+    assert prediction.chosen(None) == "b"
+    assert prediction.chosen("a") == "b"
+    assert prediction.chosen("b") == "c"
+    assert ClassPrediction("a", {"a": 1.0}).chosen("a") == "a"
 
 
 def test_scans_are_chosen_by_split_and_by_name(tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hrcam.artifacts.scan_prediction import ClassPrediction
 from hrcam.artifacts.scan_record import ScanRecord
 from hrcam.report.viewer.selection import select
 
@@ -12,7 +13,7 @@ def record(name, label, p, seen=False):
     predicted = "b" if p > 0.5 else "a"
     return ScanRecord(
         scan=str(name), participant=str(name), label=label, map_class=predicted,
-        predicted=predicted, predictor="network", probabilities={"a": 1 - p, "b": p},
+        prediction=ClassPrediction(predicted, {"a": 1 - p, "b": p}), predictor="network",
         level_contributions={}, sources=(), files={"pattern": Path("x")}, shape=(2, 2),
         seen_in_training=seen, warnings=(), run={}, versions={}, source_bytes=0,
         source_modified=None, voxel_hash="", folds=(1,), grid=(2, 2), grid_spacing=None,

@@ -476,7 +476,7 @@ def test_a_picture_can_be_downloaded_with_its_map(browser, picture_folders, tmp_
 
 
 def test_at_first_the_strongest_twentieth_is_coloured(page, maps, views):
-    predicted = {record.scan: record.predicted for record in read_maps(maps).records}
+    predicted = {record.scan: record.prediction.text for record in read_maps(maps).records}
     thresholds = json.loads(page.get_attribute("#scans .viewer", "data-thresholds"))
     limits = json.loads(page.get_attribute("#scans .viewer", "data-limits"))
     for kind in ("pattern", "evidence"):

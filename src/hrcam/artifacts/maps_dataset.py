@@ -16,7 +16,7 @@ from hrcam.artifacts.map_names import (
     MAPS,
     README,
 )
-from hrcam.artifacts.scan_record import MAPS as KINDS
+from hrcam.artifacts.scan_prediction import MAPS as KINDS
 from hrcam.artifacts.scan_record import OBJECTS
 from hrcam.artifacts.source_dataset import SourceDataset
 

@@ -30,7 +30,6 @@ from hrcam.artifacts.scan_record import (
     Form,
     MapInput,
     ScanRecord,
-    chosen_class,
     mapped_sources,
     read_record,
     usable_record,
@@ -113,7 +112,7 @@ class MapsWriter:
         form
             What the maps have to have; None if that does not matter.
         reference
-            As in `chosen_class`.
+            As in `ScanPrediction.chosen`.
         further
             Classes whose maps are wanted besides.
         """
@@ -229,7 +228,7 @@ def _standing(
     records: Iterable[ScanRecord], wanted: str | None, reference: str | None
 ) -> ScanRecord | None:
     for record in records:
-        chosen = wanted or chosen_class(record.probabilities, record.predicted, reference)
+        chosen = wanted or record.prediction.chosen(reference)
         if record.primary and record.map_class == chosen:
             return record
     return None
@@ -259,8 +258,13 @@ class MapsFolder:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, sorted."""
-        return tuple(sorted({name for record in self.records for name in record.probabilities}))
+        """Names of the classes, sorted; of a regression that of the value."""
+        return tuple(sorted({name for each in self.records for name in each.prediction.outputs}))
+
+    @property
+    def target(self) -> str | None:
+        """Name of the value that a regression predicts; None with classes."""
+        return self.records[0].prediction.target
 
     @property
     def predictors(self) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def write_tables(out: Path, classes: Sequence[str]) -> None:
     out
         The folder of maps.
     classes
-        Names, in the order of the class indices.
+        Names, in the order of the class indices; none of a regression.
     """
     _write_till_steady(
         out / MAPS,
@@ -88,8 +88,8 @@ def _maps_table(out: Path, paths: Sequence[Path], classes: Sequence[str]) -> byt
         rows.append(
             [
                 *(record.scan, record.participant, record.label),
-                *(record.map_class, record.predicted),
-                *(f"{record.probabilities[name]:.6g}" for name in classes),
+                *(record.map_class, record.prediction.text),
+                *(f"{record.prediction.probabilities[name]:.6g}" for name in classes),
                 *_findings(record.findings),
                 *_input(record.input),
                 *(record.primary, record.seen_in_training, path.relative_to(out).as_posix()),

@@ -14,6 +14,12 @@ from hrcam.artifacts.manifest import versions_of
 from hrcam.artifacts.map_file import DataType, Scaling
 from hrcam.artifacts.scan_findings import ScanFindings
 from hrcam.artifacts.scan_input import ScanInput
+from hrcam.artifacts.scan_prediction import (
+    MAPS,
+    ClassPrediction,
+    ScanPrediction,
+    ValuePrediction,
+)
 from hrcam.artifacts.source_dataset import bids_uris
 from hrcam.errors import InputError, NewerFormatError
 
@@ -34,29 +40,6 @@ OBJECTS = {
 
 NETWORK, HEAD = "network", "HR-CAM head"
 """Who can have predicted a class."""
-
-_OUTSIDE = "0 in voxels outside the network's grid, which it did not see"
-MAPS = {
-    "evidence": {
-        "Description": "What the decision is made of. On the network's grid its mean plus Bias "
-        "is Logit; brought to the voxels of the image it adds up to nearly that. " + _OUTSIDE,
-        "Units": "logit",
-        "Polarity": "positive speaks for Class, negative against it",
-    },
-    "pattern": {
-        "Description": "Where the image is unlike images of the class that Class is compared with, "
-        "and the decision depends on it: the map to look at; its size says where. " + _OUTSIDE,
-        "Units": "root of standard deviations of those images, where the decision depends most on "
-        "the image",
-        "Polarity": "positive speaks for Class, negative against it",
-    },
-    "std": {
-        "Description": "Standard deviation of the pattern over heads refitted on resampled "
-        "subjects. " + _OUTSIDE,
-        "Units": "as the pattern",
-        "Polarity": "positive",
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,18 +158,18 @@ class ScanRecord(MapInput):
     grid, grid_spacing
         Shape of the network's grid, and its spacing in mm; None for pictures.
     map_class, class_index
-        The class whose maps these are, and its place among the classes.
-    predicted
-        The most probable class.
+        The class whose maps these are, and its place among the classes; of a regression the name
+        of the value, and 0.
+    prediction
+        What was predicted.
     predictor
         Whose prediction that is: `NETWORK`, or `HEAD` where the head has learnt the labels; ""
         where the record does not tell.
-    probabilities
-        Of each class, by name, in the order of the classes.
     logit, bias
-        Of the class, by HR-CAM's heads; the mean of the evidence plus the bias is the logit.
+        Of the class, by HR-CAM's heads; the mean of the evidence plus the bias is the logit. Of a
+        regression they are in units of the value.
     level_contributions
-        Mean evidence of each level, in logit units, by the level's name.
+        Mean evidence of each level, in the units of the evidence, by the level's name.
     shape
         Spatial shape of the maps.
     files
@@ -219,9 +202,8 @@ class ScanRecord(MapInput):
     grid_spacing: tuple[float, ...] | None
     map_class: str
     class_index: int
-    predicted: str
+    prediction: ScanPrediction
     predictor: str
-    probabilities: Mapping[str, float]
     logit: float
     bias: float
     level_contributions: Mapping[str, float]
@@ -242,19 +224,18 @@ class ScanRecord(MapInput):
 
     @property
     def outcome(self) -> str:
-        """Whether the prediction is "correct" or "wrong"; "unlabelled" without a label."""
-        if self.label is None:
-            return "unlabelled"
-        return "correct" if self.label == self.predicted else "wrong"
+        """As `ScanPrediction.outcome`."""
+        return self.prediction.outcome(self.label)
 
     @property
-    def confidence(self) -> float:
-        """Probability of the predicted class."""
-        return self.probabilities[self.predicted]
+    def stratum(self) -> str | None:
+        """As `ScanPrediction.stratum`."""
+        return self.prediction.stratum(self.label)
 
     def has(self, form: Form) -> bool:
-        """Tell whether it has findings, and all maps that are asked for."""
-        return self.findings is not None and self.form.contains(form)
+        """Tell whether it has findings, where there are classes, and all maps of a form."""
+        complete = self.findings is not None or self.prediction.target is not None
+        return complete and self.form.contains(form)
 
     def made_from(self, images: MapInput) -> bool:
         """Tell whether these are the files that were mapped, unchanged since: size and time."""
@@ -267,29 +248,6 @@ class ScanRecord(MapInput):
             getattr(self, field.name) == getattr(now, field.name) for field in fields(MapInput)
         )
         return same and all(path.is_file() for path in self.files.values())
-
-
-def chosen_class(probabilities: Mapping[str, float], predicted: str, reference: str | None) -> str:
-    """Choose the class to map, where none was asked for.
-
-    Parameters
-    ----------
-    probabilities
-        Of each class.
-    predicted
-        The most probable one.
-    reference
-        The class that others are compared with, such as controls; None if there is none.
-
-    Returns
-    -------
-    The predicted class, but for the reference, which has nothing to be compared with, the most
-    probable other one.
-    """
-    if predicted != reference or len(probabilities) < 2:
-        return predicted
-    others = [name for name in probabilities if name != reference]
-    return max(others, key=lambda name: probabilities[name])
 
 
 def encode_record(record: ScanRecord) -> bytes:
@@ -315,10 +273,9 @@ def encode_record(record: ScanRecord) -> bytes:
         "ReferenceClass": record.reference,
         "ClassIndex": record.class_index,
         "Primary": record.primary,
-        "PredictedClass": record.predicted,
         "Predictor": record.predictor,
-        "Probabilities": dict(record.probabilities),
-        "Logit": record.logit,
+        **record.prediction.to_json(),
+        record.prediction.logit_key: record.logit,
         "Bias": record.bias,
         "LevelContributions": dict(record.level_contributions),
         "Maps": {kind: _map_content(record, kind) for kind in record.files if kind in MAPS},
@@ -340,7 +297,7 @@ def encode_record(record: ScanRecord) -> bytes:
 def _map_content(record: ScanRecord, kind: str) -> dict[str, Any]:
     scaling = record.scaling.get(kind)
     return {
-        **MAPS[kind],
+        **record.prediction.describe(kind),
         "DataType": "float32" if scaling is None else "int16",
         **({} if scaling is None else {"Scaling": scaling.to_json()}),
     }
@@ -361,6 +318,7 @@ def read_record(path: Path) -> ScanRecord:
         modified, spacing = content["SourceModified"], content["Grid"]["Spacing"]
         masked, found = content.get("MaskModified"), content.get("Findings")
         seen = content.get("Input")
+        prediction = _prediction(content)
         record = ScanRecord(
             scan=str(content["Scan"]),
             participant=str(content["Participant"]),
@@ -377,10 +335,9 @@ def read_record(path: Path) -> ScanRecord:
             grid_spacing=None if spacing is None else tuple(map(float, spacing)),
             map_class=str(content["Class"]),
             class_index=int(content["ClassIndex"]),
-            predicted=str(content["PredictedClass"]),
+            prediction=prediction,
             predictor=str(content.get("Predictor", "")),
-            probabilities=_numbers(content["Probabilities"]),
-            logit=float(content["Logit"]),
+            logit=float(content[prediction.logit_key]),
             bias=float(content["Bias"]),
             level_contributions=_numbers(content["LevelContributions"]),
             shape=tuple(int(size) for size in content["Shape"]),
@@ -403,7 +360,8 @@ def read_record(path: Path) -> ScanRecord:
         raise InputError(f"{path.name} says nothing of {error}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path.name} cannot be understood: {error}") from error
-    if not {record.predicted, record.map_class} <= record.probabilities.keys():
+    known = record.prediction.outputs
+    if record.map_class not in known or record.prediction.chosen(None) not in known:
         raise InputError(f"{path.name} gives no probability of its own class")
     return record
 
@@ -464,6 +422,12 @@ def _form(content: Mapping[str, Any] | None) -> Form:
         cast(DataType, content["DataType"]),
         bool(content.get("DICOM", False)),
     )
+
+
+def _prediction(content: Mapping[str, Any]) -> ScanPrediction:
+    if "Target" in content:
+        return ValuePrediction.from_json(content)
+    return ClassPrediction.from_json(content, _numbers(content["Probabilities"]))
 
 
 def _text(value: object) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,11 @@ from hrcam.artifacts.scan_record import HEAD, NETWORK
 from hrcam.explainer import HRCAM
 from hrcam.explanation import Explanation
 
+Activation = Callable[[torch.Tensor], torch.Tensor]
+"""Makes predictions of logits, (B, K) both."""
+
+softmax: Activation = partial(torch.softmax, dim=1)
+
 
 @dataclass(frozen=True)
 class GridMaps:
@@ -20,12 +26,14 @@ class GridMaps:
     Attributes
     ----------
     predicted, explained
-        Class indices: the most probable class, and the class that the maps explain.
+        Class indices: the most probable class, and the class that the maps explain. A regression
+        has one output, 0.
     predictor
-        Source of the prediction and probabilities: `NETWORK`, or `HEAD` if the HR-CAM head was
+        Source of the prediction: `NETWORK`, or `HEAD` if the HR-CAM head was
         fitted to the labels and is a classifier of its own.
-    probabilities
-        Probability of each class, shape (K,), the mean over the networks.
+    outputs
+        Probability of each class, or the value of a regression, shape (K,), the mean over the
+        networks.
     logit, bias
         Logit and bias of the explained class by the HR-CAM heads; the mean of the evidence plus
         the bias is the logit.
@@ -41,7 +49,7 @@ class GridMaps:
     predicted: int
     explained: int
     predictor: str
-    probabilities: NDArray[np.float64]
+    outputs: NDArray[np.float64]
     logit: float
     bias: float
     level_contributions: dict[str, float]
@@ -54,6 +62,7 @@ def explain_batch(
     voxels: NDArray[np.float32],
     wanted: int | None,
     reference: int | None = None,
+    activated: Activation = softmax,
 ) -> list[GridMaps]:
     """Explain prepared images by several networks, and average the results.
 
@@ -72,28 +81,33 @@ def explain_batch(
     reference
         Index of the class that others are compared with, which is explained only if it is wanted:
         where it is predicted, the most probable other class is explained. None if there is none.
+    activated
+        Makes probabilities, or values, (B, K), of logits, (B, K).
 
     Returns
     -------
     One for each image.
     """
-    seen = _Seen.by(explainers, voxels, wanted, reference)
+    seen = _Seen.by(explainers, voxels, wanted, reference, activated)
     return seen.maps(seen.chosen)
 
 
 def explain_all_classes(
-    explainers: Sequence[HRCAM], voxels: NDArray[np.float32], reference: int | None = None
+    explainers: Sequence[HRCAM],
+    voxels: NDArray[np.float32],
+    reference: int | None = None,
+    activated: Activation = softmax,
 ) -> list[list[GridMaps]]:
-    """Explain prepared images for every class.
+    """Explain prepared images for every class; parameters are as for `explain_batch`.
 
     Returns
     -------
     For each image its maps: first those of `explain_batch`, bit by bit, then those of the other
     classes in their order.
     """
-    seen = _Seen.by(explainers, voxels, None, reference)
+    seen = _Seen.by(explainers, voxels, None, reference, activated)
     found = [[maps] for maps in seen.maps(seen.chosen)]
-    for index in range(seen.probabilities.shape[1]):
+    for index in range(seen.outputs.shape[1]):
         for of_image, maps in zip(found, seen.maps(np.full_like(seen.chosen, index)), strict=True):
             if maps.explained != of_image[0].explained:
                 of_image.append(maps)
@@ -112,8 +126,8 @@ class _Seen:
         Shape (B, C, *grid), on their device.
     first
         What each found.
-    probabilities
-        Mean over the networks, shape (B, K).
+    outputs
+        Probabilities, or values, shape (B, K); the mean over the networks.
     chosen
         The class to explain of each image, shape (B,).
     """
@@ -121,7 +135,7 @@ class _Seen:
     explainers: Sequence[HRCAM]
     images: torch.Tensor
     first: Sequence[Explanation]
-    probabilities: NDArray[np.float64]
+    outputs: NDArray[np.float64]
     chosen: NDArray[np.int64]
 
     @classmethod
@@ -131,20 +145,21 @@ class _Seen:
         voxels: NDArray[np.float32],
         wanted: int | None,
         reference: int | None,
+        activated: Activation,
     ) -> Self:
         device = next(explainers[0].model.parameters()).device
         images = torch.from_numpy(voxels).to(device)
         if wanted is None and reference is not None and len(explainers[0].head.bias) == 2:
             wanted = 1 - reference
         first = [explainer.explain(images, wanted) for explainer in explainers]
-        probabilities = np.mean([_probabilities(one) for one in first], axis=0)
-        chosen = probabilities.argmax(1)
+        outputs = np.mean([_outputs(one, activated) for one in first], axis=0)
+        chosen = outputs.argmax(1)
         if wanted is not None:
             chosen = np.full_like(chosen, wanted)
         elif reference is not None:
-            chosen = np.delete(probabilities, reference, axis=1).argmax(1)
+            chosen = np.delete(outputs, reference, axis=1).argmax(1)
             chosen += chosen >= reference
-        return cls(explainers, images, first, probabilities, chosen)
+        return cls(explainers, images, first, outputs, chosen)
 
     def maps(self, explained: NDArray[np.int64]) -> list[GridMaps]:
         """Return the mean maps of each image for a class, shape (B,)."""
@@ -169,14 +184,14 @@ class _Seen:
         logits = mean(lambda one: one.logits)[rows, classes].tolist()
         biases = mean(lambda one: one.bias).tolist()
         by_level = mean(_level_means).tolist()
-        predicted = self.probabilities.argmax(1)
+        predicted = self.outputs.argmax(1)
         distances = self._distances()
         return [
             GridMaps(
                 predicted=int(predicted[row]),
                 explained=int(explained[row]),
                 predictor=HEAD if self.first[0].model_logits is None else NETWORK,
-                probabilities=self.probabilities[row],
+                outputs=self.outputs[row],
                 logit=logits[row],
                 bias=biases[row],
                 level_contributions=dict(
@@ -236,10 +251,10 @@ def _level_means(explanation: Explanation) -> torch.Tensor:
     )
 
 
-def _probabilities(explanation: Explanation) -> NDArray[np.float64]:
-    """Return the probabilities, shape (B, K): the network's if the head fits its logits."""
-    probabilities = explanation.predictor_logits.double().softmax(1).cpu().numpy()
-    return np.asarray(probabilities, np.float64)
+def _outputs(explanation: Explanation, activated: Activation) -> NDArray[np.float64]:
+    """Return what is predicted, shape (B, K): by the network if the head fits its logits."""
+    outputs = activated(explanation.predictor_logits.double()).cpu().numpy()
+    return np.asarray(outputs, np.float64)
 
 
 def _present(std: torch.Tensor | None) -> torch.Tensor:

@@ -146,10 +146,13 @@ def map_scans(
     request = MapRequest(classes, all_classes, form or Form())
     hardware = hardware or Hardware()
     if request.form.dicom:
+        if not run.task.classes:
+            raise InputError(
+                f"the run predicts {run.classes[0]}, a number, and DICOM objects are of classes: "
+                "map without them"
+            )
         import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
     request.class_index(run)
-    if len(run.classes) < 2:
-        raise InputError(f"the run predicts {run.classes[0]}, a number, and maps need classes")
     names = bids_scan_names([scan.name for scan in scans])
     if len(names) < len(scans):
         raise InputError("two scans have the same name: give each its own")
@@ -212,7 +215,7 @@ def map_scans(
                 logger.info("the maps of %d scans are kept; the same command goes on", kept)
                 raise
             finally:
-                folder.write_tables(run.classes)
+                folder.write_tables(run.task.classes)
         if (shard is None or shard[0] == 1) and claims.take(_CHECKS):
             mapped = _mapped(folder, part, names, identity, classes, run.reference)
             engine.check(mapped)

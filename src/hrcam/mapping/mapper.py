@@ -129,7 +129,7 @@ class Mapper:
         voxels = reading.prepared.voxels[None]
         try:
             with self._turns:
-                maps = explain_batch(explainers, voxels, self._wanted, self._reference)
+                maps = self._first(explainers, voxels)
         except Exception as error:
             _problem_of(scan, error)
             return None
@@ -164,9 +164,15 @@ class Mapper:
         self, explainers: Sequence[HRCAM], voxels: NDArray[np.float32]
     ) -> list[list[GridMaps]]:
         if self._all_classes:
-            return explain_all_classes(explainers, voxels, self._reference)
-        found = explain_batch(explainers, voxels, self._wanted, self._reference)
-        return [[maps] for maps in found]
+            return explain_all_classes(
+                explainers, voxels, self._reference, self._run.task.activated
+            )
+        return [[maps] for maps in self._first(explainers, voxels)]
+
+    def _first(self, explainers: Sequence[HRCAM], voxels: NDArray[np.float32]) -> list[GridMaps]:
+        return explain_batch(
+            explainers, voxels, self._wanted, self._reference, self._run.task.activated
+        )
 
     def _attempt(self, scan: Prepared, found: Sequence[GridMaps]) -> list[Files] | Problem:
         try:
@@ -202,19 +208,26 @@ class Mapper:
             for kind, values in native.items()
         }
         content: dict[Path, bytes] = {files[kind]: each.content for kind, each in encoded.items()}
-        found = find_in_scan(run, one.task.scan, reading, maps, native)
-        seen = input_of_scan(run, reading, one.folds, maps.distances)
         map_class = classes[maps.explained]
-        sources = one.task.source.sources
-        of_findings = finding_files(found, place, label, map_class, reading, sources)
-        for kind, (path, each) in of_findings.items():
-            files[kind], content[path] = path, each
+        # Without classes there are no controls, and nothing that a region would be of.
+        found = (
+            find_in_scan(run, one.task.scan, reading, maps, native) if run.task.classes else None
+        )
+        seen = input_of_scan(run, reading, one.folds, maps.distances)
+        if found is not None:
+            sources = one.task.source.sources
+            of_findings = finding_files(found, place, label, map_class, reading, sources)
+            for kind, (path, each) in of_findings.items():
+                files[kind], content[path] = path, each
         if reading.picture is not None and self.overlay_limit is not None:
             files["overlay"] = place.map(label, "overlay", ".png")
             content[files["overlay"]] = encode_overlay(
-                reading.picture, native["pattern"], self.overlay_limit, found.findings.labels
+                reading.picture,
+                native["pattern"],
+                self.overlay_limit,
+                None if found is None else found.findings.labels,
             )
-        if self._form.dicom:
+        if self._form.dicom and found is not None:
             objects = self._objects(one, maps, native["pattern"], found.findings, seen.unlike)
             for kind, each in objects.items():
                 files[kind] = place.map(label, kind, ".dcm")
@@ -229,9 +242,8 @@ class Mapper:
             grid_spacing=run.preparation.spacing,
             map_class=map_class,
             class_index=maps.explained,
-            predicted=classes[maps.predicted],
+            prediction=run.task.prediction(maps.outputs),
             predictor=maps.predictor,
-            probabilities=dict(zip(classes, maps.probabilities.tolist(), strict=True)),
             logit=maps.logit,
             bias=maps.bias,
             level_contributions=maps.level_contributions,
@@ -244,7 +256,7 @@ class Mapper:
             },
             reference=run.reference,
             primary=primary,
-            findings=found.about,
+            findings=None if found is None else found.about,
             input=seen,
         )
         return {**content, place.record(label): encode_record(record)}
@@ -271,7 +283,7 @@ class Mapper:
         about = About(
             map_class=classes[maps.explained],
             predicted=classes[maps.predicted],
-            probabilities=dict(zip(classes, maps.probabilities.tolist(), strict=True)),
+            probabilities=dict(zip(classes, maps.outputs.tolist(), strict=True)),
             training=run_identity(self._run.manifest)["Manifest"],
             version=map_versions()["hrcam"],
             folds=one.folds,

@@ -73,7 +73,7 @@ def find_in_scan(
         std=native.get("std"),
         evidence=native.get("evidence"),
         smallest=_smallest(run),
-        probability=1.0 if place is None else float(1 - maps.probabilities[place]),
+        probability=1.0 if place is None else float(1 - maps.outputs[place]),
         controls=controls,
     )
     about = ScanFindings(

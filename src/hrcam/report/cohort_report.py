@@ -23,7 +23,7 @@ from hrcam.report.chapters.shortcuts import shortcut_warnings, shortcuts_chapter
 from hrcam.report.chapters.training import training_chapter
 from hrcam.report.page.cohort_html import write_cohort_page
 from hrcam.report.page.cohort_page import Chapter, CohortPage
-from hrcam.report.page.interpretation import INTERPRETATION
+from hrcam.report.page.interpretation import interpretation_of
 from hrcam.report.page.text import count
 
 
@@ -97,7 +97,7 @@ def write_cohort_report(
             sanity_chapter(sanity),
             *chapters,
             *([] if mapped is None else findings_chapter(mapped)),
-            _reading(),
+            _reading(mapped.target if mapped else trained.target if trained else None),
             *(_documents(trained, mapped, predicted) if trained and predicted else ()),
         ),
         versions={
@@ -137,12 +137,13 @@ def _warnings(run: RunFolder | None, maps: MapsFolder | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(text for record in maps.records for text in record.warnings))
 
 
-def _reading() -> Chapter:
+def _reading(target: str | None) -> Chapter:
+    text = interpretation_of(target)
     return Chapter(
         "reading",
-        INTERPRETATION.heading,
+        text.heading,
         (f"For research use only. {INTENDED_USE}",),
-        sections=(replace(INTERPRETATION, heading=""),),
+        sections=(replace(text, heading=""),),
     )
 
 

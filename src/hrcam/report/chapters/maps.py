@@ -8,12 +8,12 @@ import numpy as np
 
 from hrcam.artifacts.maps_folder import MapsFolder, unreadable
 from hrcam.artifacts.refusals import Refusal
-from hrcam.artifacts.scan_record import HEAD, KINDS, ScanRecord, chosen_class
+from hrcam.artifacts.scan_record import HEAD, KINDS, ScanRecord
 from hrcam.errors import InputError
 from hrcam.progress import tracked
 from hrcam.report.page.cohort_page import Card, Chapter, MapViewer
 from hrcam.report.page.text import count
-from hrcam.report.viewer.cards import group_cards, scan_card
+from hrcam.report.viewer.cards import group_cards, scan_card, units_of
 from hrcam.report.viewer.group_maps import GroupMaps
 from hrcam.report.viewer.scale import PLACES, Scale
 from hrcam.report.viewer.scan_view import ScanView, read_grid, read_view
@@ -103,14 +103,19 @@ def map_chapters(
         scale.limits,
         scale.thresholds,
         len(scans),
-        _labels(mapped.records),
+        _labels(mapped.records) if mapped.target is None else (),
         volumes,
+        mapped.target is not None,
     )
     primary = [first for first, *_ in scans]
-    introduction = (_shown(len(cards), primary), *_unlike(primary), *_judged(mapped))
+    introduction = (
+        _shown(len(cards), primary, mapped.target),
+        *_unlike(primary),
+        *_judged(mapped),
+    )
     chapters = [
         Chapter("scans", "Maps of each scan", introduction, viewer=viewer),
-        _group_chapter(group, scale.limits, volumes),
+        _group_chapter(group, scale.limits, volumes, mapped.target),
     ]
     return replace(mapped, failures=(*mapped.failures, *failed)), chapters
 
@@ -122,8 +127,7 @@ def _by_scan(records: Sequence[ScanRecord]) -> list[list[ScanRecord]]:
         scans.setdefault(record.scan, []).append(record)
 
     def later(record: ScanRecord) -> tuple[bool, bool]:
-        chosen = chosen_class(record.probabilities, record.predicted, record.reference)
-        return not record.primary, record.map_class != chosen
+        return not record.primary, record.map_class != record.prediction.chosen(record.reference)
 
     return [sorted(each, key=later) for each in scans.values()]
 
@@ -141,17 +145,22 @@ def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
     return tuple(sorted({record.label for record in records if record.label is not None}))
 
 
-def _shown(shown: int, records: Sequence[ScanRecord]) -> str:
+def _shown(shown: int, records: Sequence[ScanRecord], target: str | None) -> str:
     total = len(records)
     if shown == total:
         return f"All {count(total, 'scan')} of this folder, with one common colour scale."
     seen = sum(record.seen_in_training for record in records)
     first = "Scans that no network was trained on come first. " if 0 < seen < total else ""
+    rule = (
+        f"they are evenly spaced by the predicted {target}."
+        if target is not None
+        else "each class, correct or wrong, has the same number of scans if it has enough, so "
+        "wrong predictions are more frequent here than in the cohort; within each they are evenly "
+        "spaced by confidence."
+    )
     return (
         f"{shown} of {count(total, 'scan')} are shown, with one common colour scale. "
-        f"{first}The selection is automatic: each class, correct or wrong, has the same number of "
-        "scans if it has enough, so wrong predictions are more frequent here than in the cohort; "
-        "within each they are evenly spaced by confidence."
+        f"{first}The selection is automatic: {rule}"
     )
 
 
@@ -168,7 +177,12 @@ def _unlike(records: Sequence[ScanRecord]) -> tuple[str, ...]:
 
 
 def _judged(maps: MapsFolder) -> tuple[str, ...]:
-    """Explain whose predictions are called correct or wrong, if not the network's."""
+    """Explain whose predictions are called correct or wrong, and what a regression has not."""
+    if maps.target is not None:
+        return (
+            f"The maps are of the predicted {maps.target}, a number. There are no classes, and so "
+            "no findings, which are regions that control images do not have.",
+        )
     if HEAD not in maps.predictors:
         return ()
     return (
@@ -177,8 +191,10 @@ def _judged(maps: MapsFolder) -> tuple[str, ...]:
     )
 
 
-def _group_chapter(group: GroupMaps, limits: Mapping[str, float], volumes: bool) -> Chapter:
-    cards = group_cards(group)
+def _group_chapter(
+    group: GroupMaps, limits: Mapping[str, float], volumes: bool, target: str | None
+) -> Chapter:
+    cards = group_cards(group, units_of(target))
     heading = "Maps of the group"
     if group.used < 2:
         return Chapter(
@@ -200,18 +216,9 @@ def _group_chapter(group: GroupMaps, limits: Mapping[str, float], volumes: bool)
         "These maps are valid only if the images are aligned, with the same anatomy at the same "
         "position. This is not checked. A mean map lies over the mean image of the same scans, a "
         "difference over that of all its scans.",
-        "The t-like score is the difference over its standard error (Welch). It is not a "
-        "significance test: positions are many and correlated, and the networks were trained with "
-        "these labels. Each has its own colour scale, which is stated beside it; the threshold is "
-        "the same fraction of its scale.",
     ]
-    compared = {difference.kind for difference in group.differences()}
-    if missing := [kind for kind in limits if kind not in compared]:
-        introduction.append(
-            f"There is no difference map of {' and '.join(missing)}: it needs maps of every "
-            "scan for one class (hrcam map --class NAME), with three or more scans of that class "
-            "and three of others. Means are over the scans that have a map for their own class."
-        )
+    if target is None:
+        introduction += _differences(group, limits)
     if group.single:
         introduction.append(
             f"One scan is no group: there is no mean map of {', '.join(group.single)} where only "
@@ -224,3 +231,21 @@ def _group_chapter(group: GroupMaps, limits: Mapping[str, float], volumes: bool)
     }
     viewer = MapViewer("group", cards, group_limits, dict.fromkeys(limits, 0.0), volumes=volumes)
     return Chapter("group", heading, tuple(introduction), viewer=viewer)
+
+
+def _differences(group: GroupMaps, limits: Mapping[str, float]) -> list[str]:
+    """Explain the differences between classes, and why some are missing."""
+    introduction = [
+        "The t-like score is the difference over its standard error (Welch). It is not a "
+        "significance test: positions are many and correlated, and the networks were trained with "
+        "these labels. Each has its own colour scale, which is stated beside it; the threshold is "
+        "the same fraction of its scale.",
+    ]
+    compared = {difference.kind for difference in group.differences()}
+    if missing := [kind for kind in limits if kind not in compared]:
+        introduction.append(
+            f"There is no difference map of {' and '.join(missing)}: it needs maps of every "
+            "scan for one class (hrcam map --class NAME), with three or more scans of that class "
+            "and three of others. Means are over the scans that have a map for their own class."
+        )
+    return introduction

@@ -40,15 +40,16 @@ class Card:
     title, subtitle
         Name of the scan, and a line below it.
     label, predicted, map_class
-        Names of classes; the label is "" if unknown.
+        Names of classes, or of a regression the true value, the predicted one and the name of the
+        value; the label is "" if unknown.
     outcome
-        "correct", "wrong" or "unlabelled"; "" for maps that are not of one scan.
+        "correct", "wrong" or "unlabelled"; "" for maps that are not of one scan, and of a value.
     predictor
         Source of the prediction: "network" or "HR-CAM head"; "" if unknown.
     seen
         Whether the networks were trained on this scan.
     confidence
-        Probability of the predicted class.
+        Probability of the predicted class, or the predicted value.
     probabilities
         Bars.
     levels
@@ -112,6 +113,8 @@ class MapViewer:
         True classes to filter by; empty to show no filter.
     volumes
         Whether cards show three planes.
+    values
+        Whether a value is predicted, which is neither right nor wrong.
     """
 
     name: str
@@ -121,6 +124,7 @@ class MapViewer:
     total: int = 0
     classes: tuple[str, ...] = ()
     volumes: bool = False
+    values: bool = False
 
     @property
     def outcomes(self) -> tuple[str, ...]:

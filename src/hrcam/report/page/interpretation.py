@@ -41,3 +41,36 @@ INTERPRETATION = Section(
         "a known truth.",
     ),
 )
+
+
+def interpretation_of(target: str | None) -> Section:
+    """Return the section; ``target`` is the name of a predicted value, None with classes."""
+    if target is None:
+        return INTERPRETATION
+    return Section(
+        heading=INTERPRETATION.heading,
+        paragraphs=(
+            "Each image has two maps, which answer different questions. Both are signed: positive "
+            f"speaks for a higher {target}, negative for a lower one. For localisation, read the "
+            "absolute value of the pattern, warm or cold.",
+        ),
+        table=Table(
+            headers=("Map", "What it shows", "Values"),
+            rows=(
+                (
+                    "Evidence",
+                    f"Contribution of each position to the predicted {target}.",
+                    f"Units of {target}. Their mean over the image, plus the bias, is exactly the "
+                    "value of the fitted head.",
+                ),
+                (
+                    "Pattern",
+                    f"Deviation from training images whose predicted {target} is not above the "
+                    "median, in the features that go with it.",
+                    "Standard deviations from these images, smoothed along the edges of the image. "
+                    "Comparable between positions and images, not between methods.",
+                ),
+            ),
+        ),
+        points=INTERPRETATION.points,
+    )

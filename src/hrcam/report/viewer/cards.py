@@ -39,7 +39,8 @@ def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
         notes.append(f"Findings in the map for “{record.map_class}”: {record.findings.statement}.")
     if record.input is not None:
         notes += _seen(record, record.input)
-    if record.map_class != record.predicted:
+    prediction = record.prediction
+    if prediction.target is None and record.map_class != prediction.text:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
     if record.seen_in_training:
         notes.append(
@@ -51,22 +52,22 @@ def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
         blocks = " × ".join(map(str, view.grid.blocks))
         notes.append(f"Shown at a lower resolution ({blocks} voxels averaged) than in the files.")
     by_class = {each.map_class: one for each, one in zip(records, views, strict=True)}
-    grid, layers = _encoded(by_class)
+    grid, layers = _encoded(by_class, units_of(prediction.target))
     return Card(
         title=record.scan,
         subtitle="" if record.participant == record.scan else record.participant,
         grid=grid,
         layers=layers,
         label=record.label or "",
-        predicted=record.predicted,
+        predicted=prediction.text,
         map_class=record.map_class,
         outcome=record.outcome,
         predictor=record.predictor,
         seen=record.seen_in_training,
-        confidence=record.confidence,
+        confidence=prediction.confidence,
         probabilities=tuple(
             Bar(name, f"{100 * value:.0f} %", 0, 100 * value)
-            for name, value in record.probabilities.items()
+            for name, value in prediction.probabilities.items()
         ),
         levels={each.map_class: signed_bars(each.level_contributions) for each in records},
         warning=_warning(record.input),
@@ -93,21 +94,26 @@ def _seen(record: ScanRecord, seen: ScanInput) -> list[str]:
     return notes
 
 
-def group_cards(group: GroupMaps) -> tuple[Card, ...]:
-    """Return a card for each mean map, difference and score of it."""
+def units_of(target: str | None) -> Mapping[str, str]:
+    """Return the unit of each kind of map; evidence for a value is in units of the value."""
+    return UNITS if target is None else {**UNITS, "evidence": target}
+
+
+def group_cards(group: GroupMaps, units: Mapping[str, str] = UNITS) -> tuple[Card, ...]:
+    """Return a card for each mean map, difference and score of it; units are of each kind."""
     grid = group.grid
     if grid is None:
         return ()
     cards = []
     for mean in group.means():
         view = ScanView(grid, mean.image, {mean.kind: mean.mean.astype(np.float32)})
-        cards.append(_group_card(_title(mean), mean.of_class, view))
+        cards.append(_group_card(_title(mean), mean.of_class, view, units))
     for each in group.differences():
         inside, outside = each.scans
         subtitle = f"{each.of_class} ({inside}) − {' and '.join(each.others)} ({outside})"
         title = f"Difference, {each.kind} for {each.of_class}"
         view = ScanView(grid, each.image, {each.kind: each.mean.astype(np.float32)})
-        cards.append(_group_card(title, each.of_class, view, subtitle))
+        cards.append(_group_card(title, each.of_class, view, units, subtitle))
         cards.append(_score_card(each, grid, subtitle))
     return tuple(cards)
 
@@ -117,9 +123,14 @@ def _title(mean: MeanMap) -> str:
 
 
 def _group_card(
-    title: str, of_class: str, view: ScanView, subtitle: str = "", **scale: Any
+    title: str,
+    of_class: str,
+    view: ScanView,
+    units: Mapping[str, str],
+    subtitle: str = "",
+    limit: float | None = None,
 ) -> Card:
-    grid, layers = _encoded({of_class: view}, **scale)
+    grid, layers = _encoded({of_class: view}, units, limit)
     return Card(
         title,
         grid,
@@ -135,11 +146,11 @@ def _score_card(each: Difference, grid: PageGrid, subtitle: str) -> Card:
     view = ScanView(grid, each.image, {each.kind: each.t.astype(np.float32)})
     title = f"t-like score of the difference, {each.kind} for {each.of_class}"
     subtitle = f"{subtitle}; colours end at t = ±{limit:.3g}"
-    return _group_card(title, each.of_class, view, subtitle, unit="t", limit=limit)
+    return _group_card(title, each.of_class, view, {each.kind: "t"}, subtitle, limit)
 
 
 def _encoded(
-    views: Mapping[str, ScanView], unit: str = "", limit: float | None = None
+    views: Mapping[str, ScanView], units: Mapping[str, str], limit: float | None = None
 ) -> tuple[str, dict[str, str]]:
     """Return the JSON of the grid, and the layers, of the maps for some classes."""
     view = next(iter(views.values()))
@@ -158,7 +169,7 @@ def _encoded(
         for kind, values in one.maps.items():
             samples, step = quantise(values)
             layers[f"{kind}:{name}"] = pack(samples)
-            about = {"step": step, "unit": unit or UNITS[kind], "limit": limit}
+            about = {"step": step, "unit": units[kind], "limit": limit}
             described.setdefault(name, {})[kind] = about
     content = {
         "shape": first.shape,

@@ -116,7 +116,7 @@ class GroupMaps:
         self._keys: dict[str, str] = {}
         for record in records:
             try:
-                if record.label is not None:
+                if record.stratum is not None:
                     self._keys[record.scan] = _key(read_grid(record))
             except InputError:
                 continue  # reported where the map itself is read
@@ -154,7 +154,7 @@ class GroupMaps:
 
     def add(self, record: ScanRecord, view: ScanView) -> None:
         """Add the maps of a scan, if it is used."""
-        if record.label is None or not self.wants(record):
+        if record.stratum is None or not self.wants(record):
             return
         view = view.reduced()
         self.grid = view.grid
@@ -166,7 +166,7 @@ class GroupMaps:
             if (kind, of_class, record.scan) in self._taken:
                 continue
             self._taken.add((kind, of_class, record.scan))
-            key = (kind, of_class, record.label)
+            key = (kind, of_class, record.stratum)
             maps, images = (part.setdefault(key, _Running()) for part in (self._maps, self._images))
             maps.add(sign * view.maps[kind].astype(np.float64))
             if view.image is not None:
@@ -227,13 +227,13 @@ class GroupMaps:
         return tuple(float(np.percentile(np.abs(values), percent)) for values in maps)
 
     def _is_common(self, record: ScanRecord) -> bool:
-        return record.label is not None and self._keys.get(record.scan) == self._common
+        return record.stratum is not None and self._keys.get(record.scan) == self._common
 
     def _seen_to_leave_out(self, records: Sequence[ScanRecord]) -> frozenset[str]:
         common = [record for record in records if self._is_common(record)]
-        unseen = {each.scan: each.label for each in common if not each.seen_in_training}
+        unseen = {each.scan: each.stratum for each in common if not each.seen_in_training}
         counts = Counter(unseen.values())
-        if any(counts[label] < _FEWEST for label in {record.label for record in common}):
+        if any(counts[label] < _FEWEST for label in {record.stratum for record in common}):
             return frozenset()
         return frozenset(record.scan for record in common) - unseen.keys()
 

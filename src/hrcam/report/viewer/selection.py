@@ -11,7 +11,8 @@ def select(records: Sequence[ScanRecord], limit: int) -> tuple[ScanRecord, ...]:
     """Choose scans for the page: of every class, right and wrong, sure and unsure.
 
     Scans that no network was trained on come first; the others fill up. Each stratum gets the same
-    number of scans, if it has enough; within one they are evenly spaced by confidence. The
+    number of scans, if it has enough; within one they are evenly spaced by confidence, or by the
+    predicted value. The
     selection is deterministic.
 
     Parameters
@@ -37,11 +38,11 @@ def _stratified(records: Sequence[ScanRecord], limit: int) -> set[int]:
     """Return the ids of the selected records."""
     strata: dict[tuple[str, str], list[ScanRecord]] = {}
     for record in records:
-        strata.setdefault((record.label or "", record.outcome), []).append(record)
+        strata.setdefault((record.stratum or "", record.outcome), []).append(record)
     places = _places([len(stratum) for stratum in strata.values()], limit)
     chosen: set[int] = set()
     for stratum, count in zip(strata.values(), places, strict=True):
-        ranked = sorted(stratum, key=lambda record: (-record.confidence, record.scan))
+        ranked = sorted(stratum, key=lambda record: (-record.prediction.confidence, record.scan))
         for index in np.linspace(0, len(ranked) - 1, count).round().astype(int):
             chosen.add(id(ranked[index]))
     return chosen

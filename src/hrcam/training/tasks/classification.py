@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hrcam.artifacts.run_tables import Prediction, encode_predictions, likeliest
+from hrcam.artifacts.scan_prediction import ClassPrediction, ScanPrediction
 from hrcam.cohort.scan import Scan
 from hrcam.training.class_metrics import class_metrics
 from hrcam.training.config import TrainingConfig
@@ -90,6 +91,12 @@ class Classification:
     def activated(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the probability of each class."""
         return outputs.softmax(1)
+
+    def prediction(self, predicted: NDArray[np.float64]) -> ScanPrediction:
+        """Return the most probable class, with the probability of each."""
+        probabilities = predicted.tolist()
+        likely = likeliest(probabilities, self.outputs)
+        return ClassPrediction(likely, dict(zip(self.outputs, probabilities, strict=True)))
 
     def encode_predictions(
         self, scans: Sequence[Scan], network: NDArray[np.float64], head: NDArray[np.float64]

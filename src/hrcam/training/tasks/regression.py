@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hrcam.artifacts.run_folder import pool_values
+from hrcam.artifacts.scan_prediction import ScanPrediction, ValuePrediction
 from hrcam.artifacts.value_tables import PredictedValue, encode_values
 from hrcam.cohort.scan import Scan
 from hrcam.cohort.values import value_of, with_strata
@@ -98,6 +99,10 @@ class Regression:
     def activated(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the outputs, which are values."""
         return outputs
+
+    def prediction(self, predicted: NDArray[np.float64]) -> ScanPrediction:
+        """Return the value."""
+        return ValuePrediction(self.target, float(predicted[0]))
 
     def encode_predictions(
         self, scans: Sequence[Scan], network: NDArray[np.float64], head: NDArray[np.float64]

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from hrcam.artifacts.scan_prediction import ScanPrediction
 from hrcam.cohort.scan import Scan
 from hrcam.training.objectives import Objective
 from hrcam.training.plan import Balance
@@ -80,6 +81,9 @@ class Task(Protocol):
 
     def activated(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return what is predicted, (B, K), by the outputs of a network or a head, (B, K)."""
+
+    def prediction(self, predicted: NDArray[np.float64]) -> ScanPrediction:
+        """Return the prediction for one scan, of what is predicted of each output, shape (K,)."""
 
     def encode_predictions(
         self, scans: Sequence[Scan], network: NDArray[np.float64], head: NDArray[np.float64]
