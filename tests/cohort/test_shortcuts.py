@@ -12,7 +12,6 @@ from hrcam.cohort.check.shortcuts import shortcut_problems
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.shortcuts import Division, cohort_sources, is_enough, measure_shortcuts
 from hrcam.cohort.shortcuts.kinds import kind_of, prefix_of
-from hrcam.cohort.shortcuts.sources import read_numbers
 
 
 def fact(name, shape=(64, 64), **other):
@@ -68,22 +67,6 @@ def test_the_kind_of_an_identifier_names_nobody(identifier, kind, prefix):
     classes = ["benign", "malignant", "a"]
     assert kind_of(identifier, classes) == kind
     assert prefix_of(identifier, classes) == prefix
-
-
-@pytest.mark.parametrize(
-    ("texts", "numbers"),
-    [
-        (["1", "2,5", "3", "4", "5", None, "7e1"], [1, 2.5, 3, 4, 5, np.nan, 70]),
-        (["0", "1", "0", "1", None], None),  # codes
-        (["1", "2", "3", "4", "5", "6", "x"], None),
-        ([f"2020-01-0{day}" for day in range(1, 8)], [737425 + day for day in range(7)]),
-    ],
-)
-def test_numbers_and_dates_are_told_from_categories(texts, numbers):
-    found = read_numbers(texts)
-    assert (found is None) == (numbers is None)
-    if numbers is not None:
-        assert found == pytest.approx(numbers, nan_ok=True)
 
 
 def test_the_auc_of_a_column_of_two_values_is_the_mean_of_its_two_rates():

@@ -14,6 +14,7 @@ import pytest
 import torch
 from picture_cohorts import write_picture, write_table
 
+from hrcam.artifacts.by_column_table import read_by_column
 from hrcam.artifacts.cache import CACHE
 from hrcam.artifacts.run_folder import read_run
 from hrcam.artifacts.scan_claims import ScanClaims
@@ -228,6 +229,36 @@ def test_a_learning_curve_is_put_together_from_folds_and_tells_of_the_run(bright
             SMALL.model_copy(update={"task": "regression"}),
             **{"learning_curve": True},
         )
+
+
+def test_a_finished_run_is_scored_by_columns_without_training(bright_run, tmp_path):
+    folder, report = bright_run
+    table = pd.read_csv(folder / "participants.tsv", sep="\t")
+    sex = ["F" if index < 24 else "M" for index in range(36)] + ["n/a"] * 4
+    table["sex"], table["age"] = sex, [str(20 + index) for index in range(40)]
+    table["image"] = [str(folder / name) for name in table["image"]]
+    shutil.copytree(folder / "run", tmp_path / "run")
+    cohort = open_cohort(write_table(tmp_path, table.to_dict("records")))
+    with pytest.raises(InputError, match="no column 'site' with a value, only age, sex"):
+        train_cohort(cohort, tmp_path / "run", SMALL, by=["site"])
+    again = train_cohort(cohort, tmp_path / "run", SMALL, hardware=CPU, progress=False,
+                         by=["Sex", "age"])  # fmt: skip
+    assert again.metrics == report.metrics
+    rows = {(row.column, row.value): row for row in read_by_column(tmp_path / "run/by_column.tsv")}
+    assert [(key, row.scans, row.participants) for key, row in rows.items()] == [
+        (("sex", "F"), 24, 24), (("sex", "M"), 12, 12), (("sex", "n/a"), 4, 4),
+        (("age", "20 to 33"), 14, 14), (("age", "34 to 46"), 13, 13), (("age", "47 to 59"), 13, 13),
+    ]  # fmt: skip
+    assert rows["sex", "n/a"].metrics == {}
+    found = pd.read_csv(tmp_path / "run/predictions.tsv", sep="\t").set_index("participant")
+    women = found.loc[[f"p{index}" for index in range(24)]]
+    right = (women["predicted"] == women["label"]).mean()
+    value, low, high = rows["sex", "F"].metrics["accuracy"]
+    assert value == pytest.approx(right, abs=1e-4)
+    assert low <= value <= high
+    page = write_cohort_report(tmp_path / "run", None, tmp_path / "report.html").read_text()
+    assert "By column" in page
+    assert "too few" in page
 
 
 def test_the_manifest_says_what_was_learnt_from_and_with_what(bright_run):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hrcam.artifacts.atomic import create_atomically, write_atomically
+from hrcam.artifacts.by_column_table import BY_COLUMN, ByColumnRow, read_by_column
 from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.control_table import CONTROLS, ControlRow, read_controls
 from hrcam.artifacts.distance_table import DISTANCES, DistanceRow, read_distances
@@ -75,6 +76,8 @@ class RunFolder:
         Rows of the tables of all folds; none of a run of an earlier version.
     shortcuts
         Rows of the table of this name; None where an earlier version has written none.
+    by_column
+        Rows of the table of this name; none where no column was asked for.
     target
         Name of the value that a regression predicts; None with classes.
     values
@@ -97,6 +100,7 @@ class RunFolder:
     histories: tuple[tuple[EpochLosses, ...], ...] = ()
     distances: tuple[DistanceRow, ...] = ()
     shortcuts: tuple[ShortcutRow, ...] | None = None
+    by_column: tuple[ByColumnRow, ...] = ()
     target: str | None = None
     values: tuple[PredictedValue, ...] = ()
     learning_curve: Mapping[str, Any] = field(default_factory=dict)
@@ -172,6 +176,7 @@ def read_run(folder: Path) -> RunFolder:
         histories=tuple(read_history(fold_folder(folder, fold) / HISTORY) for fold in folds),
         distances=read_distances([fold_folder(folder, fold) / DISTANCES for fold in folds]),
         shortcuts=read_shortcuts(folder / SHORTCUTS),
+        by_column=read_by_column(folder / BY_COLUMN),
         target=None if target is None else str(target),
         values=read_values(table) if target else (),
     )

@@ -199,6 +199,14 @@ def train(
         ),
     ] = None,
     scheduler: Scheduler = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of the table, as sex,age: the network is scored for each value, and for "
+            "each site.",
+            show_default=False,
+        ),
+    ] = None,
     learning_curve: Annotated[
         bool,
         typer.Option(
@@ -304,6 +312,7 @@ def train(
                     cache=cache,
                     cluster=cluster,
                     learning_curve=learning_curve,
+                    by=[name.strip() for name in by.split(",")] if by else (),
                 )
         except RefusedScansError as error:
             print_problems(error.problems, err=True)

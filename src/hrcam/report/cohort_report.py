@@ -11,6 +11,7 @@ from hrcam.artifacts.maps_folder import MapsFolder, read_maps, software
 from hrcam.artifacts.run_folder import RunFolder, read_run
 from hrcam.artifacts.sanity_record import read_sanity
 from hrcam.errors import InputError, machine_error
+from hrcam.report.chapters.by_column import by_column_chapter
 from hrcam.report.chapters.checklist import checklist_sections
 from hrcam.report.chapters.cohort import cohort_sections
 from hrcam.report.chapters.findings import findings_chapter
@@ -92,6 +93,7 @@ def write_cohort_report(
                 sections=cohort_sections(trained, mapped, predicted.scans if predicted else ()),
             ),
             *([] if predicted is None else [predicted.chapter]),
+            *([] if trained is None else by_column_chapter(trained)),
             *([] if trained is None else shortcuts_chapter(trained)),
             *([] if trained is None else training_chapter(trained)),
             sanity_chapter(sanity),

@@ -22,6 +22,7 @@ from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
 from hrcam.training.budget import plan_within
+from hrcam.training.by_column import checked_columns, write_by_column
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.fold_jobs import IMAGES, TrainingJob, train_folds
@@ -76,6 +77,7 @@ def train_cohort(
     cluster: Cluster | None = None,
     progress: bool = True,
     learning_curve: bool = False,
+    by: Sequence[str] = (),
 ) -> TrainingReport:
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
@@ -109,6 +111,9 @@ def train_cohort(
     learning_curve
         Also train each fold on a quarter and on half of its subjects, and tell what twice as many
         would bring; may be asked for when the run is done.
+    by
+        Columns of the table for each value of which the network is scored, besides the site; may be
+        asked for when the run is done.
 
     Returns
     -------
@@ -116,7 +121,7 @@ def train_cohort(
         The folder then has ``config.json``, ``plan.yaml``, ``preparation.json``,
         ``fingerprint.json``, ``refused.tsv``, ``splits.tsv``, a folder per fold, ``shortcuts.tsv``,
         ``predictions.tsv``, ``metrics.json`` and, last, ``manifest.json``; where it was asked for,
-        also ``learning-curve.json``.
+        also ``learning-curve.json`` and ``by_column.tsv``.
 
     Raises
     ------
@@ -132,6 +137,11 @@ def train_cohort(
     hardware, config = hardware or Hardware(), config or TrainingConfig()
     if learning_curve:
         check_task(config.task)
+    columns = checked_columns(cohort, by)
+    if by and config.task != "classification":
+        raise InputError(
+            f"metrics by column are of classes, and a {config.task} has none: leave out --by (by=)"
+        )
     job, checked = _begin(
         cohort,
         out,
@@ -145,6 +155,8 @@ def train_cohort(
     )
     train_folds(job, job.numbers, hardware=hardware, cluster=cluster, progress=progress)
     shortcuts = write_shortcuts(job, checked.facts)
+    if job.task.classes:
+        write_by_column(job, columns)
     hashes, curve = checked.voxel_hashes, None
     if learning_curve:
         train_subsets(

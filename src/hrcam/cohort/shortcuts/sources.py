@@ -8,12 +8,11 @@ identifier, says nothing about others and has none.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hrcam.cohort.columns import read_numbers
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.scan import Scan
 from hrcam.cohort.shortcuts.kinds import kind_of, prefix_of
@@ -21,8 +20,6 @@ from hrcam.cohort.shortcuts.kinds import kind_of, prefix_of
 SHARED = 3
 """Fewest participants or groups that share a value which is learnt from."""
 
-_FEW_VALUES = 5
-"""Numbers of at most so many different values are categories: codes, grades, 0 and 1."""
 _OFTEN = 0.1
 """Share of the participants that have a number which is learnt from as a category, too."""
 _SHOWN = 4
@@ -83,26 +80,6 @@ def cohort_sources(scans: Sequence[Scan], facts: Mapping[str, ScanFacts]) -> lis
         _border(known),
     ]
     return [source for source in found if source is not None and source.values.any()]
-
-
-def read_number(text: str) -> float | None:
-    """Return a finite number, with a decimal point or comma, or the day of an ISO date."""
-    try:
-        number = float(text.replace(",", ".", 1))
-    except ValueError:
-        try:
-            number = float(date.fromisoformat(text[:10]).toordinal())
-        except ValueError:
-            return None
-    return number if isfinite(number) else None
-
-
-def read_numbers(texts: Sequence[str | None]) -> list[float] | None:
-    """Return the values of a numeric column, NaN where one is missing; None for categories."""
-    numbers = {text: read_number(text) for text in texts if text is not None}
-    if len(set(numbers.values())) <= _FEW_VALUES or None in numbers.values():
-        return None
-    return [np.nan if text is None else float(numbers[text] or 0) for text in texts]
 
 
 def _column(name: str, texts: Sequence[str | None], scans: Sequence[Scan]) -> Source | None:
