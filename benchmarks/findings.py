@@ -101,7 +101,7 @@ def measure(run: Run, scan: Scan, reading: PreparedScan, maps: GridMaps) -> Meas
     mask = None if scan.mask is None else read_mask(scan.mask, reading.space.empty_image())
     is_ill = mask is not None and bool(mask.any())
     alone = replace(run, controls=tuple(replace(row, probability=1.0) for row in run.controls))
-    certain = replace(maps, probabilities=np.zeros_like(maps.probabilities))
+    certain = replace(maps, outputs=np.zeros_like(maps.outputs))
     usual = find_in_scan(run, scan, reading, maps, native).findings
     thresholds = np.unique(np.quantile(size, _QUANTILES)) if is_ill else []
     return Measured(

@@ -1,6 +1,6 @@
 import pytest
 
-from hrcam.evaluation.estimate import with_interval
+from hrcam.evaluation.estimate import significant, with_interval
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,12 @@ from hrcam.evaluation.estimate import with_interval
 )
 def test_a_score_with_its_interval(score, text):
     assert with_interval(*score) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.7, "2.70"), (4, "4.00"), (114.4, "114"), (-0.0335, "-0.0335"), (12345.6, "12,346")],
+)
+def test_a_number_in_any_unit_has_three_digits(value, text):
+    assert significant(value) == text
+    assert with_interval(value, value, value, significant) == f"{text} ({text} to {text})"

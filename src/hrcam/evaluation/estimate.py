@@ -104,7 +104,7 @@ def two_decimals(value: float) -> str:
 
 def significant(value: float) -> str:
     """Format a number in any unit: three significant digits, or whole from 1000 on."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def with_interval(
