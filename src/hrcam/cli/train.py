@@ -65,6 +65,15 @@ def train(
             show_default="the usual plan",
         ),
     ] = None,
+    tries: Annotated[
+        int,
+        typer.Option(
+            "--try",
+            min=1,
+            help="Plans that each fold is trained by, to keep the network with the lowest "
+            "validation loss.",
+        ),
+    ] = 1,
     network: Annotated[
         str | None,
         typer.Option(
@@ -238,6 +247,7 @@ def train(
             task=task.value,
             plan=None if plan is None else read_plan(plan),
             budget=_seconds(budget),
+            tries=tries,
             network=network,
             weights=weights,
             freeze=freeze,

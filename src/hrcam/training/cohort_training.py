@@ -34,6 +34,7 @@ from hrcam.training.run_network import check_network
 from hrcam.training.run_summary import write_summary
 from hrcam.training.shortcuts import write_shortcuts
 from hrcam.training.tasks import task_of
+from hrcam.training.tries import tries_of
 
 logger = logging.getLogger(__name__)
 
@@ -263,11 +264,13 @@ def _begin(
     if fold is not None and not 1 <= fold <= len(folds):
         raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
     timings: tuple[Timing, ...] = ()
+    tries_of(plan, config)  # before minutes are spent on timing
     if config.budget is not None and not kept:
         found = plan_within(checked, config, folds, len(task.outputs), hardware)
         plan, timings = found.plan, found.timings
     preparation = preparation_of(plan, checked)
-    check_network(plan.network, config, preparation, len(task.outputs))
+    for one in tries_of(plan, config):
+        check_network(one.plan.network, config, preparation, len(task.outputs))
     begin_run(folder, config.model_dump(mode="json"), _split_rows(accepted, folds, hashes))
     if not keep_plan(folder, plan.model_dump(mode="json"), plan.reasons, timings):
         # Another job may have timed, and planned, otherwise.

@@ -32,6 +32,9 @@ class TrainingConfig(PlanOptions):
     budget
         Seconds for all trainings; the largest plan that fits is chosen, by timing. None for the
         usual plan.
+    tries
+        Number of plans that each fold is trained by; it keeps the network with the lowest
+        validation loss.
     weights
         Local file with initial weights, as in `hrcam.training.initial_weights.start_from`.
     freeze
@@ -73,6 +76,7 @@ class TrainingConfig(PlanOptions):
     task: TaskName = "classification"
     plan: PlanOptions | None = None
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    tries: int = Field(default=1, ge=1)
     weights: Path | None = None
     freeze: bool = False
     layer_decay: float | None = Field(default=None, gt=0, le=1)

@@ -31,10 +31,12 @@ from hrcam.training.config import Hardware, TrainingConfig
 from hrcam.training.control_maps import control_rows
 from hrcam.training.fine_tuning import layer_rates
 from hrcam.training.images import ImageDataset, Transform
+from hrcam.training.initial_weights import InitialWeights
 from hrcam.training.plan import Plan
 from hrcam.training.run_network import initial_network
 from hrcam.training.samples import Samples
 from hrcam.training.tasks import Task
+from hrcam.training.tries import Try, train_best
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +65,13 @@ def train_fold(
     samples: Samples,
     task: Task,
     config: TrainingConfig,
-    plan: Plan,
+    tries: Sequence[Try],
     transform: Transform,
     *,
     hardware: Hardware,
     progress: Progress | None = None,
 ) -> None:
-    """Train, fit and predict one fold into a folder.
+    """Train, fit and predict one fold into a folder, by the best of some plans.
 
     The folder gets ``network.safetensors``, ``explainer/``, ``history.tsv``,
     ``predictions.tsv`` and ``distances.tsv`` of the fold's test scans, ``controls.tsv`` where there
@@ -81,12 +83,13 @@ def train_fold(
     learnt = task.standardised(samples.targets, train)
     data = ImageDataset(samples.images, learnt, transform)
     channels, shape = samples.images.shape[1], samples.images.shape[2:]
-    bare, initial = initial_network(plan.network, config, shape, channels, len(task.outputs))
-    network = task.in_units(bare, samples.targets[train])
-    decay = config.layer_decay
-    rates = None if decay is None else layer_rates(bare, (channels, *shape), decay)
-    checkpoints = folder / CHECKPOINTS
-    if not (folder / NETWORK).is_file():
+
+    def built(plan: Plan) -> tuple[nn.Module, InitialWeights | None]:
+        return initial_network(plan.network, config, shape, channels, len(task.outputs))
+
+    def learn(place: Path, plan: Plan) -> None:
+        bare, _ = built(plan)
+        decay = config.layer_decay
         train_classifier(
             bare,
             data.subset(train),
@@ -94,17 +97,19 @@ def train_fold(
             epochs=plan.epochs,
             batch_size=plan.batch_size,
             learning_rate=plan.learning_rate,
-            rates=rates,
+            rates=None if decay is None else layer_rates(bare, (channels, *shape), decay),
             validation=data.subset(validation) if len(validation) else None,
             patience=plan.patience,
-            checkpoints=checkpoints,
+            checkpoints=place / CHECKPOINTS,
             hardware=hardware,
             seed=config.seed,
             progress=progress,
         )
-        write_weights(network, folder / NETWORK)
-    elif progress is not None:
-        progress.skip(plan.epochs)
+        write_weights(task.in_units(bare, samples.targets[train]), place / NETWORK)
+
+    plan = train_best(folder, tries, learn, progress)
+    bare, initial = built(plan)
+    network = task.in_units(bare, samples.targets[train])
     read_weights(network, folder / NETWORK)
     network.to(hardware.device)
     with warnings.catch_warnings(record=True) as caught:
@@ -133,6 +138,7 @@ def train_fold(
         )
         write_atomically(folder / CONTROLS, encode_controls(rows))
     details = {
+        "network": plan.network,
         "fidelity": explainer.fidelity,
         "levels": [level.name for level in explainer.levels],
         "references": {
@@ -145,7 +151,7 @@ def train_fold(
         "seconds": round(time.monotonic() - started, 1),
     }
     write_fold(folder, details)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
 
 
 def _told(caught: Sequence[warnings.WarningMessage], classes: tuple[str, ...]) -> list[str]:

@@ -24,6 +24,7 @@ from hrcam.training.fold import train_fold
 from hrcam.training.plan import Plan
 from hrcam.training.samples import Samples, prepare_samples
 from hrcam.training.tasks import Task
+from hrcam.training.tries import Try, tries_of
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,16 @@ class TrainingJob:
     def numbers(self) -> range:
         """The folds, counted from 1."""
         return range(1, len(self.folds) + 1)
+
+    @property
+    def tries(self) -> tuple[Try, ...]:
+        """The plans that each fold is trained by, to keep the best network."""
+        return tries_of(self.plan, self.config)
+
+    @property
+    def epochs(self) -> int:
+        """Largest number of epochs of a fold, of all its tries."""
+        return sum(one.plan.epochs for one in self.tries)
 
     def absolute(self) -> "TrainingJob":
         """Return the same with absolute paths, for a process that has another folder."""
@@ -146,7 +157,7 @@ def train_folds(
                     _train_on(cluster, job, missing, hardware, progress)
                 else:
                     if shown is None:  # the time of the preparation says nothing of an epoch
-                        epochs = len(left) * job.plan.epochs
+                        epochs = len(left) * job.epochs
                         shown = stack.enter_context(
                             Progress(epochs, "training", "epochs", shown=progress)
                         )
@@ -155,7 +166,7 @@ def train_folds(
                 claims.release(_claim(one))
             by_others = [one for one in left if one not in taken and job.is_done(one)]
             if shown is not None:
-                shown.skip(len(by_others) * job.plan.epochs)
+                shown.skip(len(by_others) * job.epochs)
             left = [one for one in left if not job.is_done(one)]
 
 
@@ -191,7 +202,7 @@ def _train(job: TrainingJob, number: int, hardware: Hardware, progress: Progress
         _samples(job, hardware, progress=False),
         job.task,
         job.config_of(number),
-        job.plan,
+        job.tries,
         augmentation(job.preparation, job.plan.changes),
         hardware=hardware,
         progress=progress,

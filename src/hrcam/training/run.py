@@ -14,7 +14,7 @@ from hrcam.artifacts.control_table import ControlRow
 from hrcam.artifacts.distance_table import DistanceRow
 from hrcam.artifacts.network_weights import read_weights
 from hrcam.artifacts.plan_file import PLAN
-from hrcam.artifacts.run_folder import EXPLAINER, NETWORK, fold_folder, read_run
+from hrcam.artifacts.run_folder import EXPLAINER, NETWORK, fold_folder, read_fold, read_run
 from hrcam.artifacts.run_tables import Prediction, SplitRow
 from hrcam.cohort.scan import Scan
 from hrcam.errors import InputError, LoadError
@@ -39,7 +39,7 @@ class Run:
     config
         What was asked for, or planned where nothing was.
     network
-        Name of the network.
+        Name of the planned network; a fold may have another one, if several plans were tried.
     preparation
         From an image to the network's grid.
     classes
@@ -154,7 +154,7 @@ class Run:
         """
         place = fold_folder(self.folder, fold)
         bare = network_of(
-            self.network,
+            str(read_fold(place).get("network", self.network)),
             self.config,
             self.preparation.shape,
             self.preparation.in_channels,

@@ -21,7 +21,7 @@ _HEADS = {
     "joint": "Trained together with the network, with a loss for each level.",
 }
 _TRAINING = (
-    *("epochs", "patience", "batch_size", "learning_rate"),
+    *("tries", "epochs", "patience", "batch_size", "learning_rate"),
     *("folds", "repeats", "leave_out", "validation", "bootstrap", "seed"),
 )
 
@@ -29,6 +29,13 @@ _TRAINING = (
 def data_text(run: RunFolder, predicted: Predicted) -> str:
     """Describe the test data in one line."""
     return f"{predicted.data}; {count(len(run.refused), 'problem')} led to a refusal."
+
+
+def networks_text(run: RunFolder) -> str:
+    """Name the networks of the folds; several, where several plans were tried."""
+    planned = run.config.get("network")
+    found = {one.get("network", planned) for one in run.manifest.get("fold_details", ())}
+    return ", ".join(sorted(map(plain, found or {planned})))
 
 
 def settings_text(pairs: list[tuple[str, str]]) -> str:
@@ -82,7 +89,7 @@ def software_text(run: RunFolder) -> str:
 def model_card(run: RunFolder, predicted: Predicted) -> Section:
     """Return the model card of a run, with what is said of its predictions."""
     rows = (
-        ("Model", f"CNN “{plain(run.config.get('network'))}” with an HR-CAM head"),
+        ("Model", f"CNN “{networks_text(run)}” with an HR-CAM head"),
         predicted.predicts,
         ("Intended use", INTENDED_USE),
         ("Data", data_text(run, predicted)),
