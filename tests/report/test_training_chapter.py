@@ -64,6 +64,8 @@ def test_the_learning_curve_says_what_twice_the_subjects_bring(pictures, tmp_pat
     )
     (chapter,) = training_chapter(replace(run, learning_curve=flat))
     assert len(chapter.sections[0].table.rows) == 3
+    (dots,) = learning_figure(flat).axes[0].lines
+    assert dots.get_xdata().tolist() == [16, 32, 64]
 
 
 def estimate(value, low, high):

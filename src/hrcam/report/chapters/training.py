@@ -21,10 +21,12 @@ _WITHOUT = (
 )
 
 
+_LAW = " Line: the law 1 − AUC = a + b n^(−c), dashed beyond the data. Band: its 95 % interval."
 _CURVE = (
     "Subjects and folds are drawn anew in each resample, and the law is fitted to each. Intervals "
-    "are rather too wide than too narrow. That the curve goes on as it began is an assumption: "
-    "subjects of another kind may bring more or less."
+    "are rather too wide than too narrow if the law holds. That the curve goes on as it began is "
+    "an assumption: a network may learn a pattern suddenly, or subjects of another kind may bring "
+    "more or less."
 )
 
 
@@ -56,9 +58,9 @@ def _learning_curve(run: RunFolder) -> list[Section]:
         return []
     picture = Picture(
         png(learning_figure(curve), dpi=150),
-        "AUC of the network by the number of training subjects, with a fitted curve",
-        "Dots: networks of each fold that learnt from part of its subjects. Line: the law 1 − AUC "
-        "= a + b n^(−c), dashed beyond the data. Band and bars: 95 % intervals.",
+        "AUC of the network by the number of training subjects",
+        "Dots: networks of each fold that learnt from part of its subjects. Bars: 95 % intervals."
+        + (_LAW if curve["tells"] else ""),
     )
     table = Table(
         headers=("Training subjects of a fold", "AUC"),

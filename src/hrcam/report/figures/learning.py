@@ -13,7 +13,7 @@ _SIZE = (4.8, 2.8)  # inches
 
 
 def learning_figure(curve: Mapping[str, Any]) -> Figure:
-    """Draw the measured AUC with intervals, and the fitted law to twice the subjects.
+    """Draw the measured AUC with intervals and, if it rises, the law to twice the subjects.
 
     Parameters
     ----------
@@ -30,15 +30,16 @@ def learning_figure(curve: Mapping[str, Any]) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(RULE)
     axes.set_xscale("log")
-    x, auc, low, high = _columns(curve["fitted"])
-    axes.fill_between(x, low, high, color=ACCENT, alpha=0.15, linewidth=0)
-    largest = curve["measured"][-1]["subjects"]
-    for part, style in ((x <= largest, "-"), (x >= x[x <= largest].max(), "--")):
-        axes.plot(x[part], auc[part], style, color=ACCENT, linewidth=1.4)
+    if curve["tells"]:
+        x, auc, low, high = _columns(curve["fitted"])
+        axes.fill_between(x, low, high, color=ACCENT, alpha=0.15, linewidth=0)
+        largest = curve["measured"][-1]["subjects"]
+        for part, style in ((x <= largest, "-"), (x >= x[x <= largest].max(), "--")):
+            axes.plot(x[part], auc[part], style, color=ACCENT, linewidth=1.4)
     x, auc, low, high = _columns(curve["measured"])
     axes.vlines(x, low, high, color=INK, linewidth=1.0)
     axes.plot(x, auc, "o", color=INK, markersize=4)
-    ticks = [*x, curve["twice"]["subjects"]]
+    ticks = [*x, *([curve["twice"]["subjects"]] if curve["tells"] else [])]
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Training subjects", fontsize=TEXT_SIZE, color=INK)
