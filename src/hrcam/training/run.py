@@ -122,6 +122,11 @@ class Run:
         LoadError
             If a version of hrcam trained the run that kept no plan, or the plan is damaged.
         """
+        if not (self.folder / PLAN).exists():
+            raise LoadError(
+                f"there is no plan in {self.folder}, which an earlier version of hrcam trained: "
+                "train again, into a new folder"
+            )
         try:
             return read_kept_plan(self.folder / PLAN)
         except InputError as error:
