@@ -107,6 +107,7 @@ def tables() -> dict[str, str]:
         "stages": stages_table(),
         "settings": settings_table(),
         "findings": findings_table(),
+        "prediction": prediction_table(),
         "cost": cost_table(),
         "goals": goals_table(),
         "sources": sources_list(),
@@ -241,6 +242,29 @@ def findings_table() -> str:
             *("diseased without a finding", "controls with a finding"),
             *("Dice: compared by the map alone", "compared with nothing"),
             *("with the share of other cohorts", "best threshold of each image, by its mask"),
+        ),
+        rows,
+    )
+
+
+def prediction_table() -> str:
+    """Write how well each predictor does on each cohort, and how far `hrcam train` is ahead."""
+    about = json.loads((RESULTS / "prediction.json").read_text("utf-8"))
+    rows = [
+        (
+            about["cohorts"][row["cohort"]],
+            about["predictors"][row["predictor"]],
+            str(_with_ends(row, "auc")),
+            *(f"{float(row[name]):.2f}" for name in ("accuracy", "calibration_error")),
+            str(_with_ends(row, "difference")) if row["difference"] else MISSING,
+            "< 1" if float(row["minutes"]) < 1 else f"{float(row['minutes']):.0f}",
+        )
+        for _, row in _table("prediction").iterrows()
+    ]
+    return _markdown(
+        (
+            *("cohort", "predictor", "AUC", "accuracy", "calibration error"),
+            *("AUC of hrcam less its own", "minutes"),
         ),
         rows,
     )
@@ -395,7 +419,7 @@ def goals_table() -> str:
 def sources_list() -> str:
     """Write which command each set of measurements came from."""
     lines = []
-    for name in (*_SETS, "stages", "findings", "cost"):
+    for name in (*_SETS, "stages", "findings", "prediction", "cost"):
         about = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
         commands = "; ".join(f"`{each}`" for each in about["commands"])
         links = f"[{name}](results/{name}.csv), [how](results/{name}.json)"
