@@ -26,7 +26,12 @@ from hrcam.maps.forward import LevelReading, read_levels
 from hrcam.maps.pooled_features import pool_images
 from hrcam.maps.repeated_loader import RepeatedLoader
 from hrcam.maps.sensitivity_fit import learn_sensitivity
-from hrcam.maps.training_passes import CLASSES_AT_ONCE, TrainingPasses, classes_of
+from hrcam.maps.training_passes import (
+    CLASSES_AT_ONCE,
+    TrainingPasses,
+    classes_of,
+    members_of,
+)
 from hrcam.maps.weights import EVIDENCE, MapWeights
 from hrcam.model.call import Images
 from hrcam.model.inputs import (
@@ -221,8 +226,15 @@ class HRCAM:
             bootstrap=refits,
             seed=first_seed,
         )
-        image_classes = classes_of(data.outcome, target)
-        passes = TrainingPasses(self.model, loader, target, self._output, levels, image_classes)
+        passes = TrainingPasses(
+            self.model,
+            loader,
+            target,
+            self._output,
+            levels,
+            classes_of(data.outcome, target, centre),
+            members_of(data.outcome, target, centre),
+        )
         generator = np.random.default_rng(first_seed)
         moments = learn_moments(passes, head, centre, compared_with, generator)
         sensitivity = learn_sensitivity(passes, head, moments.references, centre, generator)
@@ -234,7 +246,7 @@ class HRCAM:
         }
         features = feature_distribution(data.pooled)
         self._adopt(Fitted(levels, head, moments, sensitivity, features), settings)
-        warn_of_poor_fit(head, data.outcome)
+        warn_of_poor_fit(head, data.outcome, compete=centre)
         logger.info(
             "fitted on %d images, %d levels, %d features; fidelity %.3f",
             len(data.pooled), len(levels), data.pooled.shape[1], head.fidelity,

@@ -11,6 +11,7 @@ from hrcam.artifacts.claim import changes, claim_folder
 from hrcam.artifacts.control_table import CONTROLS, ControlRow, read_controls
 from hrcam.artifacts.distance_table import DISTANCES, DistanceRow, read_distances
 from hrcam.artifacts.formats import FORMAT, encode_json, read_versioned
+from hrcam.artifacts.label_tables import LabelPrediction, read_labels
 from hrcam.artifacts.manifest import MANIFEST, read_manifest
 from hrcam.artifacts.plan_file import PLAN, encode_plan, read_plan_file
 from hrcam.artifacts.refusals import Refusal, Refused, encode_refusals, read_refusals
@@ -60,9 +61,9 @@ class RunFolder:
         Where it is.
     classes
         Names of the classes, in the order of every probability; of two the last is the positive
-        one, which sensitivity and specificity are of. A regression has none.
+        one, which sensitivity and specificity are of. Other tasks have none.
     predictions
-        One per scan that was tested, of each repeat; none of a regression.
+        One per scan that was tested, of each repeat; none of other tasks.
     metrics, config, preparation, fingerprint, manifest
         The files of these names, as nested dictionaries; the fingerprint may be empty. What was
         planned is part of the configuration.
@@ -79,9 +80,13 @@ class RunFolder:
     by_column
         Rows of the table of this name; none where no column was asked for.
     target
-        Name of the value that a regression predicts; None with classes.
+        Name of the value that a regression predicts; None otherwise.
     values
         One per scan that was tested by a regression, of each repeat.
+    labels
+        Names of several labels that are predicted at once; otherwise none.
+    labelled
+        One per scan that was tested for several labels, of each repeat.
     learning_curve
         The file of this name, as a nested dictionary; empty if there is none.
     """
@@ -103,6 +108,8 @@ class RunFolder:
     by_column: tuple[ByColumnRow, ...] = ()
     target: str | None = None
     values: tuple[PredictedValue, ...] = ()
+    labels: tuple[str, ...] = ()
+    labelled: tuple[LabelPrediction, ...] = ()
     learning_curve: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -113,8 +120,8 @@ class RunFolder:
     @property
     def repeats(self) -> int:
         """Number of divisions into folds."""
-        repeats = (*(one.repeat for one in self.predictions), *(one.repeat for one in self.values))
-        return max(repeats)
+        tables = (self.predictions, self.values, self.labelled)
+        return max(one.repeat for table in tables for one in table)
 
     @property
     def positive(self) -> str | None:
@@ -152,9 +159,10 @@ def read_run(folder: Path) -> RunFolder:
             f"{folder}` again"
         )
     metrics = read_versioned(folder / METRICS, RUN_FORMAT)
-    target = metrics.get("target")
-    classes = metrics.get("classes", [] if target else None)
-    if not isinstance(classes, list) or (target is None and len(classes) < 2):
+    target, labels = metrics.get("target"), tuple(map(str, metrics.get("labels", ())))
+    other = target is not None or bool(labels)
+    classes = metrics.get("classes", [] if other else None)
+    if not isinstance(classes, list) or (not other and len(classes) < 2):
         raise InputError(f"{folder / METRICS} names no classes: train again")
     names, table = tuple(map(str, classes)), folder / PREDICTIONS
     fingerprint, curve = folder / FINGERPRINT, folder / LEARNING_CURVE
@@ -163,7 +171,7 @@ def read_run(folder: Path) -> RunFolder:
     return RunFolder(
         folder=folder,
         classes=names,
-        predictions=() if target else read_predictions(table, names),
+        predictions=() if other else read_predictions(table, names),
         metrics=metrics,
         config=_read_config(folder),
         preparation=read_versioned(folder / PREPARATION, RUN_FORMAT),
@@ -179,6 +187,8 @@ def read_run(folder: Path) -> RunFolder:
         by_column=read_by_column(folder / BY_COLUMN),
         target=None if target is None else str(target),
         values=read_values(table) if target else (),
+        labels=labels,
+        labelled=read_labels(table, labels) if labels else (),
     )
 
 
@@ -293,6 +303,14 @@ def pool_values(folder: Path, repeats: Sequence[int]) -> tuple[PredictedValue, .
     """Write ``predictions.tsv`` of a regression, and return its rows."""
     write_pooled(folder, repeats)
     return read_values(folder / PREDICTIONS)
+
+
+def pool_labels(
+    folder: Path, repeats: Sequence[int], labels: Sequence[str]
+) -> tuple[LabelPrediction, ...]:
+    """Write ``predictions.tsv`` of several labels, and return its rows."""
+    write_pooled(folder, repeats)
+    return read_labels(folder / PREDICTIONS, labels)
 
 
 def _fold_tables(folder: Path, repeats: Sequence[int]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What a record says was predicted for a scan: a class with probabilities, or a value."""
+"""What a record says was predicted for a scan: a class with probabilities, a value, or labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class ScanPrediction(Protocol):
 
     @property
     def text(self) -> str:
-        """The predicted class, or the value with six digits."""
+        """The predicted class, the value with six digits, or the predicted labels."""
 
     @property
     def probabilities(self) -> Mapping[str, float]:
-        """Of each class, by name, in the order of the classes; empty for a value."""
+        """Of each class or label, by name, in their order; empty for a value."""
 
     @property
     def confidence(self) -> float:
@@ -56,6 +56,9 @@ class ScanPrediction(Protocol):
     def to_json(self) -> dict[str, Any]:
         """Return what a record says of the prediction."""
 
+
+_LIKELY = 0.5
+"""A label is predicted where its probability is more than this."""
 
 _OUTSIDE = "0 in voxels outside the network's grid, which it did not see"
 _DEPENDS = (
@@ -227,3 +230,70 @@ class ValuePrediction:
     def to_json(self) -> dict[str, Any]:
         """Return name and value."""
         return {"Target": self.target, "PredictedValue": self.value}
+
+
+@dataclass(frozen=True)
+class LabelsPrediction:
+    """Predicted labels, of several that do not exclude each other.
+
+    Attributes
+    ----------
+    probabilities
+        Of each label, by name, in the order of the labels.
+    """
+
+    probabilities: Mapping[str, float]
+
+    target: ClassVar[str | None] = None
+    logit_key: ClassVar[str] = "Logit"
+
+    @property
+    def text(self) -> str:
+        """The labels that are more probable than not, as "edema, effusion"; or "none"."""
+        return ", ".join(self._predicted) or "none"
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the most probable label."""
+        return max(self.probabilities.values())
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The labels."""
+        return tuple(self.probabilities)
+
+    def chosen(self, reference: str | None) -> str:
+        """Return the most probable label."""
+        del reference
+        return max(self.probabilities, key=lambda name: self.probabilities[name])
+
+    def outcome(self, label: str | None) -> str:
+        """Return that several labels are neither right nor wrong together."""
+        del label
+        return ""
+
+    def stratum(self, label: str | None) -> str | None:
+        """Return the most probable label, for all scans whose labels are known."""
+        return None if label is None else self.chosen(None)
+
+    def describe(self, kind: str) -> dict[str, str]:
+        """Return what the maps for a label are."""
+        pattern = {
+            "Description": "Where the image is unlike training images of which the network's "
+            "output for Class is not above the median, and the decision depends on it: the map to "
+            "look at; its size says where. " + _OUTSIDE,
+            "Units": _DEPENDS,
+            "Polarity": _FOR_CLASS,
+        }
+        return pattern if kind == "pattern" else MAPS[kind]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predicted labels, and the probability of each."""
+        return {
+            "PredictedLabels": list(self._predicted),
+            "Probabilities": dict(self.probabilities),
+        }
+
+    @property
+    def _predicted(self) -> tuple[str, ...]:
+        return tuple(name for name, value in self.probabilities.items() if value > _LIKELY)

@@ -17,6 +17,7 @@ from hrcam.artifacts.scan_input import ScanInput
 from hrcam.artifacts.scan_prediction import (
     MAPS,
     ClassPrediction,
+    LabelsPrediction,
     ScanPrediction,
     ValuePrediction,
 )
@@ -427,7 +428,10 @@ def _form(content: Mapping[str, Any] | None) -> Form:
 def _prediction(content: Mapping[str, Any]) -> ScanPrediction:
     if "Target" in content:
         return ValuePrediction.from_json(content)
-    return ClassPrediction.from_json(content, _numbers(content["Probabilities"]))
+    numbers = _numbers(content["Probabilities"])
+    if "PredictedLabels" in content:
+        return LabelsPrediction(numbers)
+    return ClassPrediction.from_json(content, numbers)
 
 
 def _text(value: object) -> str | None:

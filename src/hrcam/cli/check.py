@@ -130,10 +130,13 @@ def _summary(found: "Fingerprint") -> Iterator[str]:
     for channel, percentiles in zip(channels, found.intensities, strict=False):
         middle = ", ".join(f"{name} {values[1]:.4g}" for name, values in percentiles.items())
         yield f"intensities  {printable(channel)}: {middle} (medians of percentiles)"
-    if found.values is None:
-        yield f"class        {_counted(found.classes)}"
-    else:
+    if found.values is not None:
         yield f"value        {_spread(found.values)}"
+    elif found.labels:
+        for name, (having, lacking) in found.labels.items():
+            yield f"label        {printable(name)}: {having} with it, {lacking} without it"
+    else:
+        yield f"class        {_counted(found.classes)}"
     for site, classes in found.classes_by_site.items():
         yield f"site         {printable(site)}: {_counted(classes)}"
     if set(found.splits) != {"n/a"}:

@@ -22,11 +22,12 @@ class TaskChoice(StrEnum):
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+    LABELS = "labels"
 
 
 Task = Annotated[
     TaskChoice,
-    typer.Option("--task", help="What the labels are: classes, or numbers, as age."),
+    typer.Option("--task", help="What is learnt: classes, numbers, as age, or several labels."),
 ]
 Suffix = Annotated[str | None, typer.Option(help="Of the images of a BIDS data set, as T1w.")]
 Space = Annotated[
@@ -48,7 +49,9 @@ GroupBy = Annotated[
 LabelColumn = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Column of the table with the class or number.", show_default="label"
+        metavar="NAME",
+        help="Column of the table with the class or number; NAME,NAME for several labels.",
+        show_default="label",
     ),
 ]
 ImageColumn = Annotated[

@@ -329,6 +329,8 @@ def train(
             raise
         page = write_cohort_report(out, None, out / "report.html")
     typer.echo(_summary(report.metrics))
+    if config.task == "labels":
+        typer.echo(f"\n{_by_label(report.metrics)}\n")
     if config.task == "classification":
         typer.echo(printable(auc_statement(report.metrics["network"])))
     if report.learning_curve is not None:
@@ -366,6 +368,18 @@ _OF_CLASSES = ("auc", "accuracy", "balanced_accuracy", "sensitivity", "specifici
 _NAMES = {"r2": "R²", "mae": "mean absolute error"}
 
 
+def _by_label(metrics: dict[str, Any]) -> str:
+    """Format the network's metrics of each of several labels."""
+    from hrcam.evaluation.estimate import with_interval
+
+    rows = [["network, by label", "with", "without", "auc", "balanced accuracy"]]
+    for name, found in metrics["network"]["pooled"]["per_label"].items():
+        counts = [str(found[key]) for key in ("with_label", "without_label")]
+        scores = [with_interval(**found[metric]) for metric in ("auc", "balanced_accuracy")]
+        rows.append([printable(name), *counts, *scores])
+    return aligned(rows)
+
+
 def _summary(metrics: dict[str, Any]) -> str:
     """Format the pooled metrics of network and head."""
     from hrcam.evaluation.estimate import significant, two_decimals, with_interval
@@ -376,6 +390,8 @@ def _summary(metrics: dict[str, Any]) -> str:
     for metric in listed:
         values = [metrics[who]["pooled"][metric] for who in ("network", "head")]
         name = _NAMES.get(metric, metric.replace("_", " "))
+        if "labels" in metrics:
+            name += ", mean of labels"
         if positive is not None and metric in ("sensitivity", "specificity"):
             name += f" ({positive})"
         form = significant if metric == "mae" else two_decimals

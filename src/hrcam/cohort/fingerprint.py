@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from hrcam.cohort.check.consistency import duplicates
 from hrcam.cohort.check.examination import PERCENTILES
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.opening.grouping import groups_by_name
-from hrcam.cohort.scan import Cohort, TaskName
+from hrcam.cohort.scan import Cohort, Scan, TaskName
+from hrcam.cohort.several_labels import answers_in
 from hrcam.cohort.values import value_of
 
 NONE = "n/a"
@@ -53,6 +54,9 @@ class Fingerprint:
         Scans of each; "n/a" where it is missing.
     classes_by_site
         Scans of each class, for each site; empty if no site is known.
+    labels
+        Scans with each label, and scans without it, where several labels are learnt at once;
+        otherwise empty. ``classes`` and ``classes_by_site`` are then empty.
     values
         Of labels that are numbers, for regression; None where they are classes, and then
         ``classes`` and ``classes_by_site`` are empty.
@@ -84,6 +88,7 @@ class Fingerprint:
     intensities: tuple[Mapping[str, tuple[float, ...]], ...]
     duplicates: tuple[tuple[str, ...], ...]
     values: Spread | None = None
+    labels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it in types that JSON has."""
@@ -135,8 +140,22 @@ def take_fingerprint(
         foreground=_spread([fact.foreground for fact in known]),
         intensities=_intensities(known),
         duplicates=tuple(tuple(s.name for s in copies) for copies in duplicates(scans, facts)),
-        values=None if classes else _spread([(value_of(scan),) for scan in scans]),
+        values=_spread([(value_of(scan),) for scan in scans]) if task == "regression" else None,
+        labels=_answers(scans) if task == "labels" else {},
     )
+
+
+def _answers(scans: Sequence[Scan]) -> dict[str, tuple[int, int]]:
+    """How many scans have each label, and how many are known to lack it."""
+    found = [answers_in(scan.label) for scan in scans if scan.label is not None]
+    names = dict.fromkeys(name for answers in found for name in answers)
+    return {
+        name: (
+            sum(answers.get(name) is True for answers in found),
+            sum(answers.get(name) is False for answers in found),
+        )
+        for name in names
+    }
 
 
 def _counts(values: Iterable[str | None]) -> dict[str, int]:

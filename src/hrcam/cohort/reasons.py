@@ -138,9 +138,10 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "missing: give a class of that name another one)",
         ),
         Reason.BAD_VALUE: Explanation(
-            "with --task regression, a label that is no number, or the same number everywhere",
-            "name the column of the numbers with --label-column, write n/a where one is missing, "
-            "or leave out --task to learn classes",
+            "with --task regression, a label that is no number, or the same number everywhere; "
+            "with --task labels, an answer that is neither yes nor no",
+            "name the right columns with --label-column, write n/a where a number or an answer is "
+            "missing, or leave out --task to learn classes",
         ),
         Reason.SMALL_CLASS: Explanation(
             "the class cannot be learnt and tested on different participants",

@@ -8,8 +8,8 @@ from typing import Literal
 from hrcam.cohort.image import Colour
 from hrcam.cohort.problems import Problem
 
-TaskName = Literal["classification", "regression"]
-"""What labels are: classes, or numbers."""
+TaskName = Literal["classification", "regression", "labels"]
+"""What labels are: one class of several, a number, or several answers of yes or no."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Scan:
         Path of each channel, by the channel's name, in the cohort's order of channels. A DICOM
         series is its folder.
     label
-        Name of the class, or a number, for regression; None where it is missing.
+        Name of the class, a number, for regression, or several labels, as
+        `hrcam.cohort.several_labels.label_text` writes them; None where it is missing.
     mask
         Where the pathology is, in the grid of the image; None where there is none or none is
         known.

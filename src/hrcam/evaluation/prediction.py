@@ -151,7 +151,7 @@ def score_predictions(
             estimate = bootstrap_estimate(float(resampled[0, index]), resampled[1:, index])
             if metric in ("sensitivity", "specificity"):
                 counted = (true == index) == (metric == "sensitivity")
-                estimate = _with_wilson_interval(estimate, subjects_with(counted))
+                estimate = with_wilson_interval(estimate, subjects_with(counted))
             by_class[name][metric] = estimate
     overall: dict[Metric, Estimate] = {}
     for each in METRICS:
@@ -160,7 +160,7 @@ def score_predictions(
             continue
         values = metrics.overall(each)
         overall[each] = bootstrap_estimate(float(values[0]), values[1:])
-    overall["accuracy"] = _with_wilson_interval(overall["accuracy"], subjects_with(true >= 0))
+    overall["accuracy"] = with_wilson_interval(overall["accuracy"], subjects_with(true >= 0))
     return PredictionScores(
         metrics=overall,
         by_class=by_class,
@@ -283,7 +283,7 @@ def repeat_indices(repeats: ArrayLike | None, predictions: int) -> NDArray[np.in
     return index
 
 
-def _with_wilson_interval(estimate: Estimate, subjects: int) -> Estimate:
+def with_wilson_interval(estimate: Estimate, subjects: int) -> Estimate:
     """Add Wilson's interval to a rate of 0 or 1, with one trial per subject."""
     if estimate.value not in (0, 1):
         return estimate

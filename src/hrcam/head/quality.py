@@ -38,7 +38,7 @@ class AbsentClassesWarning(HRCAMWarning):
         )
 
 
-def warn_of_poor_fit(head: Head, outcome: Array) -> None:
+def warn_of_poor_fit(head: Head, outcome: Array, *, compete: bool) -> None:
     """Warn of a head that predicts poorly, and of classes that the CNN never predicts.
 
     Parameters
@@ -47,6 +47,8 @@ def warn_of_poor_fit(head: Head, outcome: Array) -> None:
         The fitted head.
     outcome
         Labels, shape (N,), or the CNN's outputs, shape (N, K).
+    compete
+        Whether the largest output is the predicted class.
 
     Warns
     -----
@@ -66,7 +68,7 @@ def warn_of_poor_fit(head: Head, outcome: Array) -> None:
             f"the head predicts the CNN's outputs with R² = {head.fidelity:.2f} on held-out folds: "
             "the maps do not explain the CNN"
         )
-    if outcome.shape[1] > 1:
+    if compete and outcome.shape[1] > 1:
         absent = sorted(set(range(outcome.shape[1])) - set(outcome.argmax(1).tolist()))
         if absent:
             _warn(AbsentClassesWarning(absent))

@@ -29,6 +29,7 @@ from hrcam.sanity.check_folder import MappedScan, by_chance
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
+from hrcam.training.tasks import Labels
 
 logger = logging.getLogger(__name__)
 
@@ -132,8 +133,8 @@ def map_scans(
     Raises
     ------
     InputError
-        If the class, the shard or the device does not exist, the scans lack images that the network
-        needs, or the folder has other content.
+        If the run predicts several labels, the class, the shard or the device does not exist, the
+        scans lack images that the network needs, or the folder has other content.
     LoadError
         If the run is damaged.
     MachineError
@@ -143,6 +144,11 @@ def map_scans(
     OSError
         If a map cannot be written.
     """
+    if isinstance(run.task, Labels):
+        raise InputError(
+            f"the run predicts several labels, {', '.join(run.classes)}, and maps are of classes "
+            "or of a number: train on one of the labels to map it"
+        )
     request = MapRequest(classes, all_classes, form or Form())
     hardware = hardware or Hardware()
     if request.form.dicom:

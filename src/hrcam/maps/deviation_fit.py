@@ -29,7 +29,8 @@ def learn_moments(
     """Measure the level pattern maps of each class on images of its reference.
 
     Of two classes each is the reference of the other. With more, a class is compared with the
-    given reference, or with all other images if none is given, or if the logits do not compete.
+    given reference, or with all other images if none is given. If the logits do not compete, it is
+    compared with the images whose logit is not above the median.
 
     Parameters
     ----------
@@ -85,7 +86,10 @@ def _references(
 
 
 def memberships(
-    classes: torch.Tensor, image_classes: torch.Tensor, references: References
+    classes: torch.Tensor,
+    image_classes: torch.Tensor,
+    references: References,
+    members: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Tell for each class whether an image is of the class, of its reference, or of neither.
 
@@ -97,13 +101,15 @@ def memberships(
         The class of each image, shape (B,), or −1 for none.
     references
         As in `hrcam.head.covariance`.
+    members
+        Whether each image is of each of the classes, shape (B, M), where it can be of several.
 
     Returns
     -------
     `IN_CLASS`, `IN_REFERENCE` or `IN_NEITHER`, shape (B, M).
     """
     reference = torch.from_numpy(references)[classes]
-    in_class = classes == image_classes[:, None]
+    in_class = classes == image_classes[:, None] if members is None else members
     in_reference = (reference == ALL_OTHERS) | (reference == image_classes[:, None])
     others = torch.where(in_reference, IN_REFERENCE, IN_NEITHER)
     return torch.where(in_class, IN_CLASS, others)
@@ -117,7 +123,7 @@ def reference_moments(batches: Iterable[MappedBatch], references: References) ->
     slots = 3 * len(references)
     count, sums, squares = np.zeros(slots), np.zeros((1, slots)), np.zeros((1, slots))
     for batch in batches:
-        membership = memberships(batch.classes, batch.image_classes, references)
+        membership = memberships(batch.classes, batch.image_classes, references, batch.members)
         slot = (batch.classes * 3 + membership).flatten().numpy()
         np.add.at(count, slot, 1)
         # In double precision, which not every device has: squares of a constant must cancel.

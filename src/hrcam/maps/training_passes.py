@@ -44,12 +44,16 @@ class MappedBatch:
         The class of each image, shape (B,), or −1 for none.
     grid
         Spatial size of the images.
+    members
+        Whether each image is of each class that is mapped, shape (B, M), where it can be of
+        several; None where ``image_classes`` tells.
     """
 
     maps: list[torch.Tensor]
     classes: torch.Tensor
     image_classes: torch.Tensor
     grid: tuple[int, ...]
+    members: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,13 @@ class SelectedBatch:
         On the model's device. The selected images come first; a further one may fill the batch.
     image_classes
         The class of each of the selected images, shape (count,), or −1 for none.
+    members
+        Whether each of them is of each class, shape (count, K), where it can be of several.
     """
 
     images: Images
     image_classes: torch.Tensor
+    members: torch.Tensor | None = None
 
     @property
     def count(self) -> int:
@@ -84,8 +91,10 @@ class TrainingPasses:
     levels
         Where to read.
     image_classes
-        The class of each image, shape (N,): its label, or the CNN's largest output. With a single
-        output, class 0 if the output exceeds the median, and none (−1) otherwise.
+        The class of each image, shape (N,), as `classes_of`.
+    members
+        Whether each image is of each class, shape (N, K), as `members_of`; None where
+        ``image_classes`` tells.
     """
 
     model: nn.Module
@@ -94,6 +103,7 @@ class TrainingPasses:
     output: str | int | None
     levels: Levels
     image_classes: npt.NDArray[np.int64]
+    members: npt.NDArray[np.bool_] | None = None
 
     def draw(self, number: int, generator: np.random.Generator) -> list[int]:
         """Draw the indices of up to ``number`` images, at most an equal share of each class."""
@@ -135,9 +145,9 @@ class TrainingPasses:
             read = partial(_contract_level, weights, wanted)
             _, maps = capture(self.model, batch.images, self.levels, read)
             classes = every_class.expand(size, -1) if wanted is None else wanted
-            yield MappedBatch(
-                [level[: batch.count] for level in maps], classes[: batch.count], own, grid
-            )
+            shown = classes[: batch.count]
+            members = None if batch.members is None else batch.members.gather(1, shown)
+            yield MappedBatch([level[: batch.count] for level in maps], shown, own, grid, members)
 
     def selected_batches(
         self, indices: Collection[int], stage: str, most: int
@@ -165,27 +175,48 @@ class TrainingPasses:
                 # Some models squeeze the batch axis of a single image: add a second one.
                 others = [] if len(group) > 1 or size == 1 else [(group[0] + 1) % size]
                 selected = _take(images, [*group, *others], size)
-                image_classes = self.image_classes[[first + index for index in group]]
+                places = [first + index for index in group]
                 yield SelectedBatch(
-                    to_device_of(self.model, selected), torch.from_numpy(image_classes)
+                    to_device_of(self.model, selected),
+                    torch.from_numpy(self.image_classes[places]),
+                    None if self.members is None else torch.from_numpy(self.members[places]),
                 )
             first += size
             if first > max(wanted):
                 break
 
 
-def classes_of(outcome: npt.NDArray[np.float64], target: Target) -> npt.NDArray[np.int64]:
+def classes_of(
+    outcome: npt.NDArray[np.float64], target: Target, compete: bool = True
+) -> npt.NDArray[np.int64]:
     """Return the class of each image, shape (N,), or −1, from labels or the CNN's outputs.
 
     A single output tells class 0 by exceeding its median, which splits the images into two halves.
+    Of several that do not compete, an image is of the one that exceeds its median most, in standard
+    deviations of that output.
     """
     if target == "labels":
         return outcome.astype(np.int64)
-    single = outcome.shape[1] == 1
-    classes: npt.NDArray[np.int64] = (
-        np.where(outcome[:, 0] > np.median(outcome), 0, -1) if single else outcome.argmax(1)
-    )
+    if outcome.shape[1] == 1:
+        return np.where(outcome[:, 0] > np.median(outcome), 0, -1)
+    if not compete:
+        spread = outcome.std(0)
+        outcome = (outcome - np.median(outcome, axis=0)) / np.where(spread > 0, spread, 1)
+    classes: npt.NDArray[np.int64] = outcome.argmax(1)
     return classes
+
+
+def members_of(
+    outcome: npt.NDArray[np.float64], target: Target, compete: bool
+) -> npt.NDArray[np.bool_] | None:
+    """Return whether each image is of each of several outputs that do not compete, shape (N, K).
+
+    It is where it exceeds the median of that output. None where `classes_of` tells.
+    """
+    if target == "labels" or compete or outcome.shape[1] == 1:
+        return None
+    members: npt.NDArray[np.bool_] = outcome > np.median(outcome, axis=0)
+    return members
 
 
 def _take(images: Images, indices: Sequence[int], size: int) -> Images:

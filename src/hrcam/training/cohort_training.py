@@ -141,7 +141,8 @@ def train_cohort(
     columns = checked_columns(cohort, by)
     if by and config.task != "classification":
         raise InputError(
-            f"metrics by column are of classes, and a {config.task} has none: leave out --by (by=)"
+            f"metrics by column are of classes, and the task {config.task} has none: leave out "
+            "--by (by=)"
         )
     job, checked = _begin(
         cohort,

@@ -26,7 +26,7 @@ class TrainingConfig(PlanOptions):
     Attributes
     ----------
     task
-        What is learnt: one class of several, or a number.
+        What is learnt: one class of several, a number, or several labels.
     plan
         Values of a plan file; the options above override them.
     budget

@@ -50,7 +50,7 @@ class Batches:
     size: int
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield pairs of images (B, C, *spatial) and targets (B,)."""
+        """Yield pairs of images (B, C, *spatial) and targets (B,) or (B, K)."""
         for start in range(0, len(self.keys), self.size):
             items = [self.dataset[key] for key in self.keys[start : start + self.size]]
             yield (

@@ -19,8 +19,8 @@ Transform = Callable[[torch.Tensor, int], torch.Tensor]
 _DRAWS = 2**32
 
 
-class ImageDataset(Dataset[tuple[torch.Tensor, np.generic]]):
-    """Images (N, C, *spatial) with targets (N,): class indices, or values.
+class ImageDataset(Dataset[tuple[torch.Tensor, Any]]):
+    """Images (N, C, *spatial) with targets: class indices or values, (N,), or answers, (N, K).
 
     Keys are indices, for original images, or pairs of an index and a seed, for images transformed
     by ``transform``.
@@ -48,7 +48,7 @@ class ImageDataset(Dataset[tuple[torch.Tensor, np.generic]]):
 
     @property
     def targets(self) -> torch.Tensor:
-        """What is learnt of each image, shape (N,)."""
+        """What is learnt of each image, shape (N,) or (N, K)."""
         return torch.as_tensor(self._targets[self._indices])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class ImageDataset(Dataset[tuple[torch.Tensor, np.generic]]):
         """Return the number of images."""
         return len(self._indices)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> tuple[torch.Tensor, np.generic]:
+    def __getitem__(self, key: int | tuple[int, int]) -> tuple[torch.Tensor, Any]:
         """Return an image and what is learnt of it."""
         index, draw = key if isinstance(key, tuple) else (key, None)
         place = int(self._indices[index])

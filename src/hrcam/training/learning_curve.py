@@ -32,8 +32,8 @@ def check_task(task: str) -> None:
     """
     if task != "classification":
         raise InputError(
-            f"a learning curve is of the AUC, and a {task} has none: leave out --learning-curve "
-            "(learning_curve=True)"
+            f"a learning curve is of classes, and the task {task} has none: leave out "
+            "--learning-curve (learning_curve=True)"
         )
 
 

@@ -16,7 +16,7 @@ _SMOOTHING = 0.1
 
 
 class Objective(nn.Module, ABC):
-    """Loss of the outputs of a network, (B, K), against what it is to learn, (B,)."""
+    """Loss of the outputs of a network, (B, K), against what it is to learn, (B,) or (B, K)."""
 
     @abstractmethod
     def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -73,6 +73,47 @@ class WeightedCrossEntropy(Objective):
         """Return the mean over the images of the weighted losses, without smoothing."""
         losses = functional.cross_entropy(outputs, targets, reduction="none")
         return (losses * self.class_weights[targets]).mean()
+
+
+class MaskedBinaryCrossEntropy(Objective):
+    """Binary cross-entropy of several labels, over those that are known, with smoothed answers.
+
+    Images with a label and images without it count alike, for each label, in both losses.
+
+    Parameters
+    ----------
+    answer_weights
+        Of the images without each label, and of those with it, shape (2, K).
+    """
+
+    answer_weights: torch.Tensor
+
+    def __init__(self, answer_weights: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("answer_weights", answer_weights)
+
+    @classmethod
+    def of(cls, answers: torch.Tensor) -> Self:
+        """Return the loss for training images with these answers, (N, K): 0, 1 or NaN."""
+        counts = torch.stack([(answers == value).sum(0) for value in (0, 1)]).float()
+        return cls(counts.sum(0) / (2 * counts.clamp_min(1)))
+
+    def forward(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean over the known answers, with smoothed answers."""
+        return self._mean(outputs, targets, _SMOOTHING)
+
+    def validation(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean over the known answers, without smoothing."""
+        return self._mean(outputs, targets, 0.0)
+
+    def _mean(self, outputs: torch.Tensor, targets: torch.Tensor, smoothing: float) -> torch.Tensor:
+        known = ~targets.isnan()
+        answers = targets.nan_to_num()
+        losses = functional.binary_cross_entropy_with_logits(
+            outputs.float(), answers * (1 - smoothing) + smoothing / 2, reduction="none"
+        )
+        weights = known * torch.where(answers > 0, self.answer_weights[1], self.answer_weights[0])
+        return (losses * weights).sum() / known.sum().clamp_min(1)
 
 
 class SquaredError(Objective):

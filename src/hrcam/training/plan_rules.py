@@ -179,14 +179,18 @@ def _decide_training(
     decisions.decide(
         "learning_rate", LEARNING_RATE, "peak of AdamW's, for this network and batch size"
     )
-    counts = [count for name, count in checked.fingerprint.classes.items() if name != NONE]
-    decisions.decide(
-        "balance",
-        BALANCE,
+    decisions.decide("balance", BALANCE, _balance_reason(checked.fingerprint))
+
+
+def _balance_reason(fingerprint: Fingerprint) -> str:
+    if fingerprint.labels:
+        return "scans with a label and scans without it weigh alike in the loss"
+    counts = [count for name, count in fingerprint.classes.items() if name != NONE]
+    if not counts:
+        return "a regression has no classes, and scans weigh alike"
+    return (
         f"classes weigh alike in the loss: the rarest has {100 * min(counts) / sum(counts):.0f} % "
         "of the scans"
-        if counts
-        else "a regression has no classes, and scans weigh alike",
     )
 
 
@@ -194,7 +198,7 @@ def _decide_changes(
     decisions: _Decisions, preparation: Preparation, fingerprint: Fingerprint
 ) -> None:
     usual = usual_changes(preparation)
-    sides = classes_of_sides(fingerprint.classes)
+    sides = classes_of_sides([*fingerprint.classes, *fingerprint.labels])
     if not usual.mirror:
         reason = "the images have no axis from left to right"
     elif sides:

@@ -90,7 +90,7 @@ class Run:
             found = read_run(folder)
             config = TrainingConfig.model_validate_json(json.dumps(found.config))
             task = task_of(config, tuple(map(str, found.manifest.get("classes", ()))))
-            order = [] if found.target else [found.classes.index(name) for name in task.outputs]
+            order = [found.classes.index(name) for name in task.classes]
             return cls(
                 folder,
                 config,

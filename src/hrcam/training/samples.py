@@ -29,7 +29,7 @@ class Samples:
     images
         Prepared images, shape (N, C, *grid), memory-mapped.
     targets
-        What is learnt of each scan, shape (N,).
+        What is learnt of each scan, shape (N,) or (N, K).
     """
 
     scans: tuple[Scan, ...]
@@ -59,7 +59,7 @@ def prepare_samples(
     scans
         Checked scans with labels.
     targets
-        What is learnt of each, shape (N,).
+        What is learnt of each, shape (N,) or (N, K).
     preparation
         Preparation for the network's grid.
     path

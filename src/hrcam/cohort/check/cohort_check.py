@@ -6,6 +6,7 @@ from typing import Any
 
 from hrcam.artifacts.cache import Cache
 from hrcam.cluster import Cluster
+from hrcam.cohort.check.answers import answer_problems
 from hrcam.cohort.check.consistency import duplicate_problems, image_problems, split_problems
 from hrcam.cohort.check.examination import shown_files
 from hrcam.cohort.check.examiners import examine_all
@@ -129,6 +130,8 @@ def check_cohort(
         labelled = [scan for scan in left() if scan.label is not None]
         if task == "regression":
             problems += value_problems(labelled, shown)
+        elif task == "labels":
+            problems += answer_problems(labelled, hashes, shown)
         else:
             problems += spelling_problems(labelled)
             problems += class_problems(labelled, hashes, shown)

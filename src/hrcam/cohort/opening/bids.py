@@ -108,7 +108,9 @@ def open_bids(
     _check_one(folder, files, "space")
     _check_one(folder, files, "desc")
     path = folder / "participants.tsv"
-    table = read_table(path) if path.is_file() or is_broken_link(path) else None
+    table = None
+    if path.is_file() or is_broken_link(path):
+        table = read_table(path).with_labels(label_column)
     rows, problems = _subjects(table, path) if table else ({}, [])
     label = _label_column(folder, table, label_column)
     sessions = {

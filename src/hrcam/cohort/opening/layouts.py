@@ -73,7 +73,8 @@ def open_cohort(
         In tables and BIDS data sets, which name participants, it names the group.
     label_column, image_column
         Of a table: columns that are read as ``label`` and ``image``. Of a BIDS data set: the column
-        of the class in its ``participants.tsv``.
+        of the class in its ``participants.tsv``. Several columns of yes and no are several labels:
+        "edema,effusion".
     colour
         What becomes of pictures in colour: their luminance, or "rgb" for three channels.
 

@@ -42,7 +42,8 @@ def open_table(
     InputError
         If the file is no such table.
     """
-    table = read_table(path).with_column("label", label_column).with_column("image", image_column)
+    table = read_table(path).with_labels(label_column)
+    table = table.with_column("label", label_column).with_column("image", image_column)
     channels = image_columns(table)
     if "participant_id" not in table.columns or not channels:
         missing = "participant_id" if channels else "image"

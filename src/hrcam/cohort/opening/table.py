@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hrcam.cohort.opening.workbook import SUFFIX, workbook_rows
 from hrcam.cohort.reading.files import FETCH, is_broken_link, link_target, pointer_kind
+from hrcam.cohort.several_labels import SEPARATOR, label_names, label_text
 from hrcam.errors import InputError
 
 SUFFIXES = (".tsv", ".csv", ".txt", SUFFIX)
@@ -93,6 +94,34 @@ class Table:
             for row in self.rows
         )
         return Table(self.path, tuple(names.values()), tuple(rows))
+
+    def with_labels(self, columns: str | None) -> "Table":
+        """Return the table with a column of several labels, by the names of theirs.
+
+        Parameters
+        ----------
+        columns
+            As "edema,effusion", in any case; of another form, or where it is a column itself, the
+            table stays as it is.
+
+        Raises
+        ------
+        InputError
+            If there is no such column, or names do not fit, as `label_names`.
+        """
+        if columns is None or SEPARATOR not in columns or columns.casefold() in self.columns:
+            return self
+        names = [name.casefold() for name in label_names(columns)]
+        if missing := [name for name in names if name not in self.columns]:
+            raise InputError(
+                f"{self.path} has no column {missing[0]!r}, only {', '.join(self.columns)}"
+            )
+        joined = columns.casefold()
+        rows = (
+            replace(row, cells={**row.cells, joined: label_text({n: row.get(n) for n in names})})
+            for row in self.rows
+        )
+        return Table(self.path, (*self.columns, joined), tuple(rows))
 
 
 def read_table(path: Path) -> Table:

@@ -101,7 +101,7 @@ def _fingerprint(content: Mapping[str, Any]) -> list[Section]:
             caption="A class from a single site cannot be distinguished from the site.",
         )
         sections.append(Section("Scans by site", table=table))
-    hidden = ("classes", "values", "classes_by_site", "splits", "sites", "intensities")
+    hidden = ("classes", "values", "labels", "classes_by_site", "splits", "sites", "intensities")
     if duplicates := content.get("duplicates"):
         content = {**content, "duplicates": [" = ".join(names) for names in duplicates]}
     properties = tuple(

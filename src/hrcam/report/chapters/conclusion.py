@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from math import comb
+from typing import Any
 
 import numpy as np
 
@@ -70,12 +71,15 @@ def _above_chance(run: RunFolder, metric: str, chance: float) -> bool:
     choose the participants of a class.
     """
     estimate = run.pooled("network").get(metric)
-    if not isinstance(estimate, Mapping):
-        return False
+    return isinstance(estimate, Mapping) and above_chance(estimate, chance, _ways(run))
+
+
+def above_chance(estimate: Mapping[str, Any], chance: float, ways: int) -> bool:
+    """Return whether an estimate is above chance, perfect ones by the number of ways to guess."""
     low = estimate.get("low")
     if low is not None:
         return bool(low > chance)
-    return estimate.get("value") == 1 and 1 / _ways(run) < _TAIL
+    return estimate.get("value") == 1 and 1 / ways < _TAIL
 
 
 def _ways(run: RunFolder) -> int:

@@ -1,9 +1,10 @@
-"""What a report says of the predictions of a run: one way for classes, one for values."""
+"""What a report says of the predictions of a run: a way for each task."""
 
 from typing import Protocol
 
 from hrcam.artifacts.run_folder import RunFolder
 from hrcam.report.chapters.predicted_classes import PredictedClasses
+from hrcam.report.chapters.predicted_labels import PredictedLabels
 from hrcam.report.chapters.predicted_values import PredictedValues
 from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Section
@@ -67,4 +68,6 @@ class Predicted(Protocol):
 
 def predicted_by(run: RunFolder) -> Predicted:
     """Return what a report says of the predictions of a run."""
-    return PredictedClasses(run) if run.target is None else PredictedValues(run, run.target)
+    if run.target is not None:
+        return PredictedValues(run, run.target)
+    return PredictedLabels(run) if run.labels else PredictedClasses(run)

@@ -1,11 +1,12 @@
-"""What the networks of a run learn: one class of several for each scan, or a value."""
+"""What the networks of a run learn: one class of several for each scan, a value, or labels."""
 
 from hrcam.training.config import TrainingConfig
 from hrcam.training.tasks.classification import Classification
+from hrcam.training.tasks.labels import Labels
 from hrcam.training.tasks.regression import Regression
 from hrcam.training.tasks.task import Targets, Task
 
-__all__ = ["Classification", "Regression", "Targets", "Task", "task_of"]
+__all__ = ["Classification", "Labels", "Regression", "Targets", "Task", "task_of"]
 
 
 def task_of(config: TrainingConfig, classes: tuple[str, ...]) -> Task:
@@ -16,7 +17,7 @@ def task_of(config: TrainingConfig, classes: tuple[str, ...]) -> Task:
     config
         Options of the run.
     classes
-        Names of the classes of its scans, sorted; ignored by a regression.
+        Names of the classes of its scans, sorted; ignored by other tasks.
 
     Raises
     ------
@@ -25,4 +26,6 @@ def task_of(config: TrainingConfig, classes: tuple[str, ...]) -> Task:
     """
     if config.task == "regression":
         return Regression.of(config)
+    if config.task == "labels":
+        return Labels.of(config)
     return Classification.of(classes, config)

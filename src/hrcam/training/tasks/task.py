@@ -1,4 +1,4 @@
-"""What the networks of a run learn: the one place where classes and values differ in training."""
+"""What the networks of a run learn: the one place where tasks differ in training."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from hrcam.training.objectives import Objective
 from hrcam.training.plan import Balance
 
 Targets = NDArray[np.int64] | NDArray[np.float32]
-"""What is learnt of each scan, shape (N,): indices of classes, or values."""
+"""What is learnt of each scan: indices of classes or values, (N,), or answers, (N, K)."""
 
 
 class Task(Protocol):
@@ -35,7 +35,7 @@ class Task(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes; none of a regression."""
+        """Names of the classes that exclude each other; none of other tasks."""
 
     def describe(self) -> dict[str, Any]:
         """Return what the files of a run say of the task."""
@@ -63,7 +63,7 @@ class Task(Protocol):
         Parameters
         ----------
         targets
-            Shape (N,).
+            Shape (N,) or (N, K).
         balance
             How classes with few images come to count as much as others.
         """
