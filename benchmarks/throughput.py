@@ -56,6 +56,8 @@ from hrcam.networks import SmallCNN
 from hrcam.preparation import Preparation
 from hrcam.preparation.prepared_scan import PreparedScan
 from hrcam.training.config import Hardware
+from hrcam.training.held_out_distances import HeldOutDistances
+from hrcam.training.tasks import Classification
 
 CLASSES = ("control", "patient")
 
@@ -64,6 +66,8 @@ class RandomRun:
     """What `hrcam.training.run.Run` offers to a mapping, with a network of random weights."""
 
     classes, channels, folds, reference = CLASSES, ("image",), 1, "control"
+    held_out, voxel_sizes = HeldOutDistances.of(()), None
+    task = Classification(CLASSES, positive="patient", reference="control")
 
     def __init__(self, preparation: Preparation, channels: Sequence[int]) -> None:
         self.preparation = preparation

@@ -245,9 +245,9 @@ def test_other_networks_learn_from_exchanged_labels_and_from_true_ones(
         assert np.mean(list(values.values())) < 0.99
     (_, exchanged, options), (other, true, _) = calls
     assert (options["epochs"], options["seed"], options["hardware"]) == (7, 1, CPU)
-    assert true.labels.tolist() == learnt.classes.tolist()
-    assert exchanged.labels.tolist() != true.labels.tolist()
-    assert sorted(exchanged.labels.tolist()) == sorted(true.labels.tolist())
+    assert true.targets.tolist() == learnt.classes.tolist()
+    assert exchanged.targets.tolist() != true.targets.tolist()
+    assert sorted(exchanged.targets.tolist()) == sorted(true.targets.tolist())
     torch.testing.assert_close(exchanged[(0, 5)][0], learnt.voxels(0, 1)[0])  # no augmentation
     assert not torch.equal(true[(0, 5)][0], learnt.voxels(0, 1)[0])
     sizes = [

@@ -25,6 +25,16 @@ def readout(page, card):
     return page.text_content(f"#scans .card:nth-of-type({card}) .readout")
 
 
+def readout_after(page, card, before):
+    """Wait until the page has taken the last movement, and return what it says of it."""
+    page.wait_for_function(
+        """([card, before]) => document.querySelector(
+            `#scans .card:nth-of-type(${card}) .readout`).textContent !== before""",
+        arg=[card, before],
+    )
+    return readout(page, card)
+
+
 def slide(page, name, value):
     page.eval_on_selector(
         f"#scans input[name={name}]",
