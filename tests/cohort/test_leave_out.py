@@ -8,6 +8,7 @@ from cohort_files import scan
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hrcam.cohort.check.sites import left_out_problems
 from hrcam.cohort.leave_out import leave_out_folds
 from hrcam.errors import InputError
 
@@ -19,6 +20,11 @@ def at(site, name, label, participant="", **other):
 
 def hashes(scans):
     return {one.name: one.name for one in scans}
+
+
+def scored(column, number, text=""):
+    one = scan(f"n{number}", "ab"[number // 11 % 2])
+    return replace(one, columns={column: f"{text}{number % 11}"})
 
 
 THREE_SITES = [
@@ -101,8 +107,32 @@ def test_no_leak_ever(cohort, validation):
             [*THREE_SITES, at("s2", "c0", "c"), at("s2", "c1", "c")], "site",
             "whose site is 's2', none of the class 'c' is left to train on",
         ),
+        (
+            [scored("mmse", number) for number in range(110)], "MMSE",
+            "'mmse' has 11 different numbers, and each would be left out .* with --by mmse",
+        ),
+        (
+            [scored("ward", number, "w") for number in range(54)], "ward",
+            "'ward' has 11 different values with 4.9 participants or groups each",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_left_out_is_refused_with_why(scans, column, message):
     with pytest.raises(InputError, match=message):
         leave_out_folds(scans, hashes(scans), column)
+
+
+def test_numbers_are_codes_where_the_column_says_so_and_where_they_are_few():
+    sites = [scored("site", number) for number in range(110)]
+    assert len(leave_out_folds(sites, hashes(sites), "site")) == 11
+    grades = [replace(one, columns={"grade": str(n % 10)}) for n, one in enumerate(sites)]
+    assert len(leave_out_folds(grades, hashes(grades), "grade")) == 10
+
+
+def test_values_that_lack_a_class_are_named_with_their_participants():
+    assert left_out_problems(THREE_SITES, "site") == []
+    scans = [*THREE_SITES, *(at("s3", f"x{n}", "a", f"p{n // 2}") for n in range(6))]
+    (found,) = left_out_problems(scans, "Site")
+    assert (found.reason, found.refused) == ("confounded-site", False)
+    assert found.message.startswith("values of the column 'site' lack a class")
+    assert found.message.endswith("undefined: s3 (a 3, b 0)")

@@ -161,9 +161,42 @@ def test_a_cohort_is_warned_of_with_the_numbers_and_what_to_do():
         "the column scanner alone tells the classes, with an AUC of 1.00 over 60 participants or "
         "groups (A: a 30; B: b 30)"
     )
-    assert "--leave-out" in found[0].advice
+    assert found[0].advice == (
+        "add scans of the class 'a' with another scanner, then test with `hrcam train --leave-out "
+        "scanner`; a score of the disease itself is no shortcut"
+    )
     assert not found[0].refused
     assert len(shortcut_problems(scans, facts_of(scans), hashes)) == 2
+
+
+def test_the_advice_fits_the_source():
+    def advice(facts=None, **columns):
+        scans = cohort(**columns)
+        found = shortcut_problems(
+            scans, facts or facts_of(scans), {one.name: one.name for one in scans}
+        )
+        return {problem.message.split(" alone")[0]: problem.advice for problem in found}
+
+    def mixed(place):
+        return "AB"[(place % 2) ^ (place // 2 % 6 == 0)]
+
+    found = advice(**{"mr unit": mixed})
+    assert found["the column mr unit"].startswith("test with `hrcam train --leave-out 'mr unit'`")
+    found = advice(mmse=lambda place: 20 + place % 2 * 6 + place // 2 % 6)
+    assert found["the column mmse"] == (
+        "score the network within its values: `hrcam train --by mmse`, or compare scans of equal "
+        "mmse; a score of the disease itself is no shortcut"
+    )
+    sizes = {
+        one.name: fact(one.name, (64 + 8 * (place % 2), 64)) for place, one in enumerate(cohort())
+    }
+    assert advice(sizes)["the image size"].startswith(
+        "compare scans that are alike in the image size; where a column says from which site"
+    )
+    assert advice(sizes, hospital=lambda place: place // 2 % 3)["the image size"] == (
+        "test with `hrcam train --leave-out hospital`; or compare scans that are alike in the "
+        "image size"
+    )
 
 
 def test_too_small_a_cohort_is_not_measured():

@@ -23,8 +23,8 @@ SIZE = ShortcutRow(
 ROWS = (AGE, KIND, OF_B, SIZE)
 
 
-def run(rows):
-    return SimpleNamespace(shortcuts=rows)
+def run(rows, leave_out=None):
+    return SimpleNamespace(shortcuts=rows, config={"leave_out": leave_out})
 
 
 def test_the_table_is_sorted_and_says_what_is_warned_of():
@@ -41,6 +41,14 @@ def test_the_table_is_sorted_and_says_what_is_warned_of():
     assert table.rows[3][2:] == ("n/a", "n/a", "")
     assert "90 scans of 30 participants" in table.caption
     assert chapter.sections[1].points == ("kind of group: D6: a 3", "column age: a: median 4")
+
+
+def test_without_warnings_there_is_no_column_of_them_and_what_is_left_out_is_no_source():
+    (chapter,) = shortcuts_chapter(run((AGE, SIZE), "zentrum"))
+    table = chapter.sections[0].table
+    assert table.headers == ("Source", "AUC", "Network − source")
+    assert table.rows[1] == ("image size", "n/a", "n/a")
+    assert "The column zentrum itself is not measured" in table.caption
 
 
 def test_a_source_as_good_as_the_network_is_a_warning_of_the_page():

@@ -26,6 +26,10 @@ def test_the_chapter_names_the_epoch_that_was_kept(pictures, tmp_path):
         ("1", "3", "0.400", "2", "0.600"),
         ("3", "1", "0.750", "1", "0.700"),
     )
+    folds = [{"left_out": name} for name in ("Bonn", "Delhi", "Ulm")]
+    named = replace(run, metrics={"network": {"folds": folds}})
+    (chapter,) = training_chapter(named)
+    assert [row[0] for row in chapter.sections[1].table.rows] == ["Bonn", "Ulm"]
     alone = tuple(replace(one, validation_loss=None) for one in FIRST)
     (chapter,) = training_chapter(replace(run, histories=(alone,)))
     assert "no validation part" in chapter.sections[0].paragraphs[0]

@@ -23,6 +23,7 @@ from hrcam.cohort.problems import RefusedScansError
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import HRCAMWarning, InputError, LoadError
 from hrcam.evaluation.temperature import fit_temperature
+from hrcam.evaluation.worth import without_auc
 from hrcam.report.chapters.metrics import metric_sections
 from hrcam.report.cohort_report import write_cohort_report
 from hrcam.training import fold_jobs
@@ -398,9 +399,14 @@ def test_each_site_in_turn_is_left_out_and_named(bright_cohort, tmp_path):
     page = write_cohort_report(tmp_path / "run", None, tmp_path / "report.html").read_text()
     assert "Leave-one-site-out, in 40 scans" in page
     assert "tested by fold 3, north left out" in page
+    lacking = "The AUC has no mean of folds: a class has no test scans in north."
+    assert without_auc(report.metrics["network"]) == lacking
+    assert lacking in page
+    *_, confounded = [one for one in report.problems if one.reason == "confounded-site"]
+    assert confounded.message.endswith("undefined: north (bright 5, plain 0)")
     shortcuts = {row.source: row for row in report.shortcuts}
     assert set(shortcuts) == {
-        *("column site", "column scanner", "border of the image", "all of these"),
+        *("column scanner", "border of the image", "all of these"),  # not the site that is left out
     }
     assert shortcuts["column scanner"].warned == "as the network"
     assert shortcuts["column scanner"].auc == 1
@@ -589,3 +595,7 @@ def test_what_the_checks_found_is_told_before_training(bright_cohort, tmp_path):
         trained(bright_cohort, tmp_path / "run", on_checked=stop)
     assert seen == [40]
     assert not (tmp_path / "run").exists()
+    misspelt = SMALL.model_copy(update={"leave_out": "hospital"})
+    with pytest.raises(InputError, match="no column 'hospital'"):
+        trained(bright_cohort, tmp_path / "run", misspelt, on_checked=stop)
+    assert seen == [40]

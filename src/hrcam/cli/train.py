@@ -233,7 +233,7 @@ def train(
         from hrcam.artifacts.run_folder import seed_of
         from hrcam.cohort import open_cohort
         from hrcam.cohort.problems import RefusedScansError
-        from hrcam.evaluation.worth import auc_statement, curve_statement
+        from hrcam.evaluation.worth import auc_statement, curve_statement, without_auc
         from hrcam.report.cohort_report import write_cohort_report
         from hrcam.training import (
             Hardware,
@@ -333,6 +333,8 @@ def train(
         typer.echo(f"\n{_by_label(report.metrics)}\n")
     if config.task == "classification":
         typer.echo(printable(auc_statement(report.metrics["network"])))
+        if why := without_auc(report.metrics["network"]):
+            typer.echo(printable(why))
     if report.learning_curve is not None:
         typer.echo(printable(curve_statement(report.learning_curve)))
     if report.shortcuts:

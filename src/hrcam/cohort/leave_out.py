@@ -1,12 +1,23 @@
 """Folds by a column of the table: each site, hospital or scanner in turn is kept for testing."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from shlex import quote
 
+from hrcam.cohort.columns import read_numbers
 from hrcam.cohort.naming import natural_order
 from hrcam.cohort.related import related_scans
 from hrcam.cohort.scan import Scan
 from hrcam.cohort.splits import Fold, Members, check_arguments, set_aside
 from hrcam.errors import InputError
+
+PLACES = ("site", "hospital", "centre", "center", "scanner")
+"""Columns that say where scans come from: numbers there are codes, as in site 12."""
+
+MOST_NUMBERS = 10
+"""A column of more numbers, and of no `PLACES`, holds measurements, as a score or an age."""
+
+FEWEST = 5
+"""Fewest participants a value, on average, in a column of more values than that many."""
 
 _LISTED = 10
 
@@ -46,8 +57,9 @@ def leave_out_folds(
     Raises
     ------
     InputError
-        If there is no such column, a scan has no value in it, all have the same, or all scans of a
-        class have one value, so that none is left to train on.
+        If there is no such column, it holds measurements or identifiers (`check_left_out`), a scan
+        has no value in it, all have the same, or all scans of a class have one value, so that none
+        is left to train on.
     """
     check_arguments(scans, voxel_hashes, validation, seed)
     column = column.casefold()
@@ -82,12 +94,50 @@ def leave_out_folds(
     return folds
 
 
-def _values(scans: Sequence[Scan], column: str) -> list[str]:
-    """Return the different values of a column that every scan has."""
+def check_left_out(scans: Sequence[Scan], column: str) -> None:
+    """See that a column may say where scans come from, and is no score and no identifier.
+
+    Parameters
+    ----------
+    scans
+        Scans, with labels or without.
+    column
+        Name of a further column of the table, in any case.
+
+    Raises
+    ------
+    InputError
+        If there is no such column; if it has more than `MOST_NUMBERS` numbers or dates, unless it
+        is one of `PLACES`; or more than that many values with fewer than `FEWEST` participants or
+        groups each, on average.
+    """
+    column = column.casefold()
     found = sorted({name for scan in scans for name in scan.columns})
     if column not in found:
         columns = f"only {', '.join(found)}" if found else "nor any other that says where from"
         raise InputError(f"there is no column {column!r} with a value to leave out, {columns}")
+    texts = [scan.columns.get(column) for scan in scans]
+    number = len({text for text in texts if text is not None})
+    if number <= MOST_NUMBERS:
+        return
+    if column not in PLACES and read_numbers(texts) is not None:
+        raise InputError(
+            f"the column {column!r} has {number} different numbers, and each would be left out as "
+            f"if it were a site: score the network by them with --by {quote(column)}. If they are "
+            "codes of sites, name the column site"
+        )
+    groups = {(text, scan.group) for text, scan in zip(texts, scans, strict=True) if text}
+    if len(groups) < FEWEST * number:
+        raise InputError(
+            f"the column {column!r} has {number} different values with "
+            f"{len(groups) / number:.1f} participants or groups each, on average, too few to test "
+            f"on: name a column with at least {FEWEST} for each value, or merge values"
+        )
+
+
+def _values(scans: Sequence[Scan], column: str) -> list[str]:
+    """Return the different values of a column that every scan has."""
+    check_left_out(scans, column)
     without = sorted(scan.name for scan in scans if column not in scan.columns)
     if without:
         more = f" and {len(without) - _LISTED} more" if len(without) > _LISTED else ""

@@ -164,14 +164,17 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
         ),
         Reason.CONFOUNDED_SITE: Explanation(
             "a class comes from one site only, or class and site go together: a network may learn "
-            "the site in place of the class",
+            "the site in place of the class; or, with --leave-out, a value lacks a class and has "
+            "no AUC",
             "add scans of that class from another site, or compare within one site",
         ),
         Reason.SHORTCUT: Explanation(
             "a column, the kind of an identifier, or size or border of the images tells the class "
             "by itself: a network may learn what lies behind it, as the scanner",
-            "test with `hrcam train --leave-out COLUMN`, or compare scans that are alike in it; a "
-            "score of the disease itself is no shortcut",
+            "a site, hospital or scanner: test with `hrcam train --leave-out site`; numbers: score "
+            "the network within them, as `hrcam train --by age`; border, size or kind of an "
+            "identifier: leave out the site behind it, crop, or compare scans that are alike in "
+            "it; a score of the disease itself is no shortcut",
         ),
     }
 )

@@ -46,6 +46,31 @@ def hanley_mcneil_interval(auc: float, positives: int, negatives: int) -> tuple[
     return max(auc - half, 0.0), min(auc + half, 1.0)
 
 
+def without_auc(scores: Mapping[str, Any]) -> str:
+    """Say why the AUC has no mean over folds.
+
+    Parameters
+    ----------
+    scores
+        Of one predictor, as ``metrics.json`` has them: ``fold_mean`` and ``folds``.
+
+    Returns
+    -------
+    str
+        One sentence that names the folds without an AUC, by the value that each leaves out; empty
+        if there is a mean, or none was to be taken.
+    """
+    mean = (scores.get("fold_mean") or {}).get("auc")
+    if mean is None or mean["value"] is not None:
+        return ""
+    lacking = [
+        str(fold.get("left_out") or f"fold {number}")
+        for number, fold in enumerate(scores["folds"], 1)
+        if fold["auc"]["value"] is None
+    ]
+    return f"The AUC has no mean of folds: a class has no test scans in {', '.join(lacking)}."
+
+
 def auc_statement(scores: Mapping[str, Any]) -> str:
     """Say what the AUC of a run tells, and what twice the subjects would tell.
 

@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from hrcam.artifacts.shortcut_table import ShortcutRow
 from hrcam.artifacts.timing_table import Timing
 from hrcam.cluster import Cluster
 from hrcam.cohort.check import CheckReport, check_cohort
-from hrcam.cohort.leave_out import leave_out_folds
+from hrcam.cohort.check.sites import left_out_problems
+from hrcam.cohort.leave_out import check_left_out, leave_out_folds
 from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.splits import Fold, make_folds
@@ -244,6 +245,9 @@ def _begin(
     if cluster is None:
         check_hardware(hardware)
     check_claimable(folder, CONFIG)
+    column = config.leave_out
+    if column is not None:
+        check_left_out(cohort.scans, column)  # before minutes are spent on images
     checked = check_cohort(
         cohort,
         task=config.task,
@@ -254,10 +258,13 @@ def _begin(
     )
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)
-    if on_checked is not None:
-        on_checked(checked)
     accepted, hashes = checked.accepted, checked.voxel_hashes
     task = task_of(config, accepted.classes)
+    if column is not None and task.classes:
+        problems = left_out_problems(accepted.scans, column)
+        checked = replace(checked, problems=(*checked.problems, *problems))
+    if on_checked is not None:
+        on_checked(checked)
     kept = (folder / PLAN).exists()
     plan = read_kept_plan(folder / PLAN) if kept else make_plan(checked, config)
     stratified = task.stratified(accepted.scans, hashes, config.folds)

@@ -32,6 +32,7 @@ def write_shortcuts(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> tuple[S
     -------
     tuple of ShortcutRow
         Empty for a cohort that is too small to tell, and for a regression, which has no classes.
+        A column whose values are left out in turn is no source: no value that is tested was seen.
     """
     if not job.task.classes:
         return ()
@@ -54,8 +55,10 @@ def _rows(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> list[ShortcutRow]
         by_scan = {row.scan: row.network for row in table}
         network += [by_scan[name] for name in fold.test]
     probabilities = np.array(network)
+    left_out = f"column {(job.config.leave_out or '').casefold()}"
+    sources = [source for source in cohort_sources(scans, facts) if source.name != left_out]
     return measure_shortcuts(
-        cohort_sources(scans, facts),
+        sources,
         scans,
         classes,
         divisions,

@@ -1,11 +1,12 @@
 """Whether class and site can be told apart: if not, a network may learn the scanner."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hrcam.cohort.naming import natural_order
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.scan import Scan
@@ -52,6 +53,47 @@ def site_problems(scans: Sequence[Scan]) -> list[Problem]:
             for label, site in confined
         ]
     return _association(scans)
+
+
+def left_out_problems(scans: Sequence[Scan], column: str) -> list[Problem]:
+    """Find values of a column that is left out whose scans lack a class: they have no AUC.
+
+    Parameters
+    ----------
+    scans
+        Scans that can be used, with labels; those without a value in the column do not count.
+    column
+        Name of the column, in any case.
+
+    Returns
+    -------
+    list of Problem
+        A warning that names these values, if there are any.
+    """
+    column = column.casefold()
+    participants = {
+        (s.columns[column], str(s.label), s.group) for s in scans if column in s.columns
+    }
+    counts = Counter((value, label) for value, label, _ in participants)
+    labels = sorted({label for _, label in counts})
+    lacking = [
+        f"{value} ({', '.join(f'{label} {counts[value, label]}' for label in labels)})"
+        for value in sorted({value for value, _ in counts}, key=natural_order)
+        if not all(counts[value, label] for label in labels)
+    ]
+    if not lacking:
+        return []
+    return [
+        Problem(
+            "",
+            "",
+            Reason.CONFOUNDED_SITE,
+            f"values of the column {column!r} lack a class, so the AUC where they are left out, "
+            f"and its mean of folds, are undefined: {'; '.join(lacking)}",
+            "add scans of the class there, leave these scans out, or merge the value with another",
+            refused=False,
+        )
+    ]
 
 
 def _association(scans: Sequence[Scan]) -> list[Problem]:

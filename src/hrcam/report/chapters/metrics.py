@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hrcam.artifacts.run_folder import RunFolder
-from hrcam.evaluation.worth import auc_statement, hanley_mcneil_interval
+from hrcam.evaluation.worth import auc_statement, hanley_mcneil_interval, without_auc
 from hrcam.report.figures.charts import HEAD, NETWORK
 from hrcam.report.page.content import Section, Table
 from hrcam.report.page.text import estimate_text
@@ -59,6 +59,9 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
     sources = _sources(run)
     source = str(run.metrics.get("source", "out-of-fold"))
     mixed = [_MIXED] if any(run.metrics[key].get("fold_mean") for key in sources.values()) else []
+    mixed += list(
+        filter(None, dict.fromkeys(without_auc(run.metrics[key]) for key in sources.values()))
+    )
     first, *by_fold = metric_tables(
         run, metric_titles(run), (_explanation(run, source), *mixed), INTERVALS
     )

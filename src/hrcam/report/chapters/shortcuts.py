@@ -21,6 +21,10 @@ _SMALL = (
     "Not measured: that takes 20 participants or groups, and 5 of each class, without which chance "
     "decides."
 )
+_LEFT_OUT = (
+    " The column {column} itself is not measured: its tested values are in no training, so that it "
+    "cannot predict."
+)
 _WARNINGS = {
     "": "",
     "strong": "tells the class by itself",
@@ -36,22 +40,30 @@ def shortcuts_chapter(run: RunFolder) -> list[Chapter]:
         return [Chapter("shortcuts", "Shortcuts", (_SMALL,))]
     several = any(row.class_name != ALL for row in run.shortcuts)
     rows = sorted(run.shortcuts, key=lambda row: -(row.auc or 0))
+    warned = any(row.warned for row in rows)
+    left_out = run.config.get("leave_out")
     table = Table(
-        headers=("Source", *(["Class"] if several else []), "AUC", "Network − source", "Warning"),
+        headers=(
+            "Source",
+            *(["Class"] if several else []),
+            "AUC",
+            "Network − source",
+            *(["Warning"] if warned else []),
+        ),
         rows=tuple(
             (
                 row.source,
                 *([_class(row)] if several else []),
                 estimate_text({"value": row.auc, "low": row.low, "high": row.high}),
                 _difference(row),
-                _WARNINGS[row.warned],
+                *([_WARNINGS[row.warned]] if warned else []),
             )
             for row in rows
         ),
         caption=f"On {count(rows[0].scans, 'scan')} of {rows[0].participants:,} participants or "
         "groups, with 95 % intervals from a bootstrap over them. A source is called as good as the "
         "network if the interval of its AUC is above 0.5 and that of the difference reaches below "
-        "0.05.",
+        "0.05." + (_LEFT_OUT.format(column=left_out) if left_out else ""),
     )
     details = tuple(
         f"{source}: {text}" for source, text in {r.source: r.detail for r in rows}.items() if text

@@ -78,12 +78,18 @@ def _learning_curve(run: RunFolder) -> list[Section]:
 
 def _by_fold(run: RunFolder, validated: bool) -> Section:
     rows = []
+    tested = run.metrics["network"]["folds"]
+    left_out = {
+        number: one["left_out"] for number, one in enumerate(tested, 1) if "left_out" in one
+    }
     for number, fold in enumerate(run.histories, 1):
         if not fold:
             continue
         best = lowest(fold)
         chosen = (str(best.epoch), _loss(best.validation_loss)) if best else (MISSING, MISSING)
-        rows.append((str(number), str(fold[-1].epoch), _loss(fold[-1].loss), *chosen))
+        rows.append(
+            (left_out.get(number, str(number)), str(fold[-1].epoch), _loss(fold[-1].loss), *chosen)
+        )
     headers = ("Fold", "Epochs", "Last training loss", "Epoch kept", "Its validation loss")
     width = len(headers) if validated else 3
     table = Table(

@@ -1,9 +1,11 @@
 """Render a page as one self-contained HTML file for screen, phone and print."""
 
 import os
+import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.report.page.content import Page
@@ -16,6 +18,14 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _code(text: str) -> Markup:
+    """Escape a text, and mark what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+TEMPLATES.filters["code"] = _code
 
 
 def render_page(page: Page) -> str:
