@@ -7,11 +7,15 @@ import torch
 from picture_cohorts import write_table
 from PIL import Image
 
+from hrcam.artifacts.map_file import read_map
+from hrcam.artifacts.maps_folder import read_maps
 from hrcam.cli.train import _by_label, _summary
 from hrcam.cohort.opening import open_cohort
 from hrcam.cohort.reading import read_scan
 from hrcam.errors import InputError
-from hrcam.mapping import map_scans
+from hrcam.group.participants import choose_groups
+from hrcam.mapping import Form, map_scans
+from hrcam.mapping.inputs import open_input
 from hrcam.report.cohort_report import write_cohort_report
 from hrcam.training.cohort_training import train_cohort
 from hrcam.training.config import Hardware, TrainingConfig
@@ -184,10 +188,73 @@ def test_the_page_has_each_label(label_run):
     assert _summary(report.metrics).splitlines()[1].startswith("auc, mean of labels")
 
 
-def test_maps_of_several_labels_are_refused(label_run):
+@pytest.fixture(scope="module")
+def label_maps(label_run):
     folder, report = label_run
-    with pytest.raises(InputError, match="predicts several labels, Bright, Dark"):
-        map_scans(report.run, opened(folder).scans, folder / "maps", hardware=CPU)
+    scans = open_input(folder, trained=report.run.config).scans
+    done = map_scans(
+        report.run, scans, folder / "maps", all_classes=True, hardware=CPU, progress=False
+    )
+    return folder, report, done
+
+
+def test_a_scan_has_a_map_of_each_label_and_that_of_the_most_probable_stands_for_it(label_maps):
+    folder, report, done = label_maps
+    assert (done.done, done.failed) == (SCANS, ())
+    maps = read_maps(folder / "maps")
+    assert (len(maps.records), len(maps.further)) == (SCANS, SCANS)
+    table = pd.read_csv(folder / "run/predictions.tsv", sep="\t").set_index("scan")
+    for record in (*maps.records, *maps.further):
+        probabilities = table.loc[record.scan, [f"probability_{name}" for name in LABELS]]
+        found = [record.prediction.probabilities[name] for name in LABELS]
+        assert found == pytest.approx(probabilities.tolist(), rel=1e-4)
+        most = LABELS[int(np.argmax(found))]
+        assert (record.map_class == most) == record.primary
+        evidence = read_map(record.files["evidence"], record.scaling["evidence"])
+        head = 1 / (1 + np.exp(-(evidence.mean() + record.bias)))
+        expected = table.loc[record.scan, f"head_probability_{record.map_class}"]
+        assert head == pytest.approx(expected, abs=record.scaling["evidence"].largest_error)
+        assert (record.outcome, record.findings) == ("", None)
+    rows = pd.read_csv(folder / "maps/maps.tsv", sep="\t")
+    assert {"probability_Bright", "probability_Dark"} <= set(rows.columns)
+    again = map_scans(
+        report.run, opened(folder).scans, folder / "maps", hardware=CPU, progress=False
+    )
+    assert (again.done, again.skipped) == (0, SCANS)
+
+
+def test_a_page_of_maps_of_labels_speaks_of_no_class(label_maps):
+    folder, *_ = label_maps
+    page = write_cohort_report(folder / "run", folder / "maps", folder / "both.html", subjects=4)
+    text = page.read_text(encoding="utf-8")
+    assert "true <bdi>" in text
+    assert "evenly spaced by the probability of the most probable label" in text
+    assert "so there are no findings" in text
+    assert "output for the label is not above the median" in text
+    assert "it needs maps of every scan for one label" in text
+    assert [
+        word for word in ("✗ wrong", "✓ correct", "True class <select", "t-like") if word in text
+    ] == []
+
+
+def test_maps_of_one_label_have_a_mean(label_run):
+    folder, report = label_run
+    scans = opened(folder).scans[:4]
+    map_scans(report.run, scans, folder / "dark", classes="Dark", hardware=CPU, progress=False)
+    assert {record.map_class for record in read_maps(folder / "dark").records} == {"Dark"}
+    page = write_cohort_report(None, folder / "dark", folder / "dark.html", progress=False)
+    text = page.read_text(encoding="utf-8")
+    assert "Mean of 4 scans: labelled; pattern for Dark" in text
+    assert "t-like" not in text
+    assert "not of the predicted class" not in text
+
+
+def test_what_needs_classes_refuses_maps_of_labels(label_maps):
+    folder, report, _ = label_maps
+    with pytest.raises(InputError, match="DICOM objects are of classes"):
+        map_scans(report.run, opened(folder).scans, folder / "x", form=Form(dicom=True))
+    with pytest.raises(InputError, match="the maps are of Bright, Dark, several labels"):
+        choose_groups(read_maps(folder / "maps"), {})
 
 
 def test_a_prediction_names_the_labels_that_are_more_probable_than_not():

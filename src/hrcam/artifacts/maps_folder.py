@@ -263,8 +263,13 @@ class MapsFolder:
 
     @property
     def target(self) -> str | None:
-        """Name of the value that a regression predicts; None with classes."""
+        """Name of the value that a regression predicts; None otherwise."""
         return self.records[0].prediction.target
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether the maps are of classes, of which a scan has one."""
+        return self.records[0].prediction.exclusive
 
     @property
     def predictors(self) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ class ScanPrediction(Protocol):
         """Name of the value that is predicted; None with classes."""
 
     @property
+    def exclusive(self) -> bool:
+        """Whether it is of classes, of which a scan has one: right or wrong, and with findings."""
+
+    @property
     def text(self) -> str:
         """The predicted class, the value with six digits, or the predicted labels."""
 
@@ -105,6 +109,7 @@ class ClassPrediction:
     probabilities: Mapping[str, float]
 
     target: ClassVar[str | None] = None
+    exclusive: ClassVar[bool] = True
     logit_key: ClassVar[str] = "Logit"
 
     @classmethod
@@ -166,6 +171,7 @@ class ValuePrediction:
     target: str
     value: float
 
+    exclusive: ClassVar[bool] = False
     logit_key: ClassVar[str] = "HeadValue"
 
     @classmethod
@@ -245,6 +251,7 @@ class LabelsPrediction:
     probabilities: Mapping[str, float]
 
     target: ClassVar[str | None] = None
+    exclusive: ClassVar[bool] = False
     logit_key: ClassVar[str] = "Logit"
 
     @property
@@ -273,8 +280,8 @@ class LabelsPrediction:
         return ""
 
     def stratum(self, label: str | None) -> str | None:
-        """Return the most probable label, for all scans whose labels are known."""
-        return None if label is None else self.chosen(None)
+        """Return one group for all scans whose labels are known."""
+        return None if label is None else "labelled"
 
     def describe(self, kind: str) -> dict[str, str]:
         """Return what the maps for a label are."""

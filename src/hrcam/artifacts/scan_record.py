@@ -235,7 +235,7 @@ class ScanRecord(MapInput):
 
     def has(self, form: Form) -> bool:
         """Tell whether it has findings, where there are classes, and all maps of a form."""
-        complete = self.findings is not None or self.prediction.target is not None
+        complete = self.findings is not None or not self.prediction.exclusive
         return complete and self.form.contains(form)
 
     def made_from(self, images: MapInput) -> bool:

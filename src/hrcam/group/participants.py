@@ -113,10 +113,11 @@ def choose_groups(
         If the maps are of several classes, there are not two groups, a participant has two labels,
         a column is missing, or a group has fewer than `FEWEST` participants.
     """
-    if maps.target is not None:
+    if not maps.exclusive:
+        kind = "a number" if maps.target is not None else "several labels"
         raise InputError(
-            f"the maps are of {maps.target}, a number, and groups are of classes: compare the maps "
-            "of a run that was trained on classes"
+            f"the maps are of {', '.join(maps.classes)}, {kind}, and groups are of classes: "
+            "compare the maps of a run that was trained on classes"
         )
     chosen = _one_class(maps.records, of_class)
     records = [record for record in maps.records if record.map_class == chosen]

@@ -10,6 +10,7 @@ from hrcam.cohort.opening.unlabelled import single_scan
 from hrcam.cohort.reading import is_image, name_without_suffix
 from hrcam.cohort.reading.files import is_broken_link
 from hrcam.cohort.scan import Cohort
+from hrcam.cohort.several_labels import SEPARATOR
 from hrcam.errors import InputError
 from hrcam.training.config import TrainingConfig
 
@@ -81,7 +82,11 @@ def open_input(
 
 
 def _known(column: str | None, columns: tuple[str, ...]) -> str | None:
-    return column if column is not None and column.casefold() in columns else None
+    """Return a column, or the columns of several labels, that a table has."""
+    if column is None or column.casefold() in columns:
+        return column
+    names = [name.strip().casefold() for name in column.split(SEPARATOR)]
+    return column if all(name in columns for name in names) else None
 
 
 def _fits(group_by: str | None, path: Path, single: bool) -> bool:

@@ -29,7 +29,7 @@ from hrcam.sanity.check_folder import MappedScan, by_chance
 from hrcam.training.classifier import check_hardware
 from hrcam.training.config import Hardware
 from hrcam.training.run import Run
-from hrcam.training.tasks import Labels
+from hrcam.training.tasks import Regression
 
 logger = logging.getLogger(__name__)
 
@@ -133,8 +133,8 @@ def map_scans(
     Raises
     ------
     InputError
-        If the run predicts several labels, the class, the shard or the device does not exist, the
-        scans lack images that the network needs, or the folder has other content.
+        If the class, the shard or the device does not exist, the scans lack images that the network
+        needs, or the folder has other content.
     LoadError
         If the run is damaged.
     MachineError
@@ -144,18 +144,13 @@ def map_scans(
     OSError
         If a map cannot be written.
     """
-    if isinstance(run.task, Labels):
-        raise InputError(
-            f"the run predicts several labels, {', '.join(run.classes)}, and maps are of classes "
-            "or of a number: train on one of the labels to map it"
-        )
     request = MapRequest(classes, all_classes, form or Form())
     hardware = hardware or Hardware()
     if request.form.dicom:
         if not run.task.classes:
             raise InputError(
-                f"the run predicts {run.classes[0]}, a number, and DICOM objects are of classes: "
-                "map without them"
+                f"the run predicts {', '.join(run.classes)}, a number or several labels, and DICOM "
+                "objects are of classes: map without them"
             )
         import hrcam.clinical  # noqa: F401 - it says what is missing, before the work
     request.class_index(run)
@@ -221,7 +216,7 @@ def map_scans(
                 logger.info("the maps of %d scans are kept; the same command goes on", kept)
                 raise
             finally:
-                folder.write_tables(run.task.classes)
+                folder.write_tables(() if isinstance(run.task, Regression) else run.classes)
         if (shard is None or shard[0] == 1) and claims.take(_CHECKS):
             mapped = _mapped(folder, part, names, identity, classes, run.reference)
             engine.check(mapped)

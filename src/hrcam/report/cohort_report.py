@@ -81,6 +81,8 @@ def write_cohort_report(
         if trained is not None:
             _check_same_run(trained, mapped)
         classes = mapped.classes if trained is None else trained.classes
+        if not mapped.exclusive:
+            classes = ()
         mapped, chapters = map_chapters(mapped, classes, subjects, progress)
     sanity = read_sanity(mapped)
     page = CohortPage(
@@ -99,7 +101,10 @@ def write_cohort_report(
             sanity_chapter(sanity),
             *chapters,
             *([] if mapped is None else findings_chapter(mapped)),
-            _reading(mapped.target if mapped else trained.target if trained else None),
+            _reading(
+                mapped.target if mapped else trained.target if trained else None,
+                labels=_of_labels(trained, mapped),
+            ),
             *(_documents(trained, mapped, predicted) if trained and predicted else ()),
         ),
         versions={
@@ -139,8 +144,14 @@ def _warnings(run: RunFolder | None, maps: MapsFolder | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(text for record in maps.records for text in record.warnings))
 
 
-def _reading(target: str | None) -> Chapter:
-    text = interpretation_of(target)
+def _of_labels(run: RunFolder | None, maps: MapsFolder | None) -> bool:
+    if maps is not None:
+        return not maps.exclusive and maps.target is None
+    return run is not None and bool(run.labels)
+
+
+def _reading(target: str | None, *, labels: bool) -> Chapter:
+    text = interpretation_of(target, labels=labels)
     return Chapter(
         "reading",
         text.heading,

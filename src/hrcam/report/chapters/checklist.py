@@ -161,7 +161,7 @@ def _claim_answers(run: RunFolder, maps: MapsFolder | None, predicted: Predicted
         38: predicted.measured,
         43: _CODE,
     }
-    if maps is not None and maps.target is None:
+    if maps is not None and maps.exclusive:
         judged = f" (of the {', '.join(maps.predictors)})" if maps.predictors else ""
         wrong = sum(record.outcome == "wrong" for record in maps.records)
         answers[39] = (

@@ -38,7 +38,7 @@ def cohort_sections(
             _refusals("Refused by the check", run.refused, "No scan was refused by the check.")
         )
     if maps is not None:
-        if run is None and maps.target is None:
+        if run is None and maps.exclusive:
             sections.append(scans_by_class(maps.records))
         sections.append(_refusals("Without maps", maps.failures, "No map failed."))
     return tuple(sections)

@@ -103,19 +103,19 @@ def map_chapters(
         scale.limits,
         scale.thresholds,
         len(scans),
-        _labels(mapped.records) if mapped.target is None else (),
+        _labels(mapped.records) if mapped.exclusive else (),
         volumes,
-        mapped.target is not None,
+        not mapped.exclusive,
     )
     primary = [first for first, *_ in scans]
     introduction = (
-        _shown(len(cards), primary, mapped.target),
+        _shown(len(cards), primary, mapped),
         *_unlike(primary),
         *_judged(mapped),
     )
     chapters = [
         Chapter("scans", "Maps of each scan", introduction, viewer=viewer),
-        _group_chapter(group, scale.limits, volumes, mapped.target),
+        _group_chapter(group, scale.limits, volumes, mapped),
     ]
     return replace(mapped, failures=(*mapped.failures, *failed)), chapters
 
@@ -145,15 +145,15 @@ def _labels(records: Sequence[ScanRecord]) -> tuple[str, ...]:
     return tuple(sorted({record.label for record in records if record.label is not None}))
 
 
-def _shown(shown: int, records: Sequence[ScanRecord], target: str | None) -> str:
+def _shown(shown: int, records: Sequence[ScanRecord], maps: MapsFolder) -> str:
     total = len(records)
     if shown == total:
         return f"All {count(total, 'scan')} of this folder, with one common colour scale."
     seen = sum(record.seen_in_training for record in records)
     first = "Scans that no network was trained on come first. " if 0 < seen < total else ""
     rule = (
-        f"they are evenly spaced by the predicted {target}."
-        if target is not None
+        f"they are evenly spaced by {_ordered_by(maps)}."
+        if not maps.exclusive
         else "each class, correct or wrong, has the same number of scans if it has enough, so "
         "wrong predictions are more frequent here than in the cohort; within each they are evenly "
         "spaced by confidence."
@@ -162,6 +162,12 @@ def _shown(shown: int, records: Sequence[ScanRecord], target: str | None) -> str
         f"{shown} of {count(total, 'scan')} are shown, with one common colour scale. "
         f"{first}The selection is automatic: {rule}"
     )
+
+
+def _ordered_by(maps: MapsFolder) -> str:
+    if maps.target is not None:
+        return f"the predicted {maps.target}"
+    return "the probability of the most probable label"
 
 
 def _unlike(records: Sequence[ScanRecord]) -> tuple[str, ...]:
@@ -183,6 +189,12 @@ def _judged(maps: MapsFolder) -> tuple[str, ...]:
             f"The maps are of the predicted {maps.target}, a number. There are no classes, and so "
             "no findings, which are regions that control images do not have.",
         )
+    if not maps.exclusive:
+        return (
+            "The map of a scan is of its most probable label, unless another was asked for. "
+            "Several labels are no classes, and so there are no findings, which are regions that "
+            "control images do not have.",
+        )
     if HEAD not in maps.predictors:
         return ()
     return (
@@ -192,9 +204,9 @@ def _judged(maps: MapsFolder) -> tuple[str, ...]:
 
 
 def _group_chapter(
-    group: GroupMaps, limits: Mapping[str, float], volumes: bool, target: str | None
+    group: GroupMaps, limits: Mapping[str, float], volumes: bool, maps: MapsFolder
 ) -> Chapter:
-    cards = group_cards(group, units_of(target))
+    cards = group_cards(group, units_of(maps.target))
     heading = "Maps of the group"
     if group.used < 2:
         return Chapter(
@@ -217,8 +229,13 @@ def _group_chapter(
         "position. This is not checked. A mean map lies over the mean image of the same scans, a "
         "difference over that of all its scans.",
     ]
-    if target is None:
+    if maps.exclusive:
         introduction += _differences(group, limits)
+    elif maps.target is None and not cards:
+        introduction.append(
+            "There is no mean map: it needs maps of every scan for one label (hrcam map --class "
+            "NAME)."
+        )
     if group.single:
         introduction.append(
             f"One scan is no group: there is no mean map of {', '.join(group.single)} where only "

@@ -1,5 +1,7 @@
 """How to interpret the maps: a section of every report."""
 
+from dataclasses import replace
+
 from hrcam.report.page.content import Section, Table
 
 INTERPRETATION = Section(
@@ -43,8 +45,29 @@ INTERPRETATION = Section(
 )
 
 
-def interpretation_of(target: str | None) -> Section:
-    """Return the section; ``target`` is the name of a predicted value, None with classes."""
+_OF_LABEL = (
+    "Pattern",
+    "Deviation from training images of which the network's output for the label is not above the "
+    "median, in the features that go with it. It localises what the label is given for.",
+    "Standard deviations from these images, smoothed along the edges of the image. Comparable "
+    "between positions and images, not between methods.",
+)
+
+
+def interpretation_of(target: str | None, *, labels: bool = False) -> Section:
+    """Return the section.
+
+    Parameters
+    ----------
+    target
+        Name of a predicted value; None otherwise.
+    labels
+        Whether the maps are of several labels, not of classes.
+    """
+    if labels:
+        assert INTERPRETATION.table is not None
+        rows = (INTERPRETATION.table.rows[0], _OF_LABEL)
+        return replace(INTERPRETATION, table=replace(INTERPRETATION.table, rows=rows))
     if target is None:
         return INTERPRETATION
     return Section(

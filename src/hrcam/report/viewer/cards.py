@@ -40,7 +40,7 @@ def scan_card(records: Sequence[ScanRecord], views: Sequence[ScanView]) -> Card:
     if record.input is not None:
         notes += _seen(record, record.input)
     prediction = record.prediction
-    if prediction.target is None and record.map_class != prediction.text:
+    if prediction.exclusive and record.map_class != prediction.text:
         notes.append(f"The map is of “{record.map_class}”, not of the predicted class.")
     if record.seen_in_training:
         notes.append(
