@@ -60,6 +60,11 @@ class TestChance:
         assert max(over_all) == 0.01
         assert np.mean(np.array(within) <= 0.05) <= 0.1
         assert np.mean(within) == pytest.approx(0.5, abs=0.1)
+        # Of 400 pairs the fold tells 324 right and 4 wrong, and of the other 72 the half.
+        last = better_than_chance(labels, probabilities, folds=folds)
+        assert last.relabelled_auc == pytest.approx(0.9, abs=0.01)
+        over = better_than_chance(labels, probabilities)
+        assert over.relabelled_auc == pytest.approx(0.5, abs=0.01)
 
     def test_images_of_a_subject_and_repeats_are_no_further_evidence(self, monkeypatch):
         rng = np.random.default_rng(2)
@@ -187,8 +192,27 @@ class TestWorth:
         text = auc_statement(scores)
         assert "chance, 0.50, is not excluded" in text
         assert "p = 0.08 " in text
+        scores["pooled"]["auc"] = {"value": 0.21, "low": 0.08, "high": 0.36}
+        assert "95 % interval 0.08 to 0.36: below chance, 0.50: the order is reversed" in (
+            auc_statement(scores)
+        )
         scores["pooled"]["auc"] = {"value": 1.0, "low": None, "high": None}
         scores["better_than_chance"] = None
         assert auc_statement(scores) == "80 subjects: AUC 1.00, without an interval."
         scores["pooled"]["auc"]["value"] = None
         assert auc_statement(scores) == "80 subjects: the AUC is undefined."
+
+    def test_chance_is_where_relabelled_folds_have_it(self):
+        scores = {
+            "pooled": {"auc": {"value": 0.51, "low": 0.3, "high": 0.68}, "subjects": 45},
+            "better_than_chance": {"p": 0.066, "permutations": 1999, "relabelled_auc": 0.42},
+        }
+        assert auc_statement(scores) == (
+            "45 subjects: AUC 0.51, 95 % interval 0.30 to 0.68: chance, 0.42, is not excluded. "
+            "Twice the subjects would give about ±0.13. Better than chance: p = 0.066 "
+            "(permutation test). Relabelled within folds, the AUC is 0.42 on average, not 0.50: "
+            "folds differ in their shares of the classes."
+        )
+        scores["better_than_chance"]["relabelled_auc"] = 0.51
+        assert "chance, 0.50, is not excluded" in auc_statement(scores)
+        assert "Relabelled" not in auc_statement(scores)

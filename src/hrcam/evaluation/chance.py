@@ -27,11 +27,16 @@ class ChanceTest:
         Number of random labellings.
     within_folds
         Whether subjects exchanged labels within their fold only.
+    relabelled_auc
+        Mean AUC of the labellings, the true one included. It is 0.5 where labels are exchanged
+        over all subjects, and may be far from that where folds differ in their shares of the
+        classes and networks in their scale.
     """
 
     p: float
     permutations: int
     within_folds: bool
+    relabelled_auc: float
 
 
 def better_than_chance(
@@ -106,13 +111,17 @@ def better_than_chance(
     if np.isnan(observed):
         return None
     rng, reached, left = np.random.default_rng(seed), 0, permutations
+    total, defined = float(observed), 1
     while left:
         number = min(left, max(1, _MOST_LABELS // true.size))
         drawn = _auc(parts, _relabelled(of_subject, blocks, number, rng))
         # An AUC that a labelling does not define is no evidence.
         reached += int((~(drawn < observed - 1e-12)).sum())
+        total += float(np.nansum(drawn))
+        defined += int(np.isfinite(drawn).sum())
         left -= number
-    return ChanceTest((reached + 1) / (permutations + 1), permutations, within)
+    p = (reached + 1) / (permutations + 1)
+    return ChanceTest(p, permutations, within, total / defined)
 
 
 class _Ranks:

@@ -9,6 +9,7 @@ from hrcam.errors import InputError
 from hrcam.evaluation.estimate import LEVEL, with_interval
 
 _CHANCE = 0.5
+_FAR = 0.02  # from chance, for a mean AUC of relabelled folds to be chance in its place
 
 
 def hanley_mcneil_interval(auc: float, positives: int, negatives: int) -> tuple[float, float]:
@@ -83,7 +84,8 @@ def auc_statement(scores: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Two or three sentences.
+        Two to four sentences. Chance is an AUC of 0.5, or what relabelled folds have on average
+        if that is elsewhere.
     """
     pooled = scores["pooled"]
     value, low, high = (pooled["auc"][key] for key in ("value", "low", "high"))
@@ -92,11 +94,13 @@ def auc_statement(scores: Mapping[str, Any]) -> str:
         return f"{subjects}: the AUC is undefined."
     if low is None or high is None:
         return f"{subjects}: AUC {value:.2f}, without an interval.{_tested(scores)}"
-    excluded = (
-        f"a true AUC below {low:.2f} is excluded"
-        if low > _CHANCE
-        else f"chance, {_CHANCE:.2f}, is not excluded"
-    )
+    chance = _chance(scores)
+    if low > chance:
+        excluded = f"a true AUC below {low:.2f} is excluded"
+    elif high < chance:
+        excluded = f"below chance, {chance:.2f}: {_REVERSED}"
+    else:
+        excluded = f"chance, {chance:.2f}, is not excluded"
     # Intervals narrow with the square root of the number of subjects.
     twice = (high - low) / 2 / math.sqrt(2)
     return (
@@ -134,6 +138,19 @@ def curve_statement(curve: Mapping[str, Any]) -> str:
     )
 
 
+_REVERSED = (
+    "the order is reversed, as where a shortcut turns round on an unseen site, or labels are "
+    "exchanged; look at the labels of the table, and at each fold and site by itself"
+)
+
+
+def _chance(scores: Mapping[str, Any]) -> float:
+    """Return the AUC of predictions that say nothing of the class."""
+    test = scores.get("better_than_chance") or {}
+    relabelled = float(test.get("relabelled_auc", _CHANCE))
+    return relabelled if abs(relabelled - _CHANCE) >= _FAR else _CHANCE
+
+
 def _spoken(estimate: Mapping[str, Any]) -> str:
     return with_interval(*(estimate[key] for key in ("value", "low", "high")))
 
@@ -145,4 +162,11 @@ def _tested(scores: Mapping[str, Any]) -> str:
     smallest = 1 / (test["permutations"] + 1)
     # The smallest p that so many permutations can give is an upper bound.
     p = f"p ≤ {smallest:.2g}" if test["p"] <= smallest else f"p = {test['p']:.2g}"
-    return f" Better than chance: {p} (permutation test)."
+    chance = _chance(scores)
+    where = (
+        f" Relabelled within folds, the AUC is {chance:.2f} on average, not {_CHANCE:.2f}: folds "
+        "differ in their shares of the classes."
+        if chance != _CHANCE
+        else ""
+    )
+    return f" Better than chance: {p} (permutation test).{where}"
