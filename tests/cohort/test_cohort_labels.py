@@ -52,6 +52,23 @@ def test_groups_that_cannot_be_classes_are_not_named(count):
     assert found.message == "no scan has a label"
 
 
+def test_a_missing_number_is_advised_as_a_number():
+    (found,) = label_problems([scan("p1", None), scan("p2", "3")], shown, "regression")
+    assert (found.scan, found.reason) == ("p1", Reason.NO_LABEL)
+    assert found.advice == "fill in the number in the column of the labels, or leave the scan out"
+    (found,) = label_problems([scan("p1", None), scan("p2", "a")], shown)
+    assert found.advice.startswith("fill in the column of the labels, or leave")
+
+
+def test_many_classes_that_are_numbers_are_warned_of():
+    (found,) = classes([scan(f"p{n}", str(18 + n % 12)) for n in range(48)])
+    assert (found.scan, found.reason, found.refused) == ("", Reason.BAD_VALUE, False)
+    assert found.message == "12 classes, whose labels are numbers"
+    assert found.advice.startswith("add --task regression if they are values")
+    assert classes([scan(f"p{n}", str(n % 6)) for n in range(48)]) == []
+    assert classes([scan(f"p{n}", f"grade {n % 8}") for n in range(48)]) == []
+
+
 def test_a_group_that_repeats_the_class_is_one_line():
     scans = [scan(f"p{n}", "ab"[n % 2], group="ab"[n % 2]) for n in range(26)]
     (found,) = classes(scans)
@@ -117,7 +134,8 @@ def test_a_class_with_less_than_a_tenth_of_the_participants_of_the_largest_is_wa
 def test_many_numbers_are_measurements_even_if_some_participants_share_each():
     (found,) = classes([scan(f"p{n}", f"{20 + n % 50}") for n in range(200)])
     assert found.message.startswith("the labels look like measurements: 50 different numbers")
-    assert classes([scan(f"p{n}", f"{20 + n % 50}") for n in range(250)]) == []
+    (found,) = classes([scan(f"p{n}", f"{20 + n % 50}") for n in range(250)])
+    assert (found.message, found.refused) == ("50 classes, whose labels are numbers", False)
 
 
 def test_grades_are_classes():

@@ -133,13 +133,14 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "put quotation marks around text that contains the separator",
         ),
         Reason.NO_LABEL: Explanation(
-            "the class is missing",
-            "fill in the column label, or leave the scan out (NA, None, null and the like mean "
-            "missing: give a class of that name another one)",
+            "the class, or the number for regression, is missing",
+            "fill in the column of the labels, or leave the scan out (NA, None, null and the like "
+            "mean missing: give a class of that name another one)",
         ),
         Reason.BAD_VALUE: Explanation(
             "with --task regression, a label that is no number, or the same number everywhere; "
-            "with --task labels, an answer that is neither yes nor no",
+            "with --task labels, an answer that is neither yes nor no; without --task, more than six "
+            "classes that are numbers: accepted",
             "name the right columns with --label-column, write n/a where a number or an answer is "
             "missing, or leave out --task to learn classes",
         ),

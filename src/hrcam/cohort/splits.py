@@ -139,7 +139,7 @@ def check_arguments(
     if unlabelled:
         raise InputError(
             f"{len(unlabelled)} of {len(scans)} scans have no label, as {unlabelled[0]!r}: fill "
-            "in the column label, or leave them out"
+            "in the column of the labels, or leave them out"
         )
     unknown = [scan.name for scan in scans if scan.name not in voxel_hashes]
     if unknown:

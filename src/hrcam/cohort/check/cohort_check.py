@@ -125,7 +125,7 @@ def check_cohort(
     problems += image_problems(left(), facts, shown)
     problems += duplicate_problems(left(), facts, shown, labels=labels)
     if labels:
-        problems += label_problems(left(), shown)
+        problems += label_problems(left(), shown, task)
         problems += split_problems(left(), hashes, shown)
         labelled = [scan for scan in left() if scan.label is not None]
         if task == "regression":

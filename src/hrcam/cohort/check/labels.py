@@ -11,7 +11,7 @@ from hrcam.cohort.naming import same_when_read
 from hrcam.cohort.problems import Problem, Reason
 from hrcam.cohort.reasons import problem
 from hrcam.cohort.related import related_scans
-from hrcam.cohort.scan import Scan
+from hrcam.cohort.scan import Scan, TaskName
 from hrcam.cohort.values import number_in
 
 LISTED = 6
@@ -23,6 +23,9 @@ MEASUREMENTS = 5
 MANY_NUMBERS = 20
 """So many different numbers are measurements even if nearly `SHARED` participants have each."""
 
+GRADES = 6
+"""Most classes that are numbers without a warning: 0 to 5."""
+
 SHARED = 5
 """Participants of each number, on average, from which on numbers are classes however many."""
 
@@ -33,7 +36,9 @@ FEW = 3
 """Most participants of a class that may be a misspelling of another, or a tenth of that other."""
 
 
-def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
+def label_problems(
+    scans: Sequence[Scan], shown: Shown, task: TaskName = "classification"
+) -> list[Problem]:
     """Find missing labels.
 
     Parameters
@@ -42,6 +47,8 @@ def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
         Scans that can be used otherwise.
     shown
         How to show the image of a scan.
+    task
+        What the labels are to be.
 
     Returns
     -------
@@ -51,11 +58,17 @@ def label_problems(scans: Sequence[Scan], shown: Shown) -> list[Problem]:
     """
     if scans and all(scan.label is None for scan in scans):
         return [_no_labels(scans)]
-    return [
+    found = [
         problem(scan.name, shown(scan), Reason.NO_LABEL, "no label")
         for scan in scans
         if scan.label is None
     ]
+    if task == "regression":
+        return [replace(one, advice=_NO_NUMBER) for one in found]
+    return found
+
+
+_NO_NUMBER = "fill in the number in the column of the labels, or leave the scan out"
 
 
 def _no_labels(scans: Sequence[Scan]) -> Problem:
@@ -91,8 +104,9 @@ def class_problems(
     Returns
     -------
     list of Problem
-        Refusals of scans in classes of one participant; or one refusal of the cohort, if its
-        labels are measurements or fewer than two classes have two participants.
+        Refusals of scans in classes of one participant, and a warning if more than
+        `GRADES` labels are all numbers; or one refusal of the cohort, if its labels are
+        measurements or fewer than two classes have two participants.
     """
     related = related_scans(scans, voxel_hashes)
     holders = _holders(related)
@@ -109,7 +123,7 @@ def class_problems(
         return [Problem("", "", Reason.SMALL_CLASS, message, advice)]
     if scans and usable < 2:
         return [_too_few_classes(scans, voxel_hashes, holders)]
-    return [
+    alone = [
         problem(
             scan.name,
             shown(scan),
@@ -119,6 +133,11 @@ def class_problems(
         for scan in scans
         if holders[str(scan.label)] == 1
     ]
+    if len(holders) > GRADES and _are_numbers(holders):
+        message = f"{len(holders)} classes, whose labels are numbers"
+        advice = "add --task regression if they are values; nothing is needed if they are classes"
+        return [Problem("", "", Reason.BAD_VALUE, message, advice, refused=False), *alone]
+    return alone
 
 
 def imbalance_problems(scans: Sequence[Scan], voxel_hashes: Mapping[str, str]) -> list[Problem]:
@@ -222,11 +241,11 @@ def _are_measurements(labels: Mapping[str, int], participants: int) -> bool:
     """Tell numbers that are hardly shared from classes, as grades."""
     shared = SHARED if len(labels) >= MANY_NUMBERS else 2
     hardly_shared = len(labels) > participants / shared
-    return (
-        len(labels) >= MEASUREMENTS
-        and hardly_shared
-        and all(number_in(label) is not None for label in labels)
-    )
+    return len(labels) >= MEASUREMENTS and hardly_shared and _are_numbers(labels)
+
+
+def _are_numbers(labels: Mapping[str, int]) -> bool:
+    return all(number_in(label) is not None for label in labels)
 
 
 def _too_few_classes(
