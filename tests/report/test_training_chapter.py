@@ -81,7 +81,11 @@ def point(subjects, auc):
 
 
 def test_curves_are_those_of_the_table():
-    training, validation, dot, *_ = loss_figure([FIRST, SECOND]).axes[0].lines
+    (axes,) = loss_figure([FIRST, SECOND]).axes
+    training, validation, dot, *_ = axes.lines
+    assert axes.get_ylabel() == "Loss (logarithmic)"
+    above = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert above == {"training": 1.03, "validation": 1.03}  # where no line is
     assert training.get_xydata().tolist() == [[1, 0.7], [2, 0.5], [3, 0.4]]
     assert validation.get_xydata().tolist() == [[1, 0.8], [2, 0.6], [3, 0.65]]
     assert dot.get_xydata().tolist() == [[2, 0.6]]

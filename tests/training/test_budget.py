@@ -116,9 +116,9 @@ def test_the_run_records_what_was_timed_and_a_second_call_times_nothing(
     assert (tmp_path / "run/plan.yaml").read_text() == plan
 
 
-@pytest.mark.parametrize("text", ["2", "h", "1x", "0m"])
+@pytest.mark.parametrize("text", ["2", "h", "1x", "0m", "1s"])
 def test_a_time_is_written_in_hours_and_minutes(tmp_path, text):
     arguments = ["train", str(tmp_path), "--out", str(tmp_path / "run"), "--budget", text]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
-    assert "write it as 2h, 90m or 1h30m" in result.output
+    assert "write it as 2h, 90m or 1h30m; the smallest unit is a minute" in result.output

@@ -351,7 +351,9 @@ def _seconds(text: str | None) -> float | None:
     found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?", text)
     seconds = 60 * (60 * float(found[1] or 0) + float(found[2] or 0)) if found else 0
     if seconds == 0:
-        raise InputError(f"--budget is {text!r}: write it as 2h, 90m or 1h30m")
+        raise InputError(
+            f"--budget is {text!r}: write it as 2h, 90m or 1h30m; the smallest unit is a minute"
+        )
     return seconds
 
 

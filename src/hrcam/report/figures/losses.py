@@ -27,7 +27,7 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
         A dot is at the lowest validation loss of each fold.
     """
     figure = new_figure(*_SIZE)
-    axes = figure.add_axes((0.09, 0.17, 0.89, 0.77), label="losses")
+    axes = figure.add_axes((0.09, 0.17, 0.89, 0.72), label="losses")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(RULE)
     width = 1.2 if len(folds) <= 10 else 0.6
@@ -46,16 +46,17 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("Epoch", fontsize=TEXT_SIZE, color=INK)
-    axes.set_ylabel("Loss", fontsize=TEXT_SIZE, color=INK)
+    axes.set_ylabel("Loss (logarithmic)", fontsize=TEXT_SIZE, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=TICK_SIZE, labelcolor=MUTED, color=RULE)
     axes.grid(color=RULE, linewidth=0.5)
-    for place, (text, colour) in enumerate((("training", ACCENT), ("validation", _VALIDATION))):
+    # Above the axes, where no line crosses the words.
+    for right, text, colour in ((0.86, "training", ACCENT), (1.0, "validation", _VALIDATION)):
         axes.text(
-            *(0.99, 0.95 - 0.09 * place, text),
+            *(right, 1.03, text),
             transform=axes.transAxes,
             ha="right",
-            va="top",
+            va="bottom",
             fontsize=TEXT_SIZE,
             color=colour,
         )
