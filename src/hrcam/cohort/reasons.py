@@ -139,8 +139,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
         ),
         Reason.BAD_VALUE: Explanation(
             "with --task regression, a label that is no number, or the same number everywhere; "
-            "with --task labels, an answer that is neither yes nor no; without --task, more than six "
-            "classes that are numbers: accepted",
+            "with --task labels, an answer that is neither yes nor no; without --task, more than "
+            "six classes that are numbers: accepted",
             "name the right columns with --label-column, write n/a where a number or an answer is "
             "missing, or leave out --task to learn classes",
         ),
