@@ -38,6 +38,31 @@ def without_classes(spatial_dims, in_channels):
 def nothing(spatial_dims, in_channels, num_classes):
     return None
 
+def raising(spatial_dims, in_channels, num_classes):
+    return {}["width"]
+
+def coloured(spatial_dims, in_channels, num_classes):
+    return SmallCNN(spatial_dims, 3, num_classes, (4, 6, 8))
+
+def flat(spatial_dims, in_channels, num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, num_classes))
+
+class Broken(nn.Module):
+    def __init__(self, network, fault):
+        super().__init__()
+        self.network, self.fault = network, fault
+
+    def forward(self, images):
+        return self.fault(self.network(images))
+
+def infinite(spatial_dims, in_channels, num_classes):
+    network = SmallCNN(spatial_dims, in_channels, num_classes, (4, 6, 8))
+    return Broken(network, lambda logits: logits / 0)
+
+def unknown(spatial_dims, in_channels, num_classes):
+    network = SmallCNN(spatial_dims, in_channels, num_classes, (4, 6, 8))
+    return Broken(network, lambda logits: logits[:, 0, 0, 0])
+
 number = 3
 """
 
@@ -73,6 +98,11 @@ def test_the_function_is_called_with_axes_channels_and_classes(own_networks, sha
         ("own_package.networks:number", "has no function number"),
         ("own_package.networks:without_classes", "in_channels, num_classes by keyword"),
         ("own_package.networks:nothing", r"returned NoneType: it must return a torch\.nn\.Module"),
+        (
+            "own_package.networks:raising",
+            "function own_package.networks:raising raised KeyError: 'width'; it was called with "
+            "spatial_dims=2, in_channels=1, num_classes=2",
+        ),
         ("networks.py:small()", "package.module:function"),
         (":small", "package.module:function"),
     ],
@@ -87,9 +117,16 @@ def test_what_is_no_factory_is_refused_with_what_to_do(own_networks, name, messa
     [
         ("features", r"returns \(1, 8, 8, 8\) for one image of 2 classes"),
         ("square", "does not take a grid of 32 × 32"),
+        ("unknown", r"does not take a grid of 32 × 32 \(IndexError: too many indices"),
+        (
+            "coloured",
+            r"does not take images with in_channels=1 \(.*3 channels.*\): its first layer must",
+        ),
+        ("flat", r"cannot be mapped on a grid of 32 × 32 \(the model has no feature map"),
+        ("infinite", "returns NaN or infinity before it is trained"),
     ],
 )
-def test_a_network_without_logits_is_refused(own_networks, name, message):
+def test_a_network_that_cannot_be_trained_and_mapped_is_refused(own_networks, name, message):
     with pytest.raises(InputError, match=message):
         check_network(f"own_package.networks:{name}", TrainingConfig(), preparation((32, 32)), 2)
 

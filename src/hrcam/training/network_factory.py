@@ -6,7 +6,7 @@ import re
 
 from torch import nn
 
-from hrcam.errors import InputError
+from hrcam.errors import InputError, machine_error
 
 _NAME = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*):(?P<function>[^\W\d]\w*)")
 
@@ -26,8 +26,8 @@ def network_of_factory(name: str, shape: tuple[int, ...], channels: int, classes
     Raises
     ------
     InputError
-        If there is no such module or function, it does not take these arguments, or it returns
-        something else.
+        If there is no such module or function, it does not take these arguments, it raises, or it
+        returns something else.
     """
     found = _NAME.fullmatch(name)
     if found is None:
@@ -59,7 +59,15 @@ def network_of_factory(name: str, shape: tuple[int, ...], channels: int, classes
             f"{name} cannot be called with {', '.join(arguments)} by keyword ({error}): it must "
             "take these three"
         ) from error
-    network = function(**arguments)
+    try:
+        network = function(**arguments)
+    except Exception as error:
+        if machine_error(error) is not None:
+            raise
+        raise InputError(
+            f"the function {name} raised {type(error).__name__}: {error}; it was called with "
+            f"{', '.join(f'{key}={value}' for key, value in arguments.items())}"
+        ) from error
     if not isinstance(network, nn.Module):
         raise InputError(
             f"{name} returned {type(network).__name__}: it must return a torch.nn.Module"

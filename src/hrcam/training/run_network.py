@@ -1,11 +1,12 @@
 """The network of a run: as its training begins, and built again for the weights that it learnt."""
 
 import logging
+import warnings
 
 import torch
 from torch import nn
 
-from hrcam.errors import InputError, LevelError
+from hrcam.errors import HRCAMError, HRCAMWarning, InputError, LevelError, machine_error
 from hrcam.levels import find_levels
 from hrcam.preparation import Preparation
 from hrcam.training.config import TrainingConfig
@@ -73,34 +74,85 @@ def initial_network(
 def check_network(
     name: str, config: TrainingConfig, preparation: Preparation, classes: int
 ) -> None:
-    """See that the network can be built and takes the grid, before anything is begun.
+    """See that the network can be built, takes the grid and has levels, before anything is begun.
 
     Raises
     ------
     InputError
         If there is no such network, its weights do not fit, it does not take the grid, it returns
-        no logits, or options exclude each other.
+        no finite logits, it has no feature map, or options exclude each other.
     """
     _check_fine_tuning(name, config)
     channels, shape = preparation.in_channels, preparation.shape
+    # As prepared images are: of mean 0 and standard deviation 1.
+    image = torch.randn(1, channels, *shape, generator=torch.Generator().manual_seed(0))
     try:
         network, weights = initial_network(name, config, shape, channels, classes)
         with torch.no_grad():
-            logits = network.eval()(torch.zeros(1, channels, *shape))
-    except (RuntimeError, LevelError, AssertionError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise InputError(
-            f"the network {name!r} does not take a grid of "
-            f"{' × '.join(map(str, shape))} ({reason}): choose another shape, or another network"
-        ) from error
+            logits = network.eval()(image)
+    except LevelError as error:
+        raise _without_levels(name, shape, error) from error
+    except HRCAMError:
+        raise
+    except Exception as error:
+        if machine_error(error) is not None:
+            raise
+        raise _not_taken(name, channels, shape, error) from error
     if not torch.is_tensor(logits) or logits.shape != (1, classes):
         found = tuple(logits.shape) if torch.is_tensor(logits) else type(logits).__name__
         raise InputError(
             f"the network {name!r} returns {found} for one image of {classes} classes: "
             f"it must return logits of shape (1, {classes})"
         )
+    if not logits.isfinite().all():
+        raise InputError(
+            f"the network {name!r} returns NaN or infinity before it is trained, for an image of "
+            "noise with mean 0 and standard deviation 1: look for a division by zero, a logarithm "
+            "or too large weights in it"
+        )
+    if config.head != "joint":  # whose levels were found as it was built
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", HRCAMWarning)  # the fit of the head warns
+                find_levels(network, image)
+        except LevelError as error:
+            raise _without_levels(name, shape, error) from error
     if weights is not None:
         logger.info("initial weights: %s", weights)
+
+
+def _without_levels(name: str, shape: tuple[int, ...], error: LevelError) -> InputError:
+    return InputError(
+        f"the network {name!r} cannot be mapped on a grid of {_grid(shape)} "
+        f"({_first_line(error)}): choose another network, or a larger shape"
+    )
+
+
+def _not_taken(name: str, channels: int, shape: tuple[int, ...], error: Exception) -> InputError:
+    own = name.partition(":")[0] not in (name, *LIBRARIES)
+    reason = _first_line(error)
+    if own and "channels" in reason:
+        return InputError(
+            f"the network {name!r} does not take images with in_channels={channels} ({reason}): "
+            "its first layer must take the in_channels that its function is called with, and each "
+            "other layer the channels of the one before"
+        )
+    return InputError(
+        f"the network {name!r} does not take a grid of {_grid(shape)} ({reason}): choose another "
+        "shape, or another network"
+    )
+
+
+def _grid(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error, with its type where that is not the usual one."""
+    text = str(error).split("\n", 1)[0]
+    return (
+        text if isinstance(error, (RuntimeError, LevelError)) else f"{type(error).__name__}: {text}"
+    )
 
 
 def _check_fine_tuning(name: str, config: TrainingConfig) -> None:
