@@ -258,13 +258,13 @@ def _begin(
     )
     if checked.refused and not skip_bad:
         raise RefusedScansError(checked.refused)
-    accepted, hashes = checked.accepted, checked.voxel_hashes
-    task = task_of(config, accepted.classes)
-    if column is not None and task.classes:
-        problems = left_out_problems(accepted.scans, column)
+    if column is not None and config.task == "classification":
+        problems = left_out_problems(checked.accepted.scans, column)
         checked = replace(checked, problems=(*checked.problems, *problems))
     if on_checked is not None:
         on_checked(checked)
+    accepted, hashes = checked.accepted, checked.voxel_hashes
+    task = task_of(config, accepted.classes)
     kept = (folder / PLAN).exists()
     plan = read_kept_plan(folder / PLAN) if kept else make_plan(checked, config)
     stratified = task.stratified(accepted.scans, hashes, config.folds)
