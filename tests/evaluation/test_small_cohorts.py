@@ -10,6 +10,7 @@ from hrcam.evaluation.chance import better_than_chance
 from hrcam.evaluation.prediction import score_predictions
 from hrcam.evaluation.temperature import (
     MOST,
+    at_limit,
     fit_temperature,
     fold_temperatures,
     with_temperature,
@@ -125,6 +126,12 @@ class TestTemperature:
         labels = np.arange(12) % 2
         found = fit_temperature(labels, two_classes((np.arange(12) < 6).astype(float)))
         assert found == pytest.approx(MOST, rel=1e-3)
+        assert [at_limit(each) for each in (found, 1 / found, 15.0, 1.0)] == [
+            True,
+            True,
+            False,
+            False,
+        ]
 
     def test_a_fold_is_calibrated_by_others_of_its_division_only(self):
         rng = np.random.default_rng(5)

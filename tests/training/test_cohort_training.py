@@ -113,6 +113,14 @@ def test_probabilities_are_calibrated_by_other_folds_and_the_auc_is_tested(brigh
     sections = {one.heading: one for one in metric_sections(read_run(folder / "run"))}
     calibrated = sections["Calibrated: Network"].table
     assert [row[0] for row in calibrated.rows] == ["Calibration error", "Brier score"]
+    run = read_run(folder / "run")
+    for temperature, why, advice in (
+        (1.5, None, "Of all folds it is 1.50, which is the one for new scans."),
+        (None, "it is at the limit", "None is recommended for new scans: it is at the limit."),
+    ):
+        run.metrics["network"]["calibrated"] |= {"temperature": temperature, "why_none": why}
+        section = {one.heading: one for one in metric_sections(run)}["Calibrated: Network"]
+        assert advice in section.paragraphs[0]
     worth = " ".join(sections["What the AUC is worth"].paragraphs)
     assert worth.startswith("40 subjects: AUC ")
     assert "p ≤ 0.0005" in worth

@@ -52,7 +52,8 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
     Returns
     -------
     float
-        Above 1 if the predictor is too certain; from 1 / `MOST` to `MOST`.
+        Above 1 if the predictor is too certain; from 1 / `MOST` to `MOST`, of which neither is a
+        temperature that helps (`at_limit`).
 
     Raises
     ------
@@ -71,6 +72,11 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
     found = minimize_scalar(loss, bounds=(-math.log(MOST), math.log(MOST)), method="bounded")
     return math.exp(found.x)
+
+
+def at_limit(temperature: float) -> bool:
+    """Whether the search for a temperature has ended at its limit, where none is the best."""
+    return abs(math.log(temperature)) > 0.99 * math.log(MOST)
 
 
 def fold_temperatures(

@@ -1,6 +1,6 @@
 """Probabilities of a run, calibrated by temperatures from other folds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,19 @@ from numpy.typing import NDArray
 
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import Metric
-from hrcam.evaluation.temperature import FoldTemperatures, fold_temperatures, with_temperature
+from hrcam.evaluation.temperature import (
+    MOST,
+    FoldTemperatures,
+    at_limit,
+    fold_temperatures,
+    with_temperature,
+)
 
 _METRICS: tuple[Metric, ...] = ("calibration_error", "brier_score")
+_SPOKEN: dict[Metric, str] = {
+    "calibration_error": "calibration error",
+    "brier_score": "Brier score",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +74,8 @@ class Calibration:
     def to_json(self, found: PredictionArrays, classes: Sequence[str], seed: int) -> dict[str, Any]:
         """Return temperatures, calibrated metrics, and by how much these differ from those before.
 
-        Intervals are of the calibrated predictions, with the temperatures as they are.
+        Intervals are of the calibrated predictions, with the temperatures as they are. Where no
+        temperature helps, ``temperature`` is None, and ``why_none`` says why.
         """
         after = score_predictions(
             found.labels,
@@ -74,7 +85,7 @@ class Calibration:
             repeats=found.repeats,
             seed=seed,
         ).to_json()
-        difference = {}
+        difference: dict[Metric, dict[str, float | None]] = {}
         for metric in _METRICS:
             one = paired_difference(
                 found.labels,
@@ -86,9 +97,29 @@ class Calibration:
                 seed=seed,
             )
             difference[metric] = {"value": one.value, "low": one.low, "high": one.high}
+        reason = _why_none(self.temperatures.everyone, difference)
         return {
-            "temperature": self.temperatures.everyone,
+            "temperature": None if reason else self.temperatures.everyone,
+            "why_none": reason,
             "fold_temperatures": list(self.temperatures.by_fold.values()),
             "pooled": {metric: after[metric] for metric in _METRICS},
             "minus_uncalibrated": difference,
         }
+
+
+def _why_none(temperature: float, difference: Mapping[Metric, Mapping[str, Any]]) -> str | None:
+    """Say why no temperature is recommended; None if it helps."""
+    if at_limit(temperature):
+        if temperature > 1:
+            return (
+                f"the best is at the limit of the search, {MOST:.0f}: probabilities that say "
+                "nothing of the class would be better, so no temperature helps"
+            )
+        return (
+            f"the best is at the limit of the search, {1 / MOST:.2f}: the probabilities are nearly "
+            "the same for all scans"
+        )
+    worse = [name for name in _METRICS if (difference[name]["value"] or 0) > 0]
+    if not worse:
+        return None
+    return f"it makes the {' and the '.join(_SPOKEN[name] for name in worse)} of other folds worse"

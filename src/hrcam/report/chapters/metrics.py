@@ -186,11 +186,15 @@ def _calibrated(run: RunFolder, source: str) -> list[tuple[str, Table]]:
     names = [name for name in METRICS if name in found["pooled"]]
     before = run.pooled(source)
     folds = found["fold_temperatures"]
+    if found["temperature"] is None:
+        advice = f"None is recommended for new scans: {found['why_none']}."
+    else:
+        advice = f"Of all folds it is {found['temperature']:.2f}, which is the one for new scans."
     text = (
         "The logits of each fold are divided by a temperature from the predictions of the other "
-        f"folds, {min(folds):.2f} to {max(folds):.2f}; above 1 the {source} is too certain. Of all "
-        f"folds it is {found['temperature']:.2f}, which is the one for new scans. The order of "
-        "scans within a fold stays as it is. Intervals take the temperatures as given."
+        f"folds, {min(folds):.2f} to {max(folds):.2f}; above 1 the {source} is too certain. "
+        f"{advice} The order of scans within a fold stays as it is. Intervals take the "
+        "temperatures as given."
     )
     table = Table(
         headers=("Metric", "As predicted", "Calibrated", "Difference"),
