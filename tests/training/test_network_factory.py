@@ -74,6 +74,7 @@ def own_networks(tmp_path, monkeypatch):
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "networks.py").write_text(SOURCE)
+    (package / "faulty.py").write_text("def build(:\n")
     (package / "broken.py").write_text("import a_package_that_is_not_there\n")
     monkeypatch.syspath_prepend(tmp_path / "code")
     yield package
@@ -94,6 +95,7 @@ def test_the_function_is_called_with_axes_channels_and_classes(own_networks, sha
         ("no_such_package.networks:small", "finds no module no_such_package: .* PYTHONPATH"),
         ("own_package.other:small", r"finds no module own_package\.other: .* PYTHONPATH"),
         ("own_package.broken:small", "needs a_package_that_is_not_there"),
+        ("own_package.faulty:build", "own_package.faulty:build raised SyntaxError on import: "),
         ("own_package.networks:large", r"networks\.py has no function large"),
         ("own_package.networks:number", "has no function number"),
         ("own_package.networks:without_classes", "in_channels, num_classes by keyword"),

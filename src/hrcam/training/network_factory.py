@@ -26,8 +26,8 @@ def network_of_factory(name: str, shape: tuple[int, ...], channels: int, classes
     Raises
     ------
     InputError
-        If there is no such module or function, it does not take these arguments, it raises, or it
-        returns something else.
+        If there is no such module or function, one of them raises, the function does not take
+        these arguments, or it returns something else.
     """
     found = _NAME.fullmatch(name)
     if found is None:
@@ -45,6 +45,10 @@ def network_of_factory(name: str, shape: tuple[int, ...], channels: int, classes
             ) from error
         raise InputError(
             f"the network {name} needs {error.name}, which is not installed: install it"
+        ) from error
+    except Exception as error:
+        raise InputError(
+            f"the module of the network {name} raised {type(error).__name__} on import: {error}"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
