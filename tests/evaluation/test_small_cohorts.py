@@ -212,14 +212,21 @@ class TestWorth:
     def test_chance_is_where_relabelled_folds_have_it(self):
         scores = {
             "pooled": {"auc": {"value": 0.51, "low": 0.3, "high": 0.68}, "subjects": 45},
-            "better_than_chance": {"p": 0.066, "permutations": 1999, "relabelled_auc": 0.42},
+            "better_than_chance": {
+                "p": 0.066,
+                "permutations": 1999,
+                "within_folds": True,
+                "relabelled_auc": 0.42,
+            },
         }
         assert auc_statement(scores) == (
             "45 subjects: AUC 0.51, 95 % interval 0.30 to 0.68: chance, 0.42, is not excluded. "
             "Twice the subjects would give about ±0.13. Better than chance: p = 0.066 "
             "(permutation test). Relabelled within folds, the AUC is 0.42 on average, not 0.50: "
-            "folds differ in their shares of the classes."
+            "folds differ in their shares of the classes, or subjects in their numbers of scans."
         )
+        scores["better_than_chance"]["within_folds"] = False
+        assert "Relabelled over all folds, the AUC is 0.42" in auc_statement(scores)
         scores["better_than_chance"]["relabelled_auc"] = 0.51
         assert "chance, 0.50, is not excluded" in auc_statement(scores)
         assert "Relabelled" not in auc_statement(scores)

@@ -28,9 +28,9 @@ class ChanceTest:
     within_folds
         Whether subjects exchanged labels within their fold only.
     relabelled_auc
-        Mean AUC of the labellings, the true one included. It is 0.5 where labels are exchanged
-        over all subjects, and may be far from that where folds differ in their shares of the
-        classes and networks in their scale.
+        Mean AUC of the labellings, the true one included. It is far from 0.5 where folds differ
+        in their shares of the classes and networks in their scale, or where few subjects have
+        many of the images.
     """
 
     p: float

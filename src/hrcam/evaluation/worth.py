@@ -164,8 +164,9 @@ def _tested(scores: Mapping[str, Any]) -> str:
     p = f"p ≤ {smallest:.2g}" if test["p"] <= smallest else f"p = {test['p']:.2g}"
     chance = _chance(scores)
     where = (
-        f" Relabelled within folds, the AUC is {chance:.2f} on average, not {_CHANCE:.2f}: folds "
-        "differ in their shares of the classes."
+        f" Relabelled {'within' if test['within_folds'] else 'over all'} folds, the AUC is "
+        f"{chance:.2f} on average, not {_CHANCE:.2f}: folds differ in their shares of the classes, "
+        "or subjects in their numbers of scans."
         if chance != _CHANCE
         else ""
     )
