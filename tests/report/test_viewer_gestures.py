@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from report_folders import CLASSES, simulated, write_maps
-from viewer_page import DRAWN, canvas, pixels, readout, readout_after, slide
+from viewer_page import DRAWN, canvas, pixels, readout, readout_after, show, slide
 
 from hrcam.artifacts.maps_folder import read_maps
 from hrcam.artifacts.scan_input import ScanInput
@@ -149,6 +149,7 @@ def test_the_wheel_turns_the_slices(page, views):
 def test_the_value_under_the_pointer_is_that_of_the_file(page, views):
     view = views["sub-002", "lesion"]
     z = slice_of(page, 2, 1)
+    show(page, canvas(2, 1))
     still = readout(page, 2)
     for x, y in ((3, 4), (11, 12), (20, 17)):
         before = readout(page, 2)

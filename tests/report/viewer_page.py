@@ -35,6 +35,14 @@ def readout_after(page, card, before):
     return readout(page, card)
 
 
+def show(page, selector):
+    """Bring a plane to the screen, and wait until its card, which is then drawn, is ready."""
+    page.locator(selector).scroll_into_view_if_needed()
+    # The page learns what is on the screen with the next frame.
+    page.evaluate("() => new Promise(next => requestAnimationFrame(() => setTimeout(next, 50)))")
+    page.wait_for_function(DRAWN)
+
+
 def slide(page, name, value):
     page.eval_on_selector(
         f"#scans input[name={name}]",

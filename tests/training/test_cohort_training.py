@@ -232,7 +232,9 @@ def test_a_learning_curve_is_put_together_from_folds_and_tells_of_the_run(bright
     assert curve["measured"][-1]["auc"]["value"] == pytest.approx(whole)
     losses = [(subsets / f"{name}/fold-1/history.tsv").read_text() for name in ("quarter", "half")]
     assert [text.count("\n") - 1 for text in losses] == [4, 2]  # about as many steps
-    with pytest.raises(InputError, match="a regression has none: leave out --learning-curve"):
+    with pytest.raises(
+        InputError, match="the task regression has none: leave out --learning-curve"
+    ):
         trained(
             bright_cohort,
             out,

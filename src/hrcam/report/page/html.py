@@ -22,7 +22,7 @@ TEMPLATES = Environment(
 
 def _code(text: str) -> Markup:
     """Escape a text, and mark what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    return Markup(re.sub(r"`(hrcam [^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 TEMPLATES.filters["code"] = _code
