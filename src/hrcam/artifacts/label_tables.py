@@ -4,8 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrcam.artifacts.formats import encode_tsv, read_rows
-from hrcam.artifacts.run_tables import HEAD_PROBABILITY, PROBABILITY
+from hrcam.artifacts.formats import encode_tsv
+from hrcam.artifacts.run_tables import (
+    HEAD_PROBABILITY,
+    PROBABILITY,
+    fold_and_repeat,
+    prediction_rows,
+)
 from hrcam.errors import InputError
 
 LABEL = "label_"
@@ -77,9 +82,7 @@ def read_labels(path: Path, labels: Sequence[str]) -> tuple[LabelPrediction, ...
         If it is missing, empty or damaged.
     """
     of_labels = (f"{prefix}{name}" for prefix in (LABEL, PROBABILITY) for name in labels)
-    rows = read_rows(path, (*_WHO, *of_labels))
-    if not rows:
-        raise InputError(f"{path} has no row: was it stopped before it was done?")
+    rows = prediction_rows(path, (*_WHO, *of_labels))
     return tuple(_labels(row, labels, path) for row in rows)
 
 
@@ -87,17 +90,17 @@ def _labels(row: dict[str, str], labels: Sequence[str], path: Path) -> LabelPred
     def probabilities(prefix: str) -> tuple[float, ...]:
         return tuple(float(row[f"{prefix}{name}"]) for name in labels)
 
-    fold, repeat = row.get("fold", ""), row.get("repeat", "")
+    fold, repeat = fold_and_repeat(row)
     try:
         return LabelPrediction(
             scan=row["scan"],
             participant=row["participant"],
             group=row["group"],
             answers=tuple(_ANSWERS[row[f"{LABEL}{name}"]] for name in labels),
-            fold=int(fold) if fold.isdecimal() else None,
+            fold=fold,
             network=probabilities(PROBABILITY),
             head=probabilities(HEAD_PROBABILITY),
-            repeat=int(repeat) if repeat.isdecimal() else 1,
+            repeat=repeat,
         )
     except (KeyError, ValueError) as error:
         raise InputError(

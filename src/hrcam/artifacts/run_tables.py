@@ -255,10 +255,28 @@ def read_predictions(path: Path, classes: Sequence[str]) -> tuple[Prediction, ..
         If it is missing, empty or damaged, or has a label that is none of the classes.
     """
     of_classes = (f"{PROBABILITY}{name}" for name in classes)
-    rows = read_rows(path, ("scan", "participant", "label", "predicted", *of_classes))
+    rows = prediction_rows(path, ("scan", "participant", "label", "predicted", *of_classes))
+    return tuple(_prediction(row, classes, path) for row in rows)
+
+
+def prediction_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read the rows of ``predictions.tsv``, of which there must be one or more, of any task.
+
+    Raises
+    ------
+    InputError
+        If it is missing or empty, or lacks a column.
+    """
+    rows = read_rows(path, columns)
     if not rows:
         raise InputError(f"{path} has no row: was it stopped before it was done?")
-    return tuple(_prediction(row, classes, path) for row in rows)
+    return rows
+
+
+def fold_and_repeat(row: Mapping[str, str]) -> tuple[int | None, int]:
+    """Read by which fold a row was predicted, None in the table of one fold, and its repeat."""
+    fold, repeat = row.get("fold", ""), row.get("repeat", "")
+    return int(fold) if fold.isdecimal() else None, int(repeat) if repeat.isdecimal() else 1
 
 
 def encode_history(rows: Iterable[dict[str, float]]) -> bytes:
@@ -307,17 +325,17 @@ def _prediction(row: dict[str, str], classes: Sequence[str], path: Path) -> Pred
         there = all(f"{start}{name}" in row for name in classes)
         return probabilities(start) if there else None
 
-    fold, repeat = row.get("fold", ""), row.get("repeat", "")
+    fold, repeat = fold_and_repeat(row)
     return Prediction(
         scan=row["scan"],
         participant=row["participant"],
         group=row.get("group", row["participant"]),
         label=row["label"],
         predicted=row["predicted"],
-        fold=int(fold) if fold.isdecimal() else None,
+        fold=fold,
         network=probabilities(PROBABILITY),
         head=if_there(HEAD_PROBABILITY),
-        repeat=int(repeat) if repeat.isdecimal() else 1,
+        repeat=repeat,
         calibrated=if_there(f"{CALIBRATED}{PROBABILITY}"),
         calibrated_head=if_there(f"{CALIBRATED}{HEAD_PROBABILITY}"),
     )

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrcam.artifacts.formats import encode_tsv, read_rows
+from hrcam.artifacts.formats import encode_tsv
+from hrcam.artifacts.run_tables import fold_and_repeat, prediction_rows
 from hrcam.errors import InputError
 
 _COLUMNS = ("scan", "participant", "group", "label", "predicted", "head_predicted")
@@ -61,23 +62,21 @@ def read_values(path: Path) -> tuple[PredictedValue, ...]:
     InputError
         If it is missing, empty or damaged, or has a value that is no finite number.
     """
-    rows = read_rows(path, _COLUMNS)
-    if not rows:
-        raise InputError(f"{path} has no row: was it stopped before it was done?")
+    rows = prediction_rows(path, _COLUMNS)
     return tuple(_value(row, path) for row in rows)
 
 
 def _value(row: dict[str, str], path: Path) -> PredictedValue:
-    fold, repeat = row.get("fold", ""), row.get("repeat", "")
+    fold, repeat = fold_and_repeat(row)
     return PredictedValue(
         scan=row["scan"],
         participant=row["participant"],
         group=row["group"],
         label=_number(row, "label", path),
-        fold=int(fold) if fold.isdecimal() else None,
+        fold=fold,
         network=_number(row, "predicted", path),
         head=_number(row, "head_predicted", path),
-        repeat=int(repeat) if repeat.isdecimal() else 1,
+        repeat=repeat,
     )
 
 
