@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date
-from math import isfinite
 
 import numpy as np
 
 from hrcam.cohort.naming import natural_order
 from hrcam.cohort.scan import Scan
+from hrcam.cohort.values import number_in
 from hrcam.errors import InputError
 
 MISSING = "n/a"
@@ -21,14 +21,13 @@ MOST_VALUES = 20
 
 def read_number(text: str) -> float | None:
     """Return a finite number, with a decimal point or comma, or the day of an ISO date."""
+    number = number_in(text)
+    if number is not None:
+        return number
     try:
-        number = float(text.replace(",", ".", 1))
+        return float(date.fromisoformat(text[:10]).toordinal())
     except ValueError:
-        try:
-            number = float(date.fromisoformat(text[:10]).toordinal())
-        except ValueError:
-            return None
-    return number if isfinite(number) else None
+        return None
 
 
 def read_numbers(texts: Sequence[str | None]) -> list[float] | None:
