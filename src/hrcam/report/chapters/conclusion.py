@@ -1,16 +1,20 @@
 """The conclusion of a run in two or three sentences, supported by its intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import comb
 from typing import Any
 
 import numpy as np
 
+from hrcam.artifacts.label_tables import LabelPrediction
 from hrcam.artifacts.run_folder import RunFolder
+from hrcam.artifacts.run_tables import Prediction
+from hrcam.artifacts.value_tables import PredictedValue
 from hrcam.report.page.text import count, estimate_text
 
 # A perfect score counts if its probability by chance is below this: one tail of a 95 % interval.
 _TAIL = 0.025
+Tested = Prediction | PredictedValue | LabelPrediction
 _SOURCES = {"out-of-fold": "Out-of-fold", "test split": "On the test split"}
 
 
@@ -46,15 +50,20 @@ def scored_on(run: RunFolder) -> str:
     return _SOURCES.get(source, source.capitalize())
 
 
+def tested_scans(rows: Collection[Tested]) -> str:
+    """Say how many scans of how many participants were tested, each once or by several repeats."""
+    people = {row.participant for row in rows}
+    scans = count(len({row.scan for row in rows}), "scan")
+    return f"{scans} of {count(len(people), 'participant')}"
+
+
 def _measured(run: RunFolder) -> str:
-    people = {prediction.participant for prediction in run.tested}
     network = run.pooled("network")
     auc, accuracy = (estimate_text(network.get(name)) for name in ("auc", "balanced_accuracy"))
     intervals = " (95 % intervals in brackets)" if "(" in auc + accuracy else ""
     return (
-        f"{scored_on(run)}, in {count(len(run.tested), 'scan')} of "
-        f"{count(len(people), 'participant')} that it was not trained on: AUC {auc}, balanced "
-        f"accuracy {accuracy}{intervals}."
+        f"{scored_on(run)}, in {tested_scans(run.tested)} that it was not trained on: AUC {auc}, "
+        f"balanced accuracy {accuracy}{intervals}."
     )
 
 

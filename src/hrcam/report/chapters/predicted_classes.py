@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from hrcam.artifacts.run_folder import RunFolder
 from hrcam.report.chapters.cohort import scans_by_class, scans_by_split
-from hrcam.report.chapters.conclusion import conclusion
+from hrcam.report.chapters.conclusion import conclusion, tested_scans
 from hrcam.report.chapters.metrics import INTERVALS, metric_sections, metric_titles
 from hrcam.report.figures.charts import confusions, prediction_charts
 from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Section
-from hrcam.report.page.text import count, estimate_text, plain
+from hrcam.report.page.text import estimate_text, plain
 
 UNKNOWN = "To be filled in by the authors."
 
@@ -66,10 +66,9 @@ class PredictedClasses:
     def data(self) -> str:
         """How many scans of each class were tested."""
         run = self.run
-        people = len({prediction.participant for prediction in run.tested})
         labels = [prediction.label for prediction in run.tested]
         classes = ", ".join(f"{labels.count(name)} {name}" for name in run.classes)
-        return f"{count(len(labels), 'scan')} of {count(people, 'participant')} ({classes})"
+        return f"{tested_scans(run.tested)} ({classes})"
 
     @property
     def compared(self) -> str:

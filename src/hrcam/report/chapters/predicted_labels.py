@@ -6,11 +6,11 @@ from math import comb
 from typing import Any
 
 from hrcam.artifacts.run_folder import RunFolder
-from hrcam.report.chapters.conclusion import above_chance, scored_on
+from hrcam.report.chapters.conclusion import above_chance, scored_on, tested_scans
 from hrcam.report.chapters.metrics import INTERVALS, METRICS, metric_tables
 from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Section, Table
-from hrcam.report.page.text import count, estimate_text, plain
+from hrcam.report.page.text import estimate_text, plain
 
 _SOURCES = {"Network": "network", "HR-CAM head": "head"}
 
@@ -51,9 +51,10 @@ class PredictedLabels:
         if shown and unknown:
             verdict += f" This is not shown of {_listed(unknown)}, nor what their maps show."
         each = "; ".join(f"{name} {estimate_text(one['auc'])}" for name, one in found.items())
+        mean = estimate_text(self.run.pooled("network")["auc"])
         return (
-            f"{verdict} {scored_on(self.run)}, in {self._tested} that it was not trained on, the "
-            f"AUC is: {each}. The mean is {estimate_text(self.run.pooled('network')['auc'])}."
+            f"{verdict} {scored_on(self.run)}, in {tested_scans(self.run.labelled)} that it was "
+            f"not trained on, the AUC is: {each}. The mean is {mean}."
         )
 
     @property
@@ -98,7 +99,7 @@ class PredictedLabels:
         """How many scans were tested, and how many have each label."""
         found = self.run.pooled("network")["per_label"]
         counts = ", ".join(f"{one['with_label']} {name}" for name, one in found.items())
-        return f"{self._tested} ({counts})"
+        return f"{tested_scans(self.run.labelled)} ({counts})"
 
     @property
     def compared(self) -> str:
@@ -124,12 +125,6 @@ class PredictedLabels:
             for answers in ((True,), (True, False))
         )
         return above_chance(auc, 0.5, comb(len(known), len(having)))
-
-    @property
-    def _tested(self) -> str:
-        people = {row.participant for row in self.run.labelled}
-        scans = count(len({row.scan for row in self.run.labelled}), "scan")
-        return f"{scans} of {count(len(people), 'participant')}"
 
 
 _ANSWERS = (True, False, None)

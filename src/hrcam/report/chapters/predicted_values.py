@@ -9,12 +9,12 @@ from hrcam.artifacts.run_folder import RunFolder
 from hrcam.artifacts.run_tables import SplitRow
 from hrcam.cohort.values import number_in
 from hrcam.evaluation.estimate import significant, two_decimals
-from hrcam.report.chapters.conclusion import scored_on
+from hrcam.report.chapters.conclusion import scored_on, tested_scans
 from hrcam.report.chapters.metrics import metric_tables
 from hrcam.report.figures.value_charts import value_charts
 from hrcam.report.page.cohort_page import Chapter
 from hrcam.report.page.content import Section, Table
-from hrcam.report.page.text import count, estimate_text, minus, plain
+from hrcam.report.page.text import estimate_text, minus, plain
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class PredictedValues:
             )
             rest = f"It is unknown whether its maps show what goes with {self.target}."
         return (
-            f"{verdict} {scored_on(self.run)}, in {self._tested} that it was not trained on: "
-            f"{self._metrics_text('network')}. {rest}"
+            f"{verdict} {scored_on(self.run)}, in {tested_scans(self.run.values)} that it was not "
+            f"trained on: {self._metrics_text('network')}. {rest}"
         )
 
     @property
@@ -90,7 +90,7 @@ class PredictedValues:
     def data(self) -> str:
         """How many scans were tested, and the range of their values."""
         values = [row.label for row in self.run.values]
-        return f"{self._tested} ({self.target} from {_span(values)})"
+        return f"{tested_scans(self.run.values)} ({self.target} from {_span(values)})"
 
     @property
     def compared(self) -> str:
@@ -114,12 +114,6 @@ class PredictedValues:
             "pearson": "Correlation (Pearson)",
             "spearman": "Correlation of ranks (Spearman)",
         }
-
-    @property
-    def _tested(self) -> str:
-        people = {row.participant for row in self.run.values}
-        scans = count(len({row.scan for row in self.run.values}), "scan")
-        return f"{scans} of {count(len(people), 'participant')}"
 
     def _metrics_text(self, source: str) -> str:
         found = self.run.pooled(source)

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from hrcam.report.figures.style import ACCENT, INK, MUTED, RULE, TEXT_SIZE, TICK_SIZE, new_figure
+from hrcam.report.figures.style import ACCENT, INK, new_figure, with_scales
 
 _SIZE = (4.8, 2.8)  # inches
 
@@ -27,8 +27,6 @@ def learning_figure(curve: Mapping[str, Any]) -> Figure:
     """
     figure = new_figure(*_SIZE)
     axes = figure.add_axes((0.13, 0.17, 0.84, 0.78), label="learning curve")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(RULE)
     axes.set_xscale("log")
     if curve["tells"]:
         x, auc, low, high = _columns(curve["fitted"])
@@ -42,10 +40,7 @@ def learning_figure(curve: Mapping[str, Any]) -> Figure:
     ticks = [*x, *([curve["twice"]["subjects"]] if curve["tells"] else [])]
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("Training subjects", fontsize=TEXT_SIZE, color=INK)
-    axes.set_ylabel("AUC", fontsize=TEXT_SIZE, color=INK)
-    axes.tick_params(labelsize=TICK_SIZE, labelcolor=MUTED, color=RULE)
-    axes.grid(color=RULE, linewidth=0.5)
+    with_scales(axes, "Training subjects", "AUC")
     return figure
 
 

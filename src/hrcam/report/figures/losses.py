@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from hrcam.artifacts.run_tables import EpochLosses
-from hrcam.report.figures.style import ACCENT, INK, MUTED, RULE, TEXT_SIZE, TICK_SIZE, new_figure
+from hrcam.report.figures.style import ACCENT, TEXT_SIZE, new_figure, with_scales
 
 _VALIDATION = "#c4570b"
 _SIZE = (6.4, 2.6)  # inches
@@ -28,8 +28,6 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
     """
     figure = new_figure(*_SIZE)
     axes = figure.add_axes((0.09, 0.17, 0.89, 0.72), label="losses")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(RULE)
     width = 1.2 if len(folds) <= 10 else 0.6
     for fold in folds:
         epochs = [one.epoch for one in fold]
@@ -45,11 +43,8 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("Epoch", fontsize=TEXT_SIZE, color=INK)
-    axes.set_ylabel("Loss (logarithmic)", fontsize=TEXT_SIZE, color=INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(labelsize=TICK_SIZE, labelcolor=MUTED, color=RULE)
-    axes.grid(color=RULE, linewidth=0.5)
+    with_scales(axes, "Epoch", "Loss (logarithmic)")
     # Above the axes, where no line crosses the words.
     for right, text, colour in ((0.86, "training", ACCENT), (1.0, "validation", _VALIDATION)):
         axes.text(

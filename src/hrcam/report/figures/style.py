@@ -38,6 +38,16 @@ def bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
+def with_scales(axes: Axes, x: str, y: str) -> None:
+    """Draw the left and lower scale, titled, and a grid in the common colours."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(RULE)
+    axes.set_xlabel(x, fontsize=TEXT_SIZE, color=INK)
+    axes.set_ylabel(y, fontsize=TEXT_SIZE, color=INK)
+    axes.tick_params(labelsize=TICK_SIZE, labelcolor=MUTED, color=RULE)
+    axes.grid(color=RULE, linewidth=0.5)
+
+
 def text_width(text: str, size: float) -> float:
     """Return an upper bound of the width of one line of text, in inches."""
     return len(text) * _CHARACTER * size / 72
