@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hrcam.evaluation.temperature import fit_temperature
-from hrcam.training.calibrated_predictions import Calibration, PredictionArrays
+from hrcam.training.calibrated_predictions import Calibration
+from hrcam.training.prediction_arrays import PredictionArrays
 
 
 def calibrated(labels, positive, folds):

@@ -163,6 +163,25 @@ def draw_subjects(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDAr
     return counts.astype(np.float64)
 
 
+def sample_weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
+    """Return the weight of each subject in the sample, 1, and then in its resamples.
+
+    Parameters
+    ----------
+    subjects, resamples, seed
+        As for `draw_subjects`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (1 + resamples, number of subjects); of a single subject the sample alone.
+    """
+    sample = np.ones((1, int(subjects.max()) + 1))
+    if sample.size < 2:
+        return sample
+    return np.concatenate([sample, draw_subjects(subjects, resamples, seed)])
+
+
 def percentiles(statistics: NDArray[np.float64], level: float) -> tuple[float, float]:
     """Return the ends of the central interval of the statistics, shape (resamples,), at a level."""
     if not 0 < level < 1:

@@ -38,6 +38,10 @@ class Estimate:
     high: float | None = None
     undefined: int = 0
 
+    def to_json(self) -> dict[str, float | None]:
+        """Return value and interval; None (null) if undefined, or without an interval."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
 
 def bootstrap_estimate(value: float, resampled: NDArray[np.float64]) -> Estimate:
     """Combine a value with its percentile interval.
@@ -62,6 +66,14 @@ def bootstrap_estimate(value: float, resampled: NDArray[np.float64]) -> Estimate
     if not varies or undefined > MOST_UNDEFINED * resampled.size:
         return Estimate(value, undefined=undefined)
     return Estimate(value, *percentiles(defined, LEVEL), undefined=undefined)
+
+
+def estimate_of(values: NDArray[np.float64]) -> Estimate:
+    """Combine values of the sample, first, and of its resamples, shape (1 + resamples,).
+
+    They are NaN where undefined.
+    """
+    return bootstrap_estimate(float(values[0]), values[1:])
 
 
 def wilson_interval(successes: float, trials: float) -> tuple[float, float]:

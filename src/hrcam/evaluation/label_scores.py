@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrcam.errors import InputError
-from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.bootstrap import sample_weights, subject_indices
+from hrcam.evaluation.estimate import Estimate, estimate_of
 from hrcam.evaluation.prediction import repeat_indices, with_wilson_interval
 from hrcam.evaluation.prediction_metrics import METRICS, Metric, RepeatedMetrics
 
@@ -44,10 +44,10 @@ class LabelScores:
     def to_json(self) -> dict[str, Any]:
         """Return each mean as ``{"value", "low", "high"}``, the same ``per_label``, and numbers."""
         return {
-            **{metric: plain(one) for metric, one in self.mean.items()},
+            **{metric: one.to_json() for metric, one in self.mean.items()},
             "per_label": {
                 name: {
-                    **{metric: plain(one) for metric, one in metrics.items()},
+                    **{metric: one.to_json() for metric, one in metrics.items()},
                     "with_label": self.with_label[name],
                     "without_label": self.without_label[name],
                 }
@@ -58,11 +58,6 @@ class LabelScores:
             "resamples": self.resamples,
             "repeats": self.repeats,
         }
-
-
-def plain(estimate: Estimate) -> dict[str, float | None]:
-    """Return an estimate as ``{"value", "low", "high"}``."""
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
 
 
 def score_labels(
@@ -111,13 +106,13 @@ def score_labels(
     return LabelScores(
         by_label={
             name: _with_wilson_intervals(
-                {metric: _estimate(values[place]) for metric, values in found.items()},
+                {metric: estimate_of(values[place]) for metric, values in found.items()},
                 true[:, place],
                 subjects,
             )
             for place, name in enumerate(labels)
         },
-        mean={metric: _estimate(values.mean(0)) for metric, values in found.items()},
+        mean={metric: estimate_of(values.mean(0)) for metric, values in found.items()},
         with_label=dict(zip(labels, (first == 1).sum(0).tolist(), strict=True)),
         without_label=dict(zip(labels, (first == 0).sum(0).tolist(), strict=True)),
         images=len(first),
@@ -147,7 +142,7 @@ def label_differences(
         checked = _checked(answers, probabilities, labels, groups, repeats)
         found = _resampled(*checked, resamples, seed)
         scores.append({metric: values.mean(0) for metric, values in found.items()})
-    return {metric: _estimate(scores[0][metric] - scores[1][metric]) for metric in METRICS}
+    return {metric: estimate_of(scores[0][metric] - scores[1][metric]) for metric in METRICS}
 
 
 def _with_wilson_intervals(
@@ -164,10 +159,6 @@ def _with_wilson_intervals(
         for metric, images in counted.items()
     }
     return {**estimates, **rates}
-
-
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    return bootstrap_estimate(float(values[0]), values[1:])
 
 
 def _checked(
@@ -206,9 +197,7 @@ def _resampled(
     seed: int,
 ) -> dict[Metric, NDArray[np.float64]]:
     """Return each metric of each label in the sample, then in the resamples, (K, 1 + resamples)."""
-    weights = np.ones((1, int(subjects.max()) + 1))
-    if weights.size > 1:
-        weights = np.concatenate([weights, draw_subjects(subjects, resamples, seed)])
+    weights = sample_weights(subjects, resamples, seed)
     found: dict[Metric, list[NDArray[np.float64]]] = {metric: [] for metric in METRICS}
     for label in range(true.shape[1]):
         known = ~np.isnan(true[:, label])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hrcam.errors import InputError
 from hrcam.evaluation.bootstrap import subject_indices
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.estimate import Estimate, estimate_of
 from hrcam.evaluation.prediction_checks import checked_predictions
 from hrcam.evaluation.prediction_metrics import ResampledMetrics
 
@@ -140,9 +140,9 @@ def learning_curve(
     return LearningCurve(
         measured=tuple(_point(*pair) for pair in zip(numbers, values, strict=True)),
         fitted=tuple(_point(*pair) for pair in zip(ratios, fitted[:-1], strict=True)),
-        rise=_estimate(values[-1] - values[0]),
+        rise=estimate_of(values[-1] - values[0]),
         twice=_point(2 * numbers[-1], fitted[-2]),
-        gain=_estimate(gain),
+        gain=estimate_of(gain),
     )
 
 
@@ -212,8 +212,4 @@ def _power_law(
 
 
 def _point(subjects: float, values: NDArray[np.float64]) -> CurvePoint:
-    return CurvePoint(float(subjects), _estimate(values))
-
-
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    return bootstrap_estimate(float(values[0]), values[1:])
+    return CurvePoint(float(subjects), estimate_of(values))

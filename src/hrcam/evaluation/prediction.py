@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrcam.errors import InputError
-from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate, wilson_interval
+from hrcam.evaluation.bootstrap import sample_weights, subject_indices
+from hrcam.evaluation.estimate import Estimate, estimate_of, wilson_interval
 from hrcam.evaluation.prediction_checks import checked_predictions
 from hrcam.evaluation.prediction_metrics import (
     CLASS_METRICS,
@@ -68,9 +68,9 @@ class PredictionScores:
             of resamples left out because they lack a class.
         """
         return {
-            **{metric: _plain(estimate) for metric, estimate in self.metrics.items()},
+            **{metric: estimate.to_json() for metric, estimate in self.metrics.items()},
             "per_class": {
-                name: {metric: _plain(estimate) for metric, estimate in estimates.items()}
+                name: {metric: estimate.to_json() for metric, estimate in estimates.items()}
                 for name, estimates in self.by_class.items()
             },
             "confusion": self.confusion.tolist(),
@@ -136,7 +136,7 @@ def score_predictions(
     if len(set(names)) != len(names) or len(names) != number:
         raise InputError(f"classes names {names}: use {number} different names.")
     subjects = subject_indices(groups, true.size)
-    weights = _weights(subjects, resamples, seed)
+    weights = sample_weights(subjects, resamples, seed)
     metrics = RepeatedMetrics(
         true, predicted, subjects, weights, repeat_indices(repeats, true.size)
     )
@@ -148,7 +148,7 @@ def score_predictions(
     for metric in CLASS_METRICS:
         resampled = metrics.by_class(metric)
         for index, name in enumerate(names):
-            estimate = bootstrap_estimate(float(resampled[0, index]), resampled[1:, index])
+            estimate = estimate_of(resampled[:, index])
             if metric in ("sensitivity", "specificity"):
                 counted = (true == index) == (metric == "sensitivity")
                 estimate = with_wilson_interval(estimate, subjects_with(counted))
@@ -158,8 +158,7 @@ def score_predictions(
         if number == 2 and each in CLASS_METRICS:
             overall[each] = by_class[names[-1]][each]
             continue
-        values = metrics.overall(each)
-        overall[each] = bootstrap_estimate(float(values[0]), values[1:])
+        overall[each] = estimate_of(metrics.overall(each))
     overall["accuracy"] = with_wilson_interval(overall["accuracy"], subjects_with(true >= 0))
     return PredictionScores(
         metrics=overall,
@@ -216,13 +215,12 @@ def paired_difference(
     if a.shape != b.shape:
         raise InputError(f"Paired probabilities differ in shape: {a.shape} and {b.shape}.")
     subjects = subject_indices(groups, true.size)
-    weights = _weights(subjects, resamples, seed)
+    weights = sample_weights(subjects, resamples, seed)
     repeat = repeat_indices(repeats, true.size)
     ours, theirs = (
         RepeatedMetrics(true, each, subjects, weights, repeat).overall(metric) for each in (a, b)
     )
-    difference = ours - theirs
-    return bootstrap_estimate(float(difference[0]), difference[1:])
+    return estimate_of(ours - theirs)
 
 
 def resampled_auc(
@@ -255,17 +253,9 @@ def resampled_auc(
     """
     true, predicted = checked_predictions(labels, probabilities)
     subjects = subject_indices(groups, true.size)
-    weights = _weights(subjects, resamples, seed)
+    weights = sample_weights(subjects, resamples, seed)
     repeat = repeat_indices(repeats, true.size)
     return RepeatedMetrics(true, predicted, subjects, weights, repeat).by_class("auc")
-
-
-def _weights(subjects: NDArray[np.intp], resamples: int, seed: int) -> NDArray[np.float64]:
-    """Return ones, then the resamples, shape (1 + resamples, number of subjects)."""
-    once = np.ones((1, int(subjects.max()) + 1))
-    if once.size < 2:
-        return once
-    return np.concatenate([once, draw_subjects(subjects, resamples, seed)])
 
 
 def repeat_indices(repeats: ArrayLike | None, predictions: int) -> NDArray[np.intp]:
@@ -289,7 +279,3 @@ def with_wilson_interval(estimate: Estimate, subjects: int) -> Estimate:
         return estimate
     low, high = wilson_interval(int(estimate.value) * subjects, subjects)
     return Estimate(estimate.value, low, high, estimate.undefined)
-
-
-def _plain(estimate: Estimate) -> dict[str, float | None]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrcam.errors import InputError
-from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.bootstrap import sample_weights, subject_indices
+from hrcam.evaluation.estimate import Estimate, estimate_of
 from hrcam.evaluation.prediction import repeat_indices
 
 ValueMetric = Literal["r2", "mae", "pearson", "spearman"]
@@ -43,10 +43,7 @@ class ValueScores:
     def to_json(self) -> dict[str, Any]:
         """Return each metric as ``{"value", "low", "high"}``, and the numbers."""
         return {
-            **{
-                name: {"value": one.value, "low": one.low, "high": one.high}
-                for name, one in self.metrics.items()
-            },
+            **{name: one.to_json() for name, one in self.metrics.items()},
             "images": self.images,
             "subjects": self.subjects,
             "resamples": self.resamples,
@@ -92,7 +89,7 @@ def score_values(
     found = _resampled(actual, guess, subjects, repeat, resamples, seed)
     number = int(repeat.max()) + 1
     return ValueScores(
-        {name: bootstrap_estimate(float(each[0]), each[1:]) for name, each in found.items()},
+        {name: estimate_of(each) for name, each in found.items()},
         images=actual.size // number,
         subjects=int(subjects.max()) + 1,
         resamples=len(found["r2"]) - 1,
@@ -131,8 +128,7 @@ def value_differences(
     one, other = (
         _resampled(actual, each, subjects, repeat, resamples, seed) for each in (ours, theirs)
     )
-    differences = {name: one[name] - other[name] for name in VALUE_METRICS}
-    return {name: bootstrap_estimate(float(d[0]), d[1:]) for name, d in differences.items()}
+    return {name: estimate_of(one[name] - other[name]) for name in VALUE_METRICS}
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
@@ -153,9 +149,7 @@ def _resampled(
     seed: int,
 ) -> dict[ValueMetric, NDArray[np.float64]]:
     """Return each metric of the sample, then of the resamples, shape (1 + resamples,)."""
-    draws = np.ones((1, int(subjects.max()) + 1))
-    if draws.size > 1:
-        draws = np.concatenate([draws, draw_subjects(subjects, resamples, seed)])
+    draws = sample_weights(subjects, resamples, seed)
     rows = max(1, _MOST_WEIGHTS // true.size)
     of_repeats = []
     for number in range(int(repeat.max()) + 1):

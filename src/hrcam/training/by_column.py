@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.by_column_table import BY_COLUMN, SCORED, ByColumnRow, encode_by_column
-from hrcam.artifacts.run_folder import fold_folder
-from hrcam.artifacts.run_tables import PREDICTIONS, read_predictions
+from hrcam.artifacts.run_folder import read_folds
 from hrcam.cohort.columns import MOST_VALUES, divided_by
 from hrcam.cohort.scan import Cohort
 from hrcam.evaluation.prediction import score_predictions
 from hrcam.training.fold_jobs import TrainingJob
+from hrcam.training.prediction_arrays import prediction_arrays
 
 SITE = "site"
 
@@ -58,37 +56,29 @@ def write_by_column(job: TrainingJob, columns: Sequence[str]) -> tuple[ByColumnR
     if not columns:
         return ()
     classes = job.cohort.classes
-    tested = [
-        (row, fold.repeat)
-        for number, fold in zip(job.numbers, job.folds, strict=True)
-        for row in read_predictions(fold_folder(job.folder, number) / PREDICTIONS, classes)
-    ]
+    tested = read_folds(job.folder, job.repeats, classes)
     by_name = {scan.name: scan for scan in job.cohort.scans}
-    scans = [by_name[row.scan] for row, _ in tested]
-    labels = np.array([classes.index(row.label) for row, _ in tested])
-    probabilities = np.array([row.network for row, _ in tested])
-    probabilities /= probabilities.sum(1, keepdims=True)  # six digits are written
-    groups = np.array([row.group for row, _ in tested])
-    repeats = np.array([repeat for _, repeat in tested])
+    scans = [by_name[row.scan] for row in tested]
+    found = prediction_arrays(tested, classes)
     rows = []
     for column in columns:
         for value, places in divided_by(scans, column).items():
-            participants = len(set(groups[places].tolist()))
-            found = ByColumnRow(
+            participants = len(set(found.groups[places].tolist()))
+            row = ByColumnRow(
                 column, value, len({scans[place].name for place in places}), participants, {}
             )
             if participants >= FEWEST:
                 scores = score_predictions(
-                    labels[places],
-                    probabilities[places],
+                    found.labels[places],
+                    found.probabilities[places],
                     classes=classes,
-                    groups=groups[places],
-                    repeats=repeats[places],
+                    groups=found.groups[places],
+                    repeats=found.repeats[places],
                     seed=job.config.seed,
                 )
                 for name in SCORED:
                     one = scores.metrics[name]
-                    found.metrics[name] = one.value, one.low, one.high
-            rows.append(found)
+                    row.metrics[name] = one.value, one.low, one.high
+            rows.append(row)
     write_atomically(job.folder / BY_COLUMN, encode_by_column(rows))
     return tuple(rows)

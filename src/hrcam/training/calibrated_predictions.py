@@ -16,33 +16,13 @@ from hrcam.evaluation.temperature import (
     fold_temperatures,
     with_temperature,
 )
+from hrcam.training.prediction_arrays import PredictionArrays
 
 _METRICS: tuple[Metric, ...] = ("calibration_error", "brier_score")
 _SPOKEN: dict[Metric, str] = {
     "calibration_error": "calibration error",
     "brier_score": "Brier score",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class PredictionArrays:
-    """Predictions of one predictor as arrays.
-
-    Attributes
-    ----------
-    labels
-        Class indices, shape (N,).
-    probabilities
-        Shape (N, K).
-    groups, folds, repeats
-        Of each prediction, shape (N,).
-    """
-
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    groups: NDArray[np.str_]
-    folds: NDArray[np.int64]
-    repeats: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +76,7 @@ class Calibration:
                 repeats=found.repeats,
                 seed=seed,
             )
-            difference[metric] = {"value": one.value, "low": one.low, "high": one.high}
+            difference[metric] = one.to_json()
         reason = _why_none(self.temperatures.everyone, difference)
         return {
             "temperature": None if reason else self.temperatures.everyone,

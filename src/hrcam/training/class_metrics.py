@@ -3,20 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.artifacts.run_folder import read_folds, write_pooled
-from hrcam.artifacts.run_tables import HEAD_PROBABILITY, PROBABILITY, Prediction
+from hrcam.artifacts.run_tables import HEAD_PROBABILITY, PROBABILITY
 from hrcam.evaluation.chance import better_than_chance
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS, Metric
-from hrcam.training.calibrated_predictions import Calibration, PredictionArrays
-
-Predictor = Literal["network", "head"]
-"""Who predicts: the CNN itself, or HR-CAM's head."""
+from hrcam.training.calibrated_predictions import Calibration
+from hrcam.training.fold_scores import scores_by_fold
+from hrcam.training.prediction_arrays import PredictionArrays, Predictor, prediction_arrays
 
 _COMPARED: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "auc")
 _COLUMNS: dict[Predictor, str] = {"network": PROBABILITY, "head": HEAD_PROBABILITY}
@@ -49,7 +48,7 @@ def class_metrics(
         Of the resampling.
     """
     predictions = read_folds(folder, repeats, classes)
-    arrays = {who: _arrays(predictions, who, classes) for who in _COLUMNS}
+    arrays = {who: prediction_arrays(predictions, classes, who) for who in _COLUMNS}
     calibrations = {who: Calibration.of(found) for who, found in arrays.items()}
     calibrated = {
         f"{_COLUMNS[who]}{name}": found.probabilities[:, index].tolist()
@@ -82,7 +81,6 @@ def _scores(
             seed=seed,
         ).to_json()
 
-    folds = [scored(found.folds == number) for number in np.unique(found.folds)]
     chance = better_than_chance(
         found.labels,
         found.probabilities,
@@ -92,24 +90,10 @@ def _scores(
         seed=seed,
     )
     return {
-        "pooled": scored(found.folds > 0),
-        "folds": folds,
-        "fold_mean": _mean(folds),
+        **scores_by_fold(found.folds, scored, METRICS),
         "better_than_chance": None if chance is None else asdict(chance),
         "calibrated": None if calibration is None else calibration.to_json(found, classes, seed),
     }
-
-
-def _mean(folds: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the mean of each metric over folds: pooled, networks with other scales are mixed."""
-    if len(folds) < 2:
-        return None
-    found: dict[str, Any] = {}
-    for metric in METRICS:
-        values = [one[metric]["value"] for one in folds]
-        value = None if None in values else float(np.mean(values))
-        found[metric] = {"value": value, "low": None, "high": None}
-    return found
 
 
 def _difference(arrays: Mapping[Predictor, PredictionArrays], seed: int) -> dict[str, Any]:
@@ -125,20 +109,5 @@ def _difference(arrays: Mapping[Predictor, PredictionArrays], seed: int) -> dict
             repeats=network.repeats,
             seed=seed,
         )
-        found[metric] = {"value": one.value, "low": one.low, "high": one.high}
+        found[metric] = one.to_json()
     return found
-
-
-def _arrays(
-    predictions: Sequence[Prediction], who: Predictor, classes: tuple[str, ...]
-) -> PredictionArrays:
-    probabilities = np.array([getattr(one, who) for one in predictions], float)
-    # Six digits are written, so that rows add up to 1 only nearly.
-    probabilities /= probabilities.sum(1, keepdims=True)
-    return PredictionArrays(
-        labels=np.array([classes.index(one.label) for one in predictions]),
-        probabilities=probabilities,
-        groups=np.array([one.group for one in predictions]),
-        folds=np.array([one.fold for one in predictions]),
-        repeats=np.array([one.repeat for one in predictions]),
-    )

@@ -2,7 +2,8 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -343,8 +344,11 @@ def _source(job: TrainingJob) -> str:
 
 def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]) -> list[SplitRow]:
     """Say which folds are tested on each scan; none is on the table's own "train"."""
-    numbered = list(enumerate(folds, 1))
     left_out = {name: fold.left_out for fold in folds for name in fold.test}
+    tested_by, validation_of, unused_by = (
+        _folds_of(getattr(fold, part) for fold in folds)
+        for part in ("test", "validation", "unused")
+    )
     return [
         SplitRow(
             scan=scan.name,
@@ -352,13 +356,20 @@ def _split_rows(cohort: Cohort, folds: Sequence[Fold], hashes: Mapping[str, str]
             group=scan.group,
             label=str(scan.label),
             split="" if folds[0].left_out else scan.split or "",
-            tested_by=tuple(number for number, fold in numbered if scan.name in fold.test),
-            validation_of=tuple(
-                number for number, fold in numbered if scan.name in fold.validation
-            ),
+            tested_by=tuple(tested_by[scan.name]),
+            validation_of=tuple(validation_of[scan.name]),
             voxel_hash=hashes[scan.name],
             left_out=left_out.get(scan.name, ""),
-            unused_by=tuple(number for number, fold in numbered if scan.name in fold.unused),
+            unused_by=tuple(unused_by[scan.name]),
         )
         for scan in sorted(cohort.scans, key=lambda scan: scan.name)
     ]
+
+
+def _folds_of(parts: Iterable[Sequence[str]]) -> defaultdict[str, list[int]]:
+    """Return the numbers of the folds that have each scan in this part."""
+    found = defaultdict[str, list[int]](list)
+    for number, names in enumerate(parts, 1):
+        for name in names:
+            found[name].append(number)
+    return found

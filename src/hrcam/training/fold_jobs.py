@@ -75,6 +75,11 @@ class TrainingJob:
         return range(1, len(self.folds) + 1)
 
     @property
+    def repeats(self) -> list[int]:
+        """Which division into folds each fold belongs to."""
+        return [fold.repeat for fold in self.folds]
+
+    @property
     def tries(self) -> tuple[Try, ...]:
         """The plans that each fold is trained by, to keep the best network."""
         return tries_of(self.plan, self.config)

@@ -16,6 +16,7 @@ from hrcam.evaluation.learning_curve import LearningCurve, SizePredictions, lear
 from hrcam.training.config import Hardware
 from hrcam.training.fold_jobs import TrainingJob, train_folds
 from hrcam.training.plan_rules import MOST_EPOCHS
+from hrcam.training.prediction_arrays import prediction_arrays
 
 FOLDER = "learning-curve"
 SHARES = {"quarter": 1 / 4, "half": 1 / 2}
@@ -85,17 +86,9 @@ def _subset_job(job: TrainingJob, hashes: Mapping[str, str], name: str) -> Train
 
 def _predictions(job: TrainingJob) -> SizePredictions:
     classes = job.task.classes
-    rows = read_folds(job.folder, [fold.repeat for fold in job.folds], classes)
-    probabilities = np.array([one.network for one in rows], float)
-    return SizePredictions(
-        subjects=float(np.mean([subjects_of(fold, job.cohort.scans) for fold in job.folds])),
-        labels=np.array([classes.index(one.label) for one in rows]),
-        # Six digits are written, so that rows add up to 1 only nearly.
-        probabilities=probabilities / probabilities.sum(1, keepdims=True),
-        groups=np.array([one.group for one in rows]),
-        folds=np.array([one.fold for one in rows]),
-        repeats=np.array([one.repeat for one in rows]),
-    )
+    rows = read_folds(job.folder, job.repeats, classes)
+    subjects = float(np.mean([subjects_of(fold, job.cohort.scans) for fold in job.folds]))
+    return SizePredictions(subjects, **vars(prediction_arrays(rows, classes)))
 
 
 def _plain(curve: LearningCurve) -> dict[str, Any]:

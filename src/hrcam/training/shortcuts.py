@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hrcam.artifacts.atomic import write_atomically
-from hrcam.artifacts.run_folder import fold_folder
-from hrcam.artifacts.run_tables import PREDICTIONS, read_predictions
+from hrcam.artifacts.run_folder import read_folds
 from hrcam.artifacts.shortcut_table import (
     SHORTCUTS,
     ShortcutRow,
@@ -16,6 +15,7 @@ from hrcam.artifacts.shortcut_table import (
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.shortcuts import Division, cohort_sources, is_enough, measure_shortcuts
 from hrcam.training.fold_jobs import TrainingJob
+from hrcam.training.prediction_arrays import prediction_arrays
 
 
 def write_shortcuts(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> tuple[ShortcutRow, ...]:
@@ -46,15 +46,14 @@ def write_shortcuts(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> tuple[S
 def _rows(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> list[ShortcutRow]:
     scans, classes = job.cohort.scans, job.cohort.classes
     places = {scan.name: place for place, scan in enumerate(scans)}
-    divisions, network = [], []
+    predictions = read_folds(job.folder, job.repeats, classes)
+    rows = {(one.fold, one.scan): row for row, one in enumerate(predictions)}
+    divisions, order = [], []
     for number, fold in zip(job.numbers, job.folds, strict=True):
         known = np.array([places[name] for name in (*fold.train, *fold.validation)])
         tested = np.array([places[name] for name in fold.test])
         divisions.append(Division(known, tested, fold.repeat))
-        table = read_predictions(fold_folder(job.folder, number) / PREDICTIONS, classes)
-        by_scan = {row.scan: row.network for row in table}
-        network += [by_scan[name] for name in fold.test]
-    probabilities = np.array(network)
+        order += [rows[number, name] for name in fold.test]
     left_out = f"column {(job.config.leave_out or '').casefold()}"
     sources = [source for source in cohort_sources(scans, facts) if source.name != left_out]
     return measure_shortcuts(
@@ -62,6 +61,6 @@ def _rows(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> list[ShortcutRow]
         scans,
         classes,
         divisions,
-        network=probabilities / probabilities.sum(1, keepdims=True),  # six digits are written
+        network=prediction_arrays(predictions, classes).probabilities[order],
         seed=job.config.seed,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hrcam.benchmark.summary.cohort import CohortSummary
 from hrcam.benchmark.summary.ranking import DEFAULT, is_rival, resampled_means, value_of
 from hrcam.benchmark.variant import Stage, Variant
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.estimate import Estimate, estimate_of
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _pooled(
     ]
     known = min(len(each) for each in ratios)
     pooled = np.exp(np.mean([np.log(each[:known]) for each in ratios], axis=0))
-    return PooledRatio(tuple(rivals), bootstrap_estimate(float(pooled[0]), pooled[1:]))
+    return PooledRatio(tuple(rivals), estimate_of(pooled))
 
 
 def _resampled_ratio(one: CohortSummary, rival: Variant, seed: int) -> NDArray[np.float64]:

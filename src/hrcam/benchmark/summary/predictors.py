@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from hrcam.benchmark.summary.ranking import RESAMPLES
 from hrcam.benchmark.summary.results import CohortResults
 from hrcam.errors import InputError
-from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate, wilson_interval
+from hrcam.evaluation.bootstrap import sample_weights, subject_indices
+from hrcam.evaluation.estimate import Estimate, estimate_of, wilson_interval
 from hrcam.evaluation.prediction_checks import checked_predictions
 from hrcam.evaluation.prediction_metrics import Metric, ResampledMetrics
 
@@ -70,10 +70,7 @@ def score_predictors(cohort: CohortResults, seed: int = 0) -> tuple[PredictorSco
     images = sorted(set(predictions["subject"]))
     groups = cohort.groups_of(images).to_numpy(dtype=object)
     subjects = pd.Series(subject_indices(groups, len(images)), index=images)
-    weights = np.ones((1, int(subjects.max()) + 1))
-    if weights.size > 1:
-        draws = draw_subjects(subjects.to_numpy(), RESAMPLES, seed)
-        weights = np.concatenate([weights, draws])
+    weights = sample_weights(subjects.to_numpy(), RESAMPLES, seed)
     tested = predictions.groupby("seed")["subject"].nunique()
     resampled = {}
     for name, rows in predictions.groupby("predictor", sort=False):
@@ -89,7 +86,7 @@ def score_predictors(cohort: CohortResults, seed: int = 0) -> tuple[PredictorSco
             name,
             {metric: _estimate(metric, values[metric], weights.shape[1]) for metric in METRICS},
             {
-                metric: _bootstrapped(values[metric] - resampled[CNN][metric])
+                metric: estimate_of(values[metric] - resampled[CNN][metric])
                 for metric in METRICS
                 if CNN in resampled and name != CNN
             },
@@ -125,12 +122,8 @@ def _metrics(
     return {metric: computed.overall(metric) for metric in METRICS}
 
 
-def _bootstrapped(values: NDArray[np.float64]) -> Estimate:
-    return bootstrap_estimate(float(values[0]), values[1:])
-
-
 def _estimate(metric: Metric, values: NDArray[np.float64], subjects: int) -> Estimate:
-    estimate = _bootstrapped(values)
+    estimate = estimate_of(values)
     if metric == "accuracy" and estimate.value in (0, 1):
         # No resample varies, so each subject counts as one trial.
         return Estimate(estimate.value, *wilson_interval(int(estimate.value) * subjects, subjects))

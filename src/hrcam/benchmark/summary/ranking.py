@@ -17,8 +17,8 @@ from hrcam.benchmark.variant import (
     Variant,
     best_settings,
 )
-from hrcam.evaluation.bootstrap import draw_subjects, subject_indices
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.bootstrap import sample_weights, subject_indices
+from hrcam.evaluation.estimate import Estimate, estimate_of
 from hrcam.evaluation.model_free_maps import MODEL_FREE_MAPS
 
 DEFAULT = Variant(PATTERN)
@@ -141,9 +141,7 @@ def resampled_means(
     number = int(index.max()) + 1
     sums = np.zeros((number, values.shape[1]))
     np.add.at(sums, index, values)
-    weights = np.ones((1, number))
-    if number > 1:
-        weights = np.concatenate([weights, draw_subjects(index, RESAMPLES, seed)])
+    weights = sample_weights(index, RESAMPLES, seed)
     return (weights @ sums) / (weights @ np.bincount(index))[:, None]
 
 
@@ -151,11 +149,6 @@ def value_of(estimate: Estimate) -> float:
     """Return the value of an estimate, which a mean of finite numbers has."""
     assert estimate.value is not None
     return estimate.value
-
-
-def estimate_of(resampled: NDArray[np.float64]) -> Estimate:
-    """Return the estimate of one column of `resampled_means`."""
-    return bootstrap_estimate(float(resampled[0]), resampled[1:])
 
 
 def best_rival(

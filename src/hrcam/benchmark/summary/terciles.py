@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from hrcam.benchmark.summary.ranking import estimate_of, resampled_means
+from hrcam.benchmark.summary.ranking import resampled_means
 from hrcam.benchmark.summary.results import CohortResults
 from hrcam.benchmark.variant import Variant
-from hrcam.evaluation.estimate import Estimate
+from hrcam.evaluation.estimate import Estimate, estimate_of
 
 Property = Literal["lesion_share", "contrast"]
 

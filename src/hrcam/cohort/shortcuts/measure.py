@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hrcam.artifacts.shortcut_table import ALL, ShortcutRow, Warned
 from hrcam.cohort.scan import Scan
 from hrcam.cohort.shortcuts.sources import Source
-from hrcam.evaluation.estimate import Estimate, bootstrap_estimate
+from hrcam.evaluation.estimate import Estimate, estimate_of
 from hrcam.evaluation.prediction import resampled_auc
 
 STRONG = 0.75
@@ -159,20 +159,16 @@ def _rows(
         columns[classes[best]] = areas[:, best]
         others[classes[best]] = None if network is None else network[:, best]
     for name, values in columns.items():
-        found, other = _estimate(values), others[name]
-        difference = Estimate(None) if other is None else _estimate(other - values)
+        found, other = estimate_of(values), others[name]
+        difference = Estimate(None) if other is None else estimate_of(other - values)
         yield ShortcutRow(
             *(source.name, name, found.value, found.low, found.high),
-            None if other is None else _estimate(other).value,
+            None if other is None else estimate_of(other).value,
             *(difference.value, difference.low, difference.high),
             _warned(found, difference),
             *counts,
             source.detail,
         )
-
-
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    return bootstrap_estimate(float(values[0]), values[1:])
 
 
 def _warned(found: Estimate, difference: Estimate) -> Warned:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +17,10 @@ from hrcam.artifacts.scan_prediction import LabelsPrediction, ScanPrediction
 from hrcam.cohort.scan import Scan
 from hrcam.cohort.several_labels import answers_of, label_names, with_combinations
 from hrcam.errors import InputError
-from hrcam.evaluation.label_scores import label_differences, plain, score_labels
+from hrcam.evaluation.label_scores import label_differences, score_labels
 from hrcam.evaluation.prediction_metrics import METRICS
 from hrcam.training.config import TrainingConfig
+from hrcam.training.fold_scores import scores_by_fold
 from hrcam.training.objectives import MaskedBinaryCrossEntropy, Objective
 from hrcam.training.plan import BALANCE, Balance
 from hrcam.training.tasks.task import Targets
@@ -135,13 +137,12 @@ class Labels:
     ) -> dict[str, Any]:
         """Write the pooled predictions, and return the metrics of each label and their means."""
         rows = pool_labels(folder, repeats, self.outputs)
-        numbers = sorted({row.fold for row in rows if row.fold is not None})
+        folds = np.array([row.fold for row in rows])
 
         def scored(who: str) -> dict[str, Any]:
-            parts = [[row for row in rows if row.fold == number] for number in numbers]
-            of_folds = [self._scores(part, who, seed) for part in parts]
-            mean = _mean(of_folds) if len(of_folds) > 1 else None
-            return {"pooled": self._scores(rows, who, seed), "folds": of_folds, "fold_mean": mean}
+            return scores_by_fold(
+                folds, lambda part: self._scores(list(compress(rows, part)), who, seed), METRICS
+            )
 
         differences = label_differences(
             _answers(rows), _of(rows, "head"), _of(rows, "network"), self.outputs,
@@ -152,7 +153,7 @@ class Labels:
             "source": source,
             "network": scored("network"),
             "head": scored("head"),
-            "head_minus_network": {name: plain(one) for name, one in differences.items()},
+            "head_minus_network": {name: one.to_json() for name, one in differences.items()},
         }
 
     def _scores(self, rows: Sequence[LabelPrediction], who: str, seed: int) -> dict[str, Any]:
@@ -172,13 +173,3 @@ def _of(rows: Sequence[LabelPrediction], who: str) -> NDArray[np.float64]:
 def _units(rows: Sequence[LabelPrediction]) -> dict[str, Any]:
     """Return the subject and the repeat of each prediction."""
     return {"groups": [row.group for row in rows], "repeats": [row.repeat for row in rows]}
-
-
-def _mean(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean of each metric over folds."""
-    found: dict[str, Any] = {}
-    for metric in METRICS:
-        values = [one[metric]["value"] for one in folds]
-        value = None if None in values else float(np.mean(values))
-        found[metric] = {"value": value, "low": None, "high": None}
-    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from hrcam.cohort.values import value_of, with_strata
 from hrcam.errors import InputError
 from hrcam.evaluation.value_scores import VALUE_METRICS, score_values, value_differences
 from hrcam.training.config import TrainingConfig
+from hrcam.training.fold_scores import scores_by_fold
 from hrcam.training.objectives import Objective, SquaredError
 from hrcam.training.plan import BALANCE, Balance
 from hrcam.training.scaled_output import ScaledOutput
@@ -122,16 +124,15 @@ class Regression:
     ) -> dict[str, Any]:
         """Write the pooled predictions, and return R², mean absolute error and correlations."""
         rows = pool_values(folder, repeats)
-        numbers = sorted({row.fold for row in rows if row.fold is not None})
+        folds = np.array([row.fold for row in rows])
         true, network, head = (
             np.array([getattr(row, name) for row in rows]) for name in ("label", "network", "head")
         )
 
         def scored(who: str) -> dict[str, Any]:
-            parts = [[row for row in rows if row.fold == number] for number in numbers]
-            of_folds = [_scores(part, who, seed) for part in parts]
-            mean = _mean(of_folds) if len(of_folds) > 1 else None
-            return {"pooled": _scores(rows, who, seed), "folds": of_folds, "fold_mean": mean}
+            return scores_by_fold(
+                folds, lambda part: _scores(list(compress(rows, part)), who, seed), VALUE_METRICS
+            )
 
         differences = value_differences(true, head, network, **_units(rows), seed=seed)
         return {
@@ -139,10 +140,7 @@ class Regression:
             "source": source,
             "network": scored("network"),
             "head": scored("head"),
-            "head_minus_network": {
-                name: {"value": one.value, "low": one.low, "high": one.high}
-                for name, one in differences.items()
-            },
+            "head_minus_network": {name: one.to_json() for name, one in differences.items()},
         }
 
 
@@ -164,13 +162,3 @@ def _scores(rows: Sequence[PredictedValue], who: str, seed: int) -> dict[str, An
 def _units(rows: Sequence[PredictedValue]) -> dict[str, Any]:
     """Return the subject and the repeat of each prediction."""
     return {"groups": [row.group for row in rows], "repeats": [row.repeat for row in rows]}
-
-
-def _mean(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean of each metric over folds."""
-    found: dict[str, Any] = {}
-    for metric in VALUE_METRICS:
-        values = [one[metric]["value"] for one in folds]
-        value = None if None in values else float(np.mean(values))
-        found[metric] = {"value": value, "low": None, "high": None}
-    return found
