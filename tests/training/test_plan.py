@@ -1,6 +1,7 @@
 """The plan of a training: its rules, its file, and who may override it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_the_plan_of_a_cohort_of_pictures(bright_cohort):
         "patience": 50,
         "learning_rate": 2e-3,
         "balance": "loss",
-        "validation": 0.15,
+        "validation": 0,
         "mirror": True,
         "rotation": 15,
         "zoom": 0.2,
@@ -41,7 +42,7 @@ def test_the_plan_of_a_cohort_of_pictures(bright_cohort):
     }
     assert set(plan.reasons) == set(plan.model_dump())
     assert "40 × 48 pixels" in plan.reasons["shape"]
-    assert "about 27 images" in plan.reasons["epochs"]  # 40 × 4/5 × 0.85
+    assert "about 32 images" in plan.reasons["epochs"]  # 40 × 4/5
     assert "50 %" in plan.reasons["balance"]
 
 
@@ -62,6 +63,30 @@ def test_what_is_given_is_kept_and_what_follows_from_it_is_planned(bright_cohort
     assert plan.reasons["learning_rate"] == "given as an option"
     assert plan.reasons["epochs"] == "given in the plan file; planned: 100"
     assert plan.reasons["zoom"] == make_plan(checked(bright_cohort)).reasons["zoom"]
+
+
+def test_subjects_are_set_aside_only_where_they_decide_something(bright_cohort):
+    def planned(**options):
+        return make_plan(checked(bright_cohort), TrainingConfig(**options))
+
+    assert planned().validation == 0
+    assert planned(patience=5).validation == 0.15
+    assert planned(plan=PlanOptions(patience=5)).validation == 0.15
+    assert planned(plan=PlanOptions(patience=5, validation=0)).validation == 0
+    tried = planned(tries=2)
+    assert tried.validation == 0.15
+    assert "to compare the plans" in tried.reasons["validation"]
+    assert "about 27 images" in tried.reasons["epochs"]  # 40 × 4/5 × 0.85
+
+
+def test_initial_weights_are_changed_by_small_steps(bright_cohort):
+    def rate(**options):
+        return make_plan(checked(bright_cohort), TrainingConfig(**options)).learning_rate
+
+    weights = Path("pretrained.pth")
+    assert rate(weights=weights) == pytest.approx(rate() / 10)
+    assert rate(weights=weights, freeze=True) == rate()
+    assert rate(weights=weights, learning_rate=1e-3) == 1e-3
 
 
 def test_the_number_of_epochs_suits_the_cohort():

@@ -130,7 +130,7 @@ def train(
         typer.Option(
             min=0,
             max=0.49,
-            help="Fraction of subjects for early stopping.",
+            help="Fraction of the training subjects for early stopping.",
             show_default="planned",
         ),
     ] = None,

@@ -25,7 +25,8 @@ STEPS = 2400
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 100
 PATIENCE = 0.5  # of the epochs
 LEARNING_RATE = 2e-3
-VALIDATION = 0.15
+FINE_TUNING = 0.1  # of that rate
+VALIDATION = 0.15  # where it decides something
 
 OPTION, FILE = "given as an option", "given in the plan file"
 
@@ -157,9 +158,7 @@ def _decide_training(
         "few weights: for a few hundred to a few thousand images",
     )
     batch_size = decisions.decide("batch_size", BATCH_SIZE, "many steps in few epochs")
-    validation = decisions.decide(
-        "validation", VALIDATION, "of the training subjects, to decide when to stop"
-    )
+    validation = decisions.decide("validation", *_validation(decisions, config))
     images = training_images(checked.accepted, config, validation)
     usual = epochs_for(images, batch_size)
     limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(usual)
@@ -174,12 +173,31 @@ def _decide_training(
     decisions.decide(
         "patience",
         ceil(PATIENCE * epochs),
-        "half of the epochs: validation losses fluctuate while the learning rate is high",
+        "half of the epochs, if there are validation images: their losses fluctuate while the "
+        "learning rate is high",
     )
-    decisions.decide(
-        "learning_rate", LEARNING_RATE, "peak of AdamW's, for this network and batch size"
-    )
+    decisions.decide("learning_rate", *_learning_rate(config))
     decisions.decide("balance", BALANCE, _balance_reason(checked.fingerprint))
+
+
+def _validation(decisions: _Decisions, config: TrainingConfig) -> tuple[float, str]:
+    """Return the share of the subjects that are not learnt from, and why."""
+    if config.tries > 1:
+        return VALIDATION, "of the training subjects, to compare the plans that are tried"
+    if decisions.given("patience"):
+        return VALIDATION, "of the training subjects, to decide when to stop: patience is given"
+    return 0.0, "none: all training subjects are learnt from, to the last epoch"
+
+
+def _learning_rate(config: TrainingConfig) -> tuple[float, str]:
+    # A frozen network keeps its weights; its head starts from random ones.
+    if config.weights is not None and not config.freeze:
+        return (
+            FINE_TUNING * LEARNING_RATE,
+            "peak of AdamW's, a tenth of the usual: the network has initial weights, which larger "
+            "steps would undo",
+        )
+    return LEARNING_RATE, "peak of AdamW's, for this network and batch size"
 
 
 def _balance_reason(fingerprint: Fingerprint) -> str:

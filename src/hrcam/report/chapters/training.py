@@ -43,7 +43,7 @@ def _losses(run: RunFolder) -> list[Section]:
     validated = any(lowest(fold) for fold in folds)
     picture = Picture(
         png(loss_figure(folds), dpi=150),
-        "Training and validation loss of each fold by epoch",
+        f"{'Training and validation' if validated else 'Training'} loss of each fold by epoch",
         f"Losses by epoch, a line for each of {len(folds)} folds."
         if len(folds) > 1
         else "Losses by epoch.",

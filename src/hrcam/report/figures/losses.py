@@ -14,7 +14,7 @@ _SIZE = (6.4, 2.6)  # inches
 
 
 def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
-    """Draw the training loss and the validation loss of each fold over its epochs.
+    """Draw the training loss of each fold over its epochs, and the validation loss if there is one.
 
     Parameters
     ----------
@@ -45,8 +45,11 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     with_scales(axes, "Epoch", "Loss (logarithmic)")
+    lines = [("training", ACCENT), ("validation", _VALIDATION)]
+    if not any(map(lowest, folds)):
+        del lines[1]
     # Above the axes, where no line crosses the words.
-    for right, text, colour in ((0.86, "training", ACCENT), (1.0, "validation", _VALIDATION)):
+    for right, (text, colour) in zip((1.0, 0.86), reversed(lines), strict=False):
         axes.text(
             *(right, 1.03, text),
             transform=axes.transAxes,
