@@ -12,6 +12,8 @@ All predictors get the same folds: the split of the table, or `--folds` by subje
 - logistic, boosting: a logistic regression, and gradient boosting, on features without a network:
   percentiles of intensities and of gradients at four scales, and sizes.
 
+`--precision bf16-mixed` is for all networks alike. All train on a GPU where there is one.
+
 DIR/predictions keeps what was predicted, so that a repeated command goes on; DIR/prediction.csv is
 the table. The difference is the AUC of hrcam less that of the predictor, with a paired bootstrap
 interval over subjects. Minutes are of the clock, for all folds of a seed.
@@ -42,7 +44,7 @@ from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.preparation import augmentation, choose_preparation
-from hrcam.training import TrainingConfig, train_cohort
+from hrcam.training import Hardware, TrainingConfig, train_cohort
 from hrcam.training.samples import Samples, prepare_samples
 
 COLUMNS = (
@@ -58,6 +60,7 @@ COLUMNS = (
     ),
 )
 REFERENCE = "hrcam"
+SINGLE, MIXED = "32-true", "bf16-mixed"
 _BATCH, _RATE, _DECAY, _SMOOTHING, _WARM_UP = 16, 1e-3, 0.05, 0.1, 0.1
 _PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 _SCALES = 4  # each half as fine as the one before
@@ -77,6 +80,7 @@ class Setting:
     folds: Sequence[Fold]
     transform: Callable[[torch.Tensor, int], torch.Tensor]
     work: Path
+    hardware: Hardware
 
     def parts(self, fold: Fold) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the places of the images to train on, validation included, and to test on."""
@@ -84,7 +88,9 @@ class Setting:
         return seen, self.samples.indices(fold.test)
 
 
-def open_setting(source: Path, work: Path, folds: int, side: int, seed: int) -> Setting:
+def open_setting(
+    source: Path, work: Path, folds: int, side: int, seed: int, hardware: Hardware
+) -> Setting:
     """Check and prepare a cohort."""
     cohort = open_cohort(source)
     checked = check_cohort(cohort)
@@ -98,14 +104,24 @@ def open_setting(source: Path, work: Path, folds: int, side: int, seed: int) -> 
     samples = prepare_samples(accepted.scans, labels, preparation, work / "images.npy")
     divided = make_folds(accepted.scans, checked.voxel_hashes, folds=folds, seed=seed)
     return Setting(
-        source.name, accepted, facts, samples, labels, divided, augmentation(preparation), work
+        source.name,
+        accepted,
+        facts,
+        samples,
+        labels,
+        divided,
+        augmentation(preparation),
+        work,
+        hardware,
     )
 
 
 def with_hrcam(setting: Setting, seed: int, folds: int) -> Probabilities:
     """Train as `hrcam train` does; return the probability of each class for each tested image."""
     config = TrainingConfig(folds=folds, seed=seed)
-    run = train_cohort(setting.cohort, setting.work / f"run-{seed}", config).run
+    run = train_cohort(
+        setting.cohort, setting.work / f"run-{seed}", config, hardware=setting.hardware
+    ).run
     found = {
         one.scan: np.array(one.network)[[run.classes.index(c) for c in setting.cohort.classes]]
         for one in run.predictions
@@ -138,6 +154,8 @@ def _network(name: str, dimensions: int, channels: int, classes: int) -> nn.Modu
 def with_recipe(name: str, setting: Setting, seed: int, epochs: int) -> Probabilities:
     """Train a network by the recipe in each fold; return as `with_hrcam`."""
     images, labels = setting.samples.images, torch.from_numpy(setting.labels)
+    device, precision = setting.hardware.device, setting.hardware.precision
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == MIXED)
     layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
     found = []
     for fold in setting.folds:
@@ -145,7 +163,7 @@ def with_recipe(name: str, setting: Setting, seed: int, epochs: int) -> Probabil
         torch.manual_seed(seed)
         random = np.random.default_rng(seed)
         network = _network(name, images.ndim - 2, images.shape[1], len(setting.cohort.classes))
-        network.to(memory_format=layout)
+        network.to(device, memory_format=layout)
         optimizer = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=_DECAY)
         steps = epochs * (len(seen) // _BATCH)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t, n=steps: _rate(t / n))
@@ -164,10 +182,12 @@ def with_recipe(name: str, setting: Setting, seed: int, epochs: int) -> Probabil
                         for p in places
                     ]
                 )
+                with mixed:
+                    logits = network(batch.contiguous(memory_format=layout).to(device))
                 loss = functional.cross_entropy(
-                    network(batch.contiguous(memory_format=layout)),
-                    labels[places],
-                    weights.float(),
+                    logits.float(),
+                    labels[places].to(device),
+                    weights.float().to(device),
                     label_smoothing=_SMOOTHING,
                 )
                 optimizer.zero_grad()
@@ -175,12 +195,12 @@ def with_recipe(name: str, setting: Setting, seed: int, epochs: int) -> Probabil
                 optimizer.step()
                 schedule.step()
         network.eval()
-        with torch.no_grad():
+        with torch.no_grad(), mixed:
             for start in range(0, len(test), _BATCH):
                 batch = torch.from_numpy(
                     np.stack([images[p] for p in test[start : start + _BATCH]])
                 )
-                found.append(network(batch).double().softmax(1).numpy())
+                found.append(network(batch.to(device)).double().softmax(1).cpu().numpy())
     return np.concatenate(found)
 
 
@@ -289,6 +309,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=50, help="of the recipe")
     parser.add_argument("--side", type=int, default=256, help="longest side of a picture's grid")
+    parser.add_argument("--precision", choices=(SINGLE, MIXED), default=SINGLE)
     parser.add_argument("--threads", type=int, help="of torch; None for one per core")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -301,7 +322,14 @@ def main() -> None:
     for source in arguments.cohorts:
         for seed in range(arguments.seeds):
             work = arguments.out / source.name
-            setting = open_setting(source, work, arguments.folds, arguments.side, seed)
+            setting = open_setting(
+                source,
+                work,
+                arguments.folds,
+                arguments.side,
+                seed,
+                Hardware(precision=arguments.precision),
+            )
             ours = None
             for name in names:
                 found, minutes = predict(name, setting, seed, arguments.folds, arguments.epochs)
