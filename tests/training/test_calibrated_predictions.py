@@ -13,6 +13,7 @@ def calibrated(labels, positive, folds):
     found = PredictionArrays(
         labels=np.asarray(labels),
         probabilities=np.column_stack([1 - positive, positive]),
+        scans=np.arange(count).astype(str),
         groups=np.arange(count).astype(str),
         folds=np.asarray(folds),
         repeats=np.ones(count, int),

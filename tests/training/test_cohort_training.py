@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from picture_cohorts import write_picture, write_table
+from sklearn.metrics import roc_auc_score
 
 from hrcam.artifacts.by_column_table import read_by_column
 from hrcam.artifacts.cache import CACHE
@@ -176,6 +177,14 @@ def test_a_repeated_cross_validation_predicts_and_maps_by_a_network_of_each_repe
     assert metrics["network"]["pooled"]["images"] == 40
     assert metrics["network"]["pooled"]["repeats"] == 2
     assert len(metrics["network"]["folds"]) == 4
+    means = table.groupby("scan")["probability_bright"].mean()
+    truth = table.groupby("scan")["label"].first() == "bright"
+    together = metrics["network"]["ensemble"]
+    assert together["networks"] == 2
+    assert together["pooled"]["auc"]["value"] == pytest.approx(roc_auc_score(truth, means))
+    sections = {one.heading: one for one in metric_sections(read_run(tmp_path / "run"))}
+    (text,) = sections["Networks together: Network"].paragraphs
+    assert "maps a new scan by all 4 networks" in text
     # Of twenty controls each is mapped twice and counts once.
     assert len(run.controls) == 40
     assert len(run.controls_for(new, "none of these", "bright").scores) == 20

@@ -14,6 +14,7 @@ from hrcam.evaluation.chance import better_than_chance
 from hrcam.evaluation.prediction import paired_difference, score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS, Metric
 from hrcam.training.calibrated_predictions import Calibration
+from hrcam.training.ensemble_metrics import ensemble_metrics
 from hrcam.training.fold_scores import scores_by_fold
 from hrcam.training.prediction_arrays import PredictionArrays, Predictor, prediction_arrays
 
@@ -69,7 +70,7 @@ def class_metrics(
 def _scores(
     found: PredictionArrays, calibration: Calibration | None, classes: tuple[str, ...], seed: int
 ) -> dict[str, Any]:
-    """Return the metrics of all test scans together, of each fold, and calibrated."""
+    """Return the metrics of all test scans, of each fold, of all repeats' means, and calibrated."""
 
     def scored(rows: NDArray[np.bool_]) -> dict[str, Any]:
         return score_predictions(
@@ -92,6 +93,7 @@ def _scores(
     return {
         **scores_by_fold(found.folds, scored, METRICS),
         "better_than_chance": None if chance is None else asdict(chance),
+        "ensemble": ensemble_metrics(found, classes, seed),
         "calibrated": None if calibration is None else calibration.to_json(found, classes, seed),
     }
 

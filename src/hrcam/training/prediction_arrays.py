@@ -23,12 +23,13 @@ class PredictionArrays:
         Class indices, shape (N,).
     probabilities
         Shape (N, K).
-    groups, folds, repeats
+    scans, groups, folds, repeats
         Of each prediction, shape (N,).
     """
 
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
+    scans: NDArray[np.str_]
     groups: NDArray[np.str_]
     folds: NDArray[np.int64]
     repeats: NDArray[np.int64]
@@ -44,6 +45,7 @@ def prediction_arrays(
     return PredictionArrays(
         labels=np.array([classes.index(one.label) for one in predictions]),
         probabilities=probabilities,
+        scans=np.array([one.scan for one in predictions]),
         groups=np.array([one.group for one in predictions]),
         folds=np.array([one.fold for one in predictions]),
         repeats=np.array([one.repeat for one in predictions]),

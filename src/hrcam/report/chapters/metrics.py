@@ -69,6 +69,11 @@ def metric_sections(run: RunFolder) -> tuple[Section, ...]:
     if run.pooled("network").get("auc"):
         sections.append(_worth(run))
     sections += [
+        Section(f"Networks together: {name}", paragraphs=(text,), table=table)
+        for name, key in sources.items()
+        for text, table in _together(run, key)
+    ]
+    sections += [
         Section(f"Calibrated: {name}", paragraphs=(text,), table=table)
         for name, key in sources.items()
         for text, table in _calibrated(run, key)
@@ -179,12 +184,28 @@ def _worth(run: RunFolder) -> Section:
     return Section("What the AUC is worth", paragraphs=tuple(paragraphs))
 
 
+def _together(run: RunFolder, source: str) -> list[tuple[str, Table]]:
+    found = run.metrics[source].get("ensemble")
+    if not found:
+        return []
+    text = (
+        f"Each scan is predicted by {found['networks']} networks, one of each repeat, none of "
+        "which was trained on it. Single: the mean of their metrics. Together: the metrics of "
+        "their mean probabilities, which `hrcam map` writes; it maps a new scan by all "
+        f"{run.manifest.get('folds')} networks of the run."
+    )
+    table = _compared(
+        ("Single", run.pooled(source)),
+        ("Together", found["pooled"]),
+        found["minus_single"],
+    )
+    return [(text, table)]
+
+
 def _calibrated(run: RunFolder, source: str) -> list[tuple[str, Table]]:
     found = run.metrics[source].get("calibrated")
     if not found:
         return []
-    names = [name for name in METRICS if name in found["pooled"]]
-    before = run.pooled(source)
     folds = found["fold_temperatures"]
     if found["temperature"] is None:
         advice = f"None is recommended for new scans: {found['why_none']}."
@@ -196,20 +217,34 @@ def _calibrated(run: RunFolder, source: str) -> list[tuple[str, Table]]:
         f"{advice} The order of scans within a fold stays as it is. Intervals take the "
         "temperatures as given."
     )
-    table = Table(
-        headers=("Metric", "As predicted", "Calibrated", "Difference"),
+    table = _compared(
+        ("As predicted", run.pooled(source)),
+        ("Calibrated", found["pooled"]),
+        found["minus_uncalibrated"],
+    )
+    return [(text, table)]
+
+
+def _compared(
+    before: tuple[str, Mapping[str, Any]],
+    after: tuple[str, Mapping[str, Any]],
+    difference: Mapping[str, Any],
+) -> Table:
+    """Return a table of metrics, each before, after and the difference."""
+    return Table(
+        headers=("Metric", before[0], after[0], "Difference"),
         rows=tuple(
             (
-                METRICS[name],
-                estimate_text(before.get(name)),
-                estimate_text(found["pooled"][name]),
-                estimate_text(found["minus_uncalibrated"][name]),
+                title,
+                estimate_text(before[1].get(name)),
+                estimate_text(after[1][name]),
+                estimate_text(difference[name]),
             )
-            for name in names
+            for name, title in METRICS.items()
+            if name in after[1]
         ),
         numeric=(1, 2, 3),
     )
-    return [(text, table)]
 
 
 def _by_class(run: RunFolder, source: str) -> Table | None:
