@@ -121,9 +121,21 @@ def test_more_repeats_than_ways_to_divide_are_refused():
     scans = many({"a": 2, "b": 2})
     with pytest.raises(InputError, match="too few for 9 different divisions into 2 folds"):
         make_folds(scans, own_hashes(scans), folds=2, repeats=9)
+
+
+def test_repeats_of_a_split_of_the_table_keep_it_and_set_others_aside():
+    scans = many({"a": 20, "b": 20})
     own = [replace(one, split=("train", "test")[i % 2]) for i, one in enumerate(scans)]
-    with pytest.raises(InputError, match="repeats is 2, but the table has its own split"):
-        make_folds(own, own_hashes(own), repeats=2)
+    found = make_folds(own, own_hashes(own), repeats=3, validation=0.2)
+    assert [fold.repeat for fold in found] == [1, 2, 3]
+    assert found[0] == make_folds(own, own_hashes(own), validation=0.2)[0]
+    assert len({fold.test for fold in found}) == 1
+    assert len({tuple(sorted((*fold.train, *fold.validation))) for fold in found}) == 1
+    assert len({fold.validation for fold in found}) == 3
+    parts = ("train", "test", "validation")
+    given = [replace(one, split=parts[i % 3]) for i, one in enumerate(scans)]
+    first, second = make_folds(given, own_hashes(given), repeats=2)
+    assert replace(second, repeat=1) == first
 
 
 @given(cohorts(), st.integers(0, 3))

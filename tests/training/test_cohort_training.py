@@ -190,6 +190,27 @@ def test_a_repeated_cross_validation_predicts_and_maps_by_a_network_of_each_repe
     assert len(run.controls_for(new, "none of these", "bright").scores) == 20
 
 
+def test_repeats_of_a_split_of_the_table_are_networks_with_other_seeds(bright_cohort, tmp_path):
+    table = pd.read_csv(bright_cohort / "participants.tsv", sep="\t", dtype=str)
+    table["split"] = ["test" if place % 4 < 2 else "train" for place in range(len(table))]
+    table.to_csv(bright_cohort / "participants.tsv", sep="\t", index=False)
+    config = SMALL.model_copy(update={"epochs": 1, "repeats": 2})
+    run = trained(bright_cohort, tmp_path / "run", config).run
+    weights = [(tmp_path / f"run/fold-{fold}/network.safetensors").read_bytes() for fold in (1, 2)]
+    assert weights[0] != weights[1]
+    rows = {row.scan: row for row in run.splits}
+    for scan in open_cohort(bright_cohort).scans:
+        tested = scan.split == "test"
+        assert rows[scan.name].tested_by == ((1, 2) if tested else ())
+        assert run.folds_for(scan, rows[scan.name].voxel_hash) == ((1, 2), not tested)
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["source"] == "test split"
+    assert metrics["network"]["ensemble"]["networks"] == 2
+    assert metrics["network"]["calibrated"] is None
+    together = metric_sections(read_run(tmp_path / "run"))[0]
+    assert any("2 times, with other seeds on the same split" in p for p in together.paragraphs)
+
+
 def test_each_test_scan_has_its_distance_from_what_its_fold_learnt_from(bright_run):
     folder, report = bright_run
     run, cohort = report.run, open_cohort(folder)

@@ -119,7 +119,7 @@ class RunFolder:
 
     @property
     def repeats(self) -> int:
-        """Number of divisions into folds."""
+        """Number of trainings with other seeds, each with other folds or on the table's split."""
         tables = (self.predictions, self.values, self.labelled)
         return max(one.repeat for table in tables for one in table)
 

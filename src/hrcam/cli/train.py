@@ -107,7 +107,11 @@ def train(
     folds: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 5,
     repeats: Annotated[
         int,
-        typer.Option(min=1, help="Number of cross-validations, each with other folds and seeds."),
+        typer.Option(
+            min=1,
+            help="Number of cross-validations, each with other folds and seeds, or of trainings on "
+            "the table's own split.",
+        ),
     ] = 1,
     leave_out: Annotated[
         str | None,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def make_folds(
     """Divide scans into folds, stratified by class and by whole subjects.
 
     Scans of one participant, of one group or with the same voxels are on one side of every
-    split. A cohort whose table has a split gets that split as its only fold.
+    split. A cohort whose table has a split gets that split as its only fold, in each repeat.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def make_folds(
         Number of folds; each scan is tested in one.
     repeats
         Number of divisions into folds, with other shuffles; each scan is tested in one fold of
-        each.
+        each. Of a split of the table the repeats differ in the scans that are set aside alone.
     validation
         Share of the training scans of each class that is set aside to tell when to stop, at
         least one of each class; 0 for none.
@@ -87,7 +87,7 @@ def make_folds(
     InputError
         If a label or a hash is missing, a class has fewer independent subjects than there are
         folds, there are not as many different divisions as repeats, or the split of the table is
-        incomplete, not clean or to be repeated.
+        incomplete or not clean.
     """
     if folds < 2:
         raise InputError(f"folds is {folds}: use 2 or more")
@@ -96,12 +96,10 @@ def make_folds(
     check_arguments(scans, voxel_hashes, validation, seed)
     sets = related_scans(scans, voxel_hashes)
     if any(scan.split is not None for scan in scans):
-        if repeats > 1:
-            raise InputError(
-                f"repeats is {repeats}, but the table has its own split, which is one: leave the "
-                "column split out to cross-validate, or do not repeat"
-            )
-        return [_table_split(sets, validation, seed)]
+        return [
+            replace(_table_split(sets, validation, seed + place), repeat=place + 1)
+            for place in range(repeats)
+        ]
     _check_sizes(sets, folds)
     result: list[Fold] = []
     divisions: set[frozenset[tuple[str, ...]]] = set()

@@ -209,7 +209,7 @@ def _repeatability(
     if not others:
         return unmeasured(
             "repeatability",
-            "the run has one network only; train with several folds to have others to compare",
+            "the run has one network only; train with several folds or repeats to compare others",
         )
     agreements: dict[str, Agreement] = {}
     for name, other in others:

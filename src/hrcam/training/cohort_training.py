@@ -85,10 +85,9 @@ def train_cohort(
     """Train a classifier with HR-CAM on a cohort, cross-validated by subject.
 
     If the table has its own split, there is one fold: trained on "train", with early stopping on
-    "validation" (a part of "train" if there is none), and scored on "test"; unless the values of a
-    column are left out in turn. If interrupted or
-    killed, repeat the call to resume; the result is the same. Several calls at once, also on other
-    machines, share the folds, and each returns when all are done.
+    "validation" if there is one, and scored on "test"; unless the values of a column are left out
+    in turn. If interrupted or killed, repeat the call to resume; the result is the same. Several
+    calls at once, also on other machines, share the folds, and each returns when all are done.
 
     Parameters
     ----------

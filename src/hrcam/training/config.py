@@ -48,7 +48,7 @@ class TrainingConfig(PlanOptions):
         Number of cross-validation folds; ignored if the table has its own split.
     repeats
         Number of times that the cohort is divided into folds, each time with another shuffle and
-        other initial weights.
+        other initial weights; a split of the table stays.
     leave_out
         Column of the table, each value of which is left out of one fold's training and tested, in
         place of folds at random; None for those.

@@ -191,8 +191,8 @@ def _refused(run: RunFolder) -> str:
 
 def _ensembles(run: RunFolder, predicted: Predicted) -> str:
     of_tested = (
-        f"each tested scan has one network of each of {run.repeats} cross-validations, whose "
-        "metrics are averaged, and its maps are means over these networks"
+        f"each tested scan has one network of each of {run.repeats} repeats, whose metrics are "
+        "averaged, and its maps are means over these networks"
         if run.repeats > 1
         else "each tested scan has one network"
     )
@@ -206,10 +206,14 @@ def _partitions(run: RunFolder, predicted: Predicted) -> str:
     folds = int(run.manifest.get("folds", 1)) // run.repeats
     if column := run.config.get("leave_out"):
         return f"Each of {folds} values of the column {column} in turn is left out and tested."
+    times = f"repeated {run.repeats} times with other" if run.repeats > 1 else ""
     if folds > 1:
-        repeated = f", repeated {run.repeats} times with other folds" if run.repeats > 1 else ""
+        repeated = f", {times} folds" if times else ""
         return (
             f"Cross-validation with {folds} folds, stratified by {predicted.strata} and grouped by "
             f"participant{repeated}."
         )
-    return "One split into training, validation and test, given by the table of the cohort."
+    repeated = f", {times} seeds" if times else ""
+    return (
+        f"One split into training, validation and test, given by the table of the cohort{repeated}."
+    )

@@ -33,8 +33,8 @@ _MIXED = (
 
 
 _REPEATED = (
-    "The cross-validation was repeated {repeats} times with other folds and seeds. Metrics are "
-    "means over the repeats, and intervals count each subject once."
+    "The training was repeated {repeats} times, with other {changed}. Metrics are means over the "
+    "repeats, and intervals count each subject once."
 )
 
 
@@ -119,7 +119,11 @@ def metric_tables(
     if difference := run.metrics.get("head_minus_network"):
         columns.append(difference)
         headers.append("Head − network")
-    repeated = [_REPEATED.format(repeats=run.repeats)] if run.repeats > 1 else []
+    repeated = []
+    if run.repeats > 1:
+        own = run.metrics.get("source") == "test split"
+        changed = "seeds on the same split" if own else "folds and seeds"
+        repeated = [_REPEATED.format(repeats=run.repeats, changed=changed)]
     explanation, *others = paragraphs
     together = Section(
         "All scans together",

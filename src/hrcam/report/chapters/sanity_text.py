@@ -11,7 +11,7 @@ _QUESTIONS: Mapping[CheckName, str] = {
     "randomisation": "Do the maps depend on what the network has learnt?",
     "bounds": "Do they mark the masks better than maps that need no network?",
     "likeness": "Do they differ from maps that need no network?",
-    "repeatability": "Do networks trained on other parts of the cohort give similar maps?",
+    "repeatability": "Do networks that were trained separately give similar maps?",
     "noise": "Are they stable when a little noise is added?",
     "shift": "Do they shift with the image?",
 }
@@ -29,7 +29,7 @@ _PASSED: Mapping[CheckName, str] = {
     "randomisation": "A network with random weights gives a different map.",
     "bounds": "Of the others, {most} comes closest.",
     "likeness": "The most similar is {most}.",
-    "repeatability": "Networks that were trained on other parts of the cohort give similar maps.",
+    "repeatability": "Networks that were trained separately give similar maps.",
     "noise": "Barely visible noise does not change them.",
     "shift": "If the image is shifted by two voxels, the map shifts with it.",
 }
@@ -39,7 +39,7 @@ _FAILED: Mapping[CheckName, str] = {
     "properties of the image, not of the disease.",
     "bounds": "Of these, {most} marks them as well or better.",
     "likeness": "The maps resemble {most}.",
-    "repeatability": "Networks that were trained on other parts of the cohort give other maps. "
+    "repeatability": "Networks that were trained separately give other maps. "
     "The maps depend on the network more than on the disease.",
     "noise": "Barely visible noise changes the map. Small bright regions are not reliable.",
     "shift": "If the image is shifted by two voxels, its map changes. Small regions are not "
@@ -50,7 +50,7 @@ _SHORT: Mapping[CheckName, str] = {
     "randomisation": "An untrained network gives nearly the same maps",
     "bounds": "The maps mark the masks no better than {most}",
     "likeness": "The maps resemble {most}",
-    "repeatability": "Networks trained on other parts of the cohort give other maps",
+    "repeatability": "Networks that were trained separately give other maps",
     "noise": "Little noise changes the maps",
     "shift": "A small shift changes the maps",
 }
