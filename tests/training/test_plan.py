@@ -77,6 +77,15 @@ def test_subjects_are_set_aside_only_where_they_decide_something(bright_cohort):
     assert tried.validation == 0.15
     assert "to compare the plans" in tried.reasons["validation"]
     assert "about 27 images" in tried.reasons["epochs"]  # 40 × 4/5 × 0.85
+    assert "none: all" in planned().reasons["validation"]
+    table = [
+        {"participant_id": f"p{i:02d}", "image": f"images/{i:02d}.png",
+         "label": "bright" if i % 2 else "plain",
+         "split": ("train", "validation", "test")[i // 2 % 3]}
+        for i in range(40)
+    ]  # fmt: skip
+    write_table(bright_cohort, table)
+    assert "the validation scans of the table" in planned().reasons["validation"]
 
 
 def test_initial_weights_are_changed_by_small_steps(bright_cohort):

@@ -158,7 +158,7 @@ def _decide_training(
         "few weights: for a few hundred to a few thousand images",
     )
     batch_size = decisions.decide("batch_size", BATCH_SIZE, "many steps in few epochs")
-    validation = decisions.decide("validation", *_validation(decisions, config))
+    validation = decisions.decide("validation", *_validation(decisions, checked.accepted, config))
     images = training_images(checked.accepted, config, validation)
     usual = epochs_for(images, batch_size)
     limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(usual)
@@ -180,12 +180,14 @@ def _decide_training(
     decisions.decide("balance", BALANCE, _balance_reason(checked.fingerprint))
 
 
-def _validation(decisions: _Decisions, config: TrainingConfig) -> tuple[float, str]:
+def _validation(decisions: _Decisions, cohort: Cohort, config: TrainingConfig) -> tuple[float, str]:
     """Return the share of the subjects that are not learnt from, and why."""
     if config.tries > 1:
         return VALIDATION, "of the training subjects, to compare the plans that are tried"
     if decisions.given("patience"):
         return VALIDATION, "of the training subjects, to decide when to stop: patience is given"
+    if config.leave_out is None and any(scan.split == "validation" for scan in cohort.scans):
+        return 0.0, "none beside the validation scans of the table, which decide when to stop"
     return 0.0, "none: all training subjects are learnt from, to the last epoch"
 
 
