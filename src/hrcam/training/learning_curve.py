@@ -88,7 +88,10 @@ def _predictions(job: TrainingJob) -> SizePredictions:
     classes = job.task.classes
     rows = read_folds(job.folder, job.repeats, classes)
     subjects = float(np.mean([subjects_of(fold, job.cohort.scans) for fold in job.folds]))
-    return SizePredictions(subjects, **vars(prediction_arrays(rows, classes)))
+    found = prediction_arrays(rows, classes)
+    return SizePredictions(
+        subjects, found.labels, found.probabilities, found.groups, found.folds, found.repeats
+    )
 
 
 def _plain(curve: LearningCurve) -> dict[str, Any]:
