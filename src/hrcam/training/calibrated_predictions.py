@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.evaluation.prediction import paired_difference, score_predictions
+from hrcam.evaluation.prediction import score_predictions
 from hrcam.evaluation.prediction_metrics import Metric
 from hrcam.evaluation.temperature import (
     MOST,
@@ -16,7 +16,7 @@ from hrcam.evaluation.temperature import (
     fold_temperatures,
     with_temperature,
 )
-from hrcam.training.prediction_arrays import PredictionArrays
+from hrcam.training.prediction_arrays import PredictionArrays, paired_differences
 
 _METRICS: tuple[Metric, ...] = ("calibration_error", "brier_score")
 _SPOKEN: dict[Metric, str] = {
@@ -65,18 +65,9 @@ class Calibration:
             repeats=found.repeats,
             seed=seed,
         ).to_json()
-        difference: dict[Metric, dict[str, float | None]] = {}
-        for metric in _METRICS:
-            one = paired_difference(
-                found.labels,
-                self.probabilities,
-                found.probabilities,
-                metric,
-                groups=found.groups,
-                repeats=found.repeats,
-                seed=seed,
-            )
-            difference[metric] = one.to_json()
+        difference = paired_differences(
+            found, self.probabilities, found.probabilities, _METRICS, seed
+        )
         reason = _why_none(self.temperatures.everyone, difference)
         return {
             "temperature": None if reason else self.temperatures.everyone,

@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 from hrcam.artifacts.run_folder import read_folds, write_pooled
 from hrcam.artifacts.run_tables import HEAD_PROBABILITY, PROBABILITY
 from hrcam.evaluation.chance import better_than_chance
-from hrcam.evaluation.prediction import paired_difference, score_predictions
+from hrcam.evaluation.prediction import score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS, Metric
 from hrcam.training.calibrated_predictions import Calibration
 from hrcam.training.ensemble_metrics import ensemble_metrics
 from hrcam.training.fold_scores import scores_by_fold
-from hrcam.training.prediction_arrays import PredictionArrays, Predictor, prediction_arrays
+from hrcam.training.prediction_arrays import (
+    PredictionArrays,
+    Predictor,
+    paired_differences,
+    prediction_arrays,
+)
 
 _COMPARED: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "auc")
 _COLUMNS: dict[Predictor, str] = {"network": PROBABILITY, "head": HEAD_PROBABILITY}
@@ -98,18 +103,8 @@ def _scores(
     }
 
 
-def _difference(arrays: Mapping[Predictor, PredictionArrays], seed: int) -> dict[str, Any]:
+def _difference(
+    arrays: Mapping[Predictor, PredictionArrays], seed: int
+) -> dict[Metric, dict[str, Any]]:
     network, head = arrays["network"], arrays["head"]
-    found: dict[str, Any] = {}
-    for metric in _COMPARED:
-        one = paired_difference(
-            network.labels,
-            head.probabilities,
-            network.probabilities,
-            metric,
-            groups=network.groups,
-            repeats=network.repeats,
-            seed=seed,
-        )
-        found[metric] = one.to_json()
-    return found
+    return paired_differences(network, head.probabilities, network.probabilities, _COMPARED, seed)

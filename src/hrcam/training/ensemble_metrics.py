@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrcam.evaluation.prediction import paired_difference, score_predictions
+from hrcam.evaluation.prediction import score_predictions
 from hrcam.evaluation.prediction_metrics import METRICS
-from hrcam.training.prediction_arrays import PredictionArrays
+from hrcam.training.prediction_arrays import PredictionArrays, paired_differences
 
 
 def mean_over_repeats(found: PredictionArrays) -> NDArray[np.float64]:
@@ -45,30 +45,13 @@ def ensemble_metrics(
     networks = np.unique(found.repeats).size
     if networks == 1:
         return None
-    # Each repeat then has the same predictions, and the mean of its scores is that of one.
     together = mean_over_repeats(found)
+    once = found.repeats == found.repeats[0]  # the means are the same in each repeat
     pooled = score_predictions(
-        found.labels,
-        together,
-        classes=classes,
-        groups=found.groups,
-        repeats=found.repeats,
-        seed=seed,
+        found.labels[once], together[once], classes=classes, groups=found.groups[once], seed=seed
     ).to_json()
-    gained = {
-        metric: paired_difference(
-            found.labels,
-            together,
-            found.probabilities,
-            metric,
-            groups=found.groups,
-            repeats=found.repeats,
-            seed=seed,
-        ).to_json()
-        for metric in METRICS
-    }
     return {
         "networks": networks,
         "pooled": {metric: pooled[metric] for metric in METRICS},
-        "minus_single": gained,
+        "minus_single": paired_differences(found, together, found.probabilities, METRICS, seed),
     }

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.artifacts.run_tables import Prediction
+from hrcam.evaluation.prediction import paired_difference
+from hrcam.evaluation.prediction_metrics import Metric
 
 Predictor = Literal["network", "head"]
 """Who predicts: the CNN itself, or HR-CAM's head."""
@@ -50,3 +52,28 @@ def prediction_arrays(
         folds=np.array([one.fold for one in predictions]),
         repeats=np.array([one.repeat for one in predictions]),
     )
+
+
+def paired_differences(
+    found: PredictionArrays,
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    metrics: Sequence[Metric],
+    seed: int,
+) -> dict[Metric, dict[str, Any]]:
+    """Subtract metrics of the second probabilities, (N, K), from the first's, with intervals.
+
+    As `hrcam.evaluation.prediction.paired_difference`, on the scans of the predictions.
+    """
+    return {
+        metric: paired_difference(
+            found.labels,
+            first,
+            second,
+            metric,
+            groups=found.groups,
+            repeats=found.repeats,
+            seed=seed,
+        ).to_json()
+        for metric in metrics
+    }

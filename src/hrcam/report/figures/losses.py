@@ -45,11 +45,9 @@ def loss_figure(folds: Sequence[Sequence[EpochLosses]]) -> Figure:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     with_scales(axes, "Epoch", "Loss (logarithmic)")
-    lines = [("training", ACCENT), ("validation", _VALIDATION)]
-    if not any(map(lowest, folds)):
-        del lines[1]
+    lines = [("validation", _VALIDATION)] if any(map(lowest, folds)) else []
     # Above the axes, where no line crosses the words.
-    for right, (text, colour) in zip((1.0, 0.86), reversed(lines), strict=False):
+    for right, (text, colour) in zip((1.0, 0.86), [*lines, ("training", ACCENT)], strict=False):
         axes.text(
             *(right, 1.03, text),
             transform=axes.transAxes,
