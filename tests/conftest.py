@@ -44,7 +44,8 @@ def _one_thread_for_linear_algebra() -> Iterator[None]:
     """Threads that wait for each other cost more than they bring to problems this small."""
     import sklearn.linear_model  # noqa: F401 - limits hold for libraries that are loaded
 
-    with threadpool_limits(1):
+    # Of OpenMP it would hold in this thread alone, and others would compute other last bits.
+    with threadpool_limits(1, user_api="blas"):
         yield
 
 
