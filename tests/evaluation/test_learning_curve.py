@@ -10,6 +10,7 @@ from hrcam.errors import InputError
 from hrcam.evaluation import learning_curve as module
 from hrcam.evaluation.learning_curve import SizePredictions, learning_curve
 from hrcam.evaluation.prediction import score_predictions
+from hrcam.evaluation.prediction_arrays import PredictionArrays
 
 
 def sizes_with(aucs, subjects=400, seed=0, repeats=1):
@@ -27,12 +28,15 @@ def sizes_with(aucs, subjects=400, seed=0, repeats=1):
         found.append(
             SizePredictions(
                 share * 0.8 * subjects,
-                np.tile(labels, repeats),
-                np.column_stack([1 - positive, positive]),
-                np.tile(np.arange(subjects), repeats).astype(str),
-                np.tile(np.arange(subjects) % 10 // 2, repeats)
-                + 5 * np.repeat(np.arange(repeats), subjects),
-                np.repeat(np.arange(repeats), subjects),
+                PredictionArrays(
+                    labels=np.tile(labels, repeats),
+                    probabilities=np.column_stack([1 - positive, positive]),
+                    scans=np.tile(np.arange(subjects), repeats).astype(str),
+                    groups=np.tile(np.arange(subjects), repeats).astype(str),
+                    folds=np.tile(np.arange(subjects) % 10 // 2, repeats)
+                    + 5 * np.repeat(np.arange(repeats), subjects),
+                    repeats=np.repeat(np.arange(repeats), subjects),
+                ),
             )
         )
     return found
@@ -60,8 +64,13 @@ def test_measured_values_are_those_of_the_predictions():
     curve = learning_curve(sizes, resamples=50)
     assert [point.subjects for point in curve.measured] == [12, 24, 48]
     for size, point in zip(sizes, curve.measured, strict=True):
+        found = size.predictions
         scored = score_predictions(
-            size.labels, size.probabilities, groups=size.groups, repeats=size.repeats, resamples=50
+            found.labels,
+            found.probabilities,
+            groups=found.groups,
+            repeats=found.repeats,
+            resamples=50,
         )
         assert point.auc.value == pytest.approx(scored.metrics["auc"].value)
     assert curve.twice.subjects == curve.fitted[-1].subjects == 96
@@ -95,6 +104,7 @@ def test_refuses_sizes_that_are_no_curve():
         learning_curve(sizes[:2])
     with pytest.raises(InputError, match="ascending"):
         learning_curve(sizes[::-1])
-    other = replace(sizes[0], labels=1 - sizes[0].labels)
+    first = sizes[0].predictions
+    other = replace(sizes[0], predictions=replace(first, labels=1 - first.labels))
     with pytest.raises(InputError, match="not of the same scans"):
         learning_curve([other, *sizes[1:]])

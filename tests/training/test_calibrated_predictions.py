@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from hrcam.evaluation.prediction_arrays import PredictionArrays
 from hrcam.evaluation.temperature import fit_temperature
 from hrcam.training.calibrated_predictions import Calibration
-from hrcam.training.prediction_arrays import PredictionArrays
 
 
 def calibrated(labels, positive, folds):

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrcam.evaluation.prediction import score_predictions
+from hrcam.evaluation.prediction_arrays import PredictionArrays
 from hrcam.training.ensemble_metrics import ensemble_metrics, mean_over_repeats
-from hrcam.training.prediction_arrays import PredictionArrays
 
 
 def repeated(labels, repeats, orders=None):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hrcam.errors import InputError
 from hrcam.evaluation.bootstrap import subject_indices
 from hrcam.evaluation.estimate import Estimate, estimate_of
+from hrcam.evaluation.prediction_arrays import PredictionArrays
 from hrcam.evaluation.prediction_checks import checked_predictions
 from hrcam.evaluation.prediction_metrics import ResampledMetrics
 
@@ -26,20 +27,12 @@ class SizePredictions:
     ----------
     subjects
         Number of training subjects, the mean over the folds.
-    labels
-        Class of each prediction, shape (N,).
-    probabilities
-        Shape (N, K).
-    groups, folds, repeats
-        Subject, fold and repeat of each prediction, shape (N,): the same for all sizes.
+    predictions
+        Of the same scans, folds and repeats for all sizes.
     """
 
     subjects: float
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    groups: NDArray[np.generic]
-    folds: NDArray[np.int64]
-    repeats: NDArray[np.int64]
+    predictions: PredictionArrays
 
 
 @dataclass(frozen=True)
@@ -123,16 +116,16 @@ def learning_curve(
             f"a learning curve needs three or more ascending numbers of subjects, not "
             f"{', '.join(f'{number:g}' for number in numbers)}"
         )
-    first = sizes[0]
+    first = sizes[0].predictions
     for size in sizes[1:]:
         same = (
-            np.array_equal(getattr(size, name), getattr(first, name))
-            for name in ("labels", "groups", "folds", "repeats")
+            np.array_equal(getattr(size.predictions, name), getattr(first, name))
+            for name in ("labels", "scans", "groups", "folds", "repeats")
         )
         if not all(same):
             raise InputError("the sizes of a learning curve are not of the same scans and folds")
     weights = _weights(first, resamples, seed)
-    values = np.stack([_auc(size, weights) for size in sizes])
+    values = np.stack([_auc(size.predictions, weights) for size in sizes])
     ratios = np.geomspace(numbers[0], 2 * numbers[-1], _POINTS)
     at = np.array([*ratios, numbers[-1]])
     fitted = 1 - _power_law(numbers, 1 - values, at)
@@ -147,40 +140,40 @@ def learning_curve(
 
 
 def _weights(
-    size: SizePredictions, resamples: int, seed: int
+    found: PredictionArrays, resamples: int, seed: int
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
     """Return the rows of each repeat, and the weight of each subject in the sample and resamples.
 
     A subject counts as often as it is drawn, times as often as its fold of the repeat is drawn.
     """
-    subjects = subject_indices(size.groups, size.labels.size)
+    subjects = subject_indices(found.groups, found.labels.size)
     number = int(subjects.max()) + 1
     rng = np.random.default_rng(seed)
     drawn = rng.multinomial(number, np.full(number, 1 / number), size=resamples)
-    found = []
-    for repeat in np.unique(size.repeats):
-        rows = size.repeats == repeat
-        folds, fold = np.unique(size.folds[rows], return_inverse=True)
+    of_repeats = []
+    for repeat in np.unique(found.repeats):
+        rows = found.repeats == repeat
+        folds, fold = np.unique(found.folds[rows], return_inverse=True)
         of_subject = np.zeros(number, np.intp)
         of_subject[subjects[rows]] = fold
         times = rng.multinomial(len(folds), np.full(len(folds), 1 / len(folds)), size=resamples)
         weights = np.ones((1 + resamples, number))
         weights[1:] = drawn * times[:, of_subject]
-        found.append((rows, weights))
-    return found
+        of_repeats.append((rows, weights))
+    return of_repeats
 
 
 def _auc(
-    size: SizePredictions, weights: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64]]]
+    found: PredictionArrays, weights: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64]]]
 ) -> NDArray[np.float64]:
     """Return the AUC in the sample and in each resample, the mean of the repeats."""
-    true, predicted = checked_predictions(size.labels, size.probabilities)
-    subjects = subject_indices(size.groups, true.size)
-    found = [
+    true, predicted = checked_predictions(found.labels, found.probabilities)
+    subjects = subject_indices(found.groups, true.size)
+    values = [
         ResampledMetrics(true[rows], predicted[rows], subjects[rows], each).overall("auc")
         for rows, each in weights
     ]
-    mean: NDArray[np.float64] = np.mean(found, axis=0)
+    mean: NDArray[np.float64] = np.mean(values, axis=0)
     return mean
 
 

@@ -9,7 +9,7 @@ from hrcam.cohort.columns import MOST_VALUES, divided_by
 from hrcam.cohort.scan import Cohort
 from hrcam.evaluation.prediction import score_predictions
 from hrcam.training.fold_jobs import TrainingJob
-from hrcam.training.prediction_arrays import prediction_arrays
+from hrcam.training.prediction_rows import prediction_arrays
 
 SITE = "site"
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.evaluation.prediction import score_predictions
+from hrcam.evaluation.prediction_arrays import PredictionArrays, paired_differences
 from hrcam.evaluation.prediction_metrics import Metric
 from hrcam.evaluation.temperature import (
     MOST,
@@ -16,7 +17,6 @@ from hrcam.evaluation.temperature import (
     fold_temperatures,
     with_temperature,
 )
-from hrcam.training.prediction_arrays import PredictionArrays, paired_differences
 
 _METRICS: tuple[Metric, ...] = ("calibration_error", "brier_score")
 _SPOKEN: dict[Metric, str] = {

@@ -12,16 +12,12 @@ from hrcam.artifacts.run_folder import read_folds, write_pooled
 from hrcam.artifacts.run_tables import HEAD_PROBABILITY, PROBABILITY
 from hrcam.evaluation.chance import better_than_chance
 from hrcam.evaluation.prediction import score_predictions
+from hrcam.evaluation.prediction_arrays import PredictionArrays, paired_differences
 from hrcam.evaluation.prediction_metrics import METRICS, Metric
 from hrcam.training.calibrated_predictions import Calibration
 from hrcam.training.ensemble_metrics import ensemble_metrics
 from hrcam.training.fold_scores import scores_by_fold
-from hrcam.training.prediction_arrays import (
-    PredictionArrays,
-    Predictor,
-    paired_differences,
-    prediction_arrays,
-)
+from hrcam.training.prediction_rows import Predictor, prediction_arrays
 
 _COMPARED: tuple[Metric, ...] = ("accuracy", "balanced_accuracy", "auc")
 _COLUMNS: dict[Predictor, str] = {"network": PROBABILITY, "head": HEAD_PROBABILITY}

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrcam.evaluation.prediction import score_predictions
+from hrcam.evaluation.prediction_arrays import PredictionArrays, paired_differences
 from hrcam.evaluation.prediction_metrics import METRICS
-from hrcam.training.prediction_arrays import PredictionArrays, paired_differences
 
 
 def mean_over_repeats(found: PredictionArrays) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from hrcam.evaluation.learning_curve import LearningCurve, SizePredictions, lear
 from hrcam.training.config import Hardware
 from hrcam.training.fold_jobs import TrainingJob, train_folds
 from hrcam.training.plan_rules import MOST_EPOCHS
-from hrcam.training.prediction_arrays import prediction_arrays
+from hrcam.training.prediction_rows import prediction_arrays
 
 FOLDER = "learning-curve"
 SHARES = {"quarter": 1 / 4, "half": 1 / 2}
@@ -88,10 +88,7 @@ def _predictions(job: TrainingJob) -> SizePredictions:
     classes = job.task.classes
     rows = read_folds(job.folder, job.repeats, classes)
     subjects = float(np.mean([subjects_of(fold, job.cohort.scans) for fold in job.folds]))
-    found = prediction_arrays(rows, classes)
-    return SizePredictions(
-        subjects, found.labels, found.probabilities, found.groups, found.folds, found.repeats
-    )
+    return SizePredictions(subjects, prediction_arrays(rows, classes))
 
 
 def _plain(curve: LearningCurve) -> dict[str, Any]:

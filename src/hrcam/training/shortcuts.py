@@ -15,7 +15,7 @@ from hrcam.artifacts.shortcut_table import (
 from hrcam.cohort.facts import ScanFacts
 from hrcam.cohort.shortcuts import Division, cohort_sources, is_enough, measure_shortcuts
 from hrcam.training.fold_jobs import TrainingJob
-from hrcam.training.prediction_arrays import prediction_arrays
+from hrcam.training.prediction_rows import prediction_arrays
 
 
 def write_shortcuts(job: TrainingJob, facts: Mapping[str, ScanFacts]) -> tuple[ShortcutRow, ...]:
