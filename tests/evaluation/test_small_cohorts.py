@@ -79,9 +79,38 @@ class TestChance:
         repeats = np.repeat([1, 2], 30)
         folds = np.concatenate([np.arange(30) % 3, 3 + np.arange(30) // 10])
         repeated = better_than_chance(*twice, groups=groups, folds=folds, repeats=repeats)
-        assert (repeated.p, repeated.within_folds) == (once.p, False)
+        assert repeated.within_folds is False
+        # Three folds of ten: √(1 + 3 · 10 / 20). Wider, more labellings reach the AUC.
+        assert (once.widening, repeated.widening) == (1, pytest.approx(np.sqrt(2.5)))
+        assert repeated.p > once.p
         monkeypatch.setattr(chance, "_MOST_LABELS", 700)  # labellings come in several parts
         assert better_than_chance(labels, probabilities).p == pytest.approx(once.p, abs=0.02)
+
+    def test_networks_that_are_trained_on_the_other_folds_are_rarely_below_a_twentieth(self):
+        # Two features of noise, and as a network the direction between the means of the classes.
+        rng = np.random.default_rng(5)
+        folds = np.arange(60) % 5
+        of_folds, of_one = [], []
+        for _ in range(300):
+            images, labels = rng.normal(size=(60, 2)), rng.permutation(np.arange(60) % 2)
+            scores = np.zeros(60)
+            for fold in range(5):
+                train, test = folds != fold, folds == fold
+                means = [images[train & (labels == each)].mean(0) for each in (0, 1)]
+                scores[test] = images[test] @ (means[1] - means[0])
+            probabilities = two_classes(1 / (1 + np.exp(-scores)))
+            tested = better_than_chance(labels, probabilities, folds=folds, permutations=99)
+            of_folds.append(tested.p)
+            of_one.append(better_than_chance(labels, probabilities, permutations=99).p)
+        assert tested.widening == pytest.approx(1.5)
+        assert np.mean(np.array(of_folds) <= 0.05) <= 0.05
+        assert np.mean(np.array(of_one) <= 0.05) > 0.08
+
+    def test_sites_of_several_sizes_widen_by_their_shares(self):
+        folds = np.repeat([1, 2, 3], [10, 20, 30])
+        rng = np.random.default_rng(6)
+        found = better_than_chance(np.arange(60) % 2, two_classes(rng.random(60)), folds=folds)
+        assert found.widening == pytest.approx(np.sqrt(1 + 10 / 50 + 20 / 40 + 30 / 30))
 
     def test_several_classes_are_tested_by_their_mean_auc(self):
         rng = np.random.default_rng(3)

@@ -106,10 +106,11 @@ def test_probabilities_are_calibrated_by_other_folds_and_the_auc_is_tested(brigh
         table.loc[0, f"calibrated_probability_{report.run.classes[0]}"]
     )
     assert scores["better_than_chance"] == {
-        "p": 1 / 2000,
+        "p": pytest.approx(0.001, abs=0.002),
         "permutations": 1999,
         "within_folds": True,
         "relabelled_auc": pytest.approx(0.5, abs=0.02),
+        "widening": pytest.approx(3**0.5),
     }
     sections = {one.heading: one for one in metric_sections(read_run(folder / "run"))}
     calibrated = sections["Calibrated: Network"].table
@@ -124,7 +125,8 @@ def test_probabilities_are_calibrated_by_other_folds_and_the_auc_is_tested(brigh
         assert advice in section.paragraphs[0]
     worth = " ".join(sections["What the AUC is worth"].paragraphs)
     assert worth.startswith("40 subjects: AUC ")
-    assert "p ≤ 0.0005" in worth
+    assert "Better than chance: p = 0.00" in worth
+    assert "their spread is widened by 1.73" in worth
     assert "exchange their labels 1,999 times within their fold" in worth
 
 

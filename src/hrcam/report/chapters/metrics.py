@@ -182,10 +182,20 @@ def _worth(run: RunFolder) -> Section:
         paragraphs.append(
             f"In the permutation test subjects exchange their labels {test['permutations']:,} "
             f"times within {_TEST[test['within_folds']]}. It takes subjects for exchangeable if "
-            "images say nothing of the class. That the test subjects of one fold train the "
-            "networks of the others is left out; the exact test trains anew on relabelled tables."
+            f"images say nothing of the class.{_widened(test)}"
         )
     return Section("What the AUC is worth", paragraphs=tuple(paragraphs))
+
+
+def _widened(test: Mapping[str, Any]) -> str:
+    factor = test.get("widening", 1.0)
+    if factor == 1:
+        return ""
+    return (
+        " The test subjects of one fold train the networks of the others, so the AUC varies more "
+        f"than these labellings do: their spread is widened by {factor:.2f} (Nadeau and Bengio, "
+        "2003). The exact test trains anew on relabelled tables."
+    )
 
 
 def _together(run: RunFolder, source: str) -> list[tuple[str, Table]]:
