@@ -85,7 +85,11 @@ def test_subjects_are_set_aside_only_where_they_decide_something(bright_cohort):
         for i in range(40)
     ]  # fmt: skip
     write_table(bright_cohort, table)
-    assert "the validation scans of the table" in planned().reasons["validation"]
+    for plan in (planned(), planned(patience=5), planned(tries=2)):
+        assert plan.validation == 0
+        assert "the validation scans of the table" in plan.reasons["validation"]
+        assert "about 14 images" in plan.reasons["epochs"]
+    assert planned(tries=2).reasons["validation"].endswith("which compare the plans that are tried")
 
 
 def test_initial_weights_are_changed_by_small_steps(bright_cohort):

@@ -36,7 +36,7 @@ from hrcam.training.run_network import check_network
 from hrcam.training.run_summary import write_summary
 from hrcam.training.shortcuts import write_shortcuts
 from hrcam.training.tasks import task_of
-from hrcam.training.tries import tries_of
+from hrcam.training.tries import check_comparable, tries_of
 
 logger = logging.getLogger(__name__)
 
@@ -272,6 +272,7 @@ def _begin(
     if fold is not None and not 1 <= fold <= len(folds):
         raise InputError(f"there is no fold {fold}: the run has folds 1 to {len(folds)}")
     timings: tuple[Timing, ...] = ()
+    check_comparable(folds, config)
     tries_of(plan, config)  # before minutes are spent on timing
     if config.budget is not None and not kept:
         found = plan_within(checked, config, folds, len(task.outputs), hardware)

@@ -1,7 +1,6 @@
 """The rules of a plan: from the fingerprint of a cohort to every choice, with its reason."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -182,12 +181,14 @@ def _decide_training(
 
 def _validation(decisions: _Decisions, cohort: Cohort, config: TrainingConfig) -> tuple[float, str]:
     """Return the share of the subjects that are not learnt from, and why."""
+    compares, stops = "compare the plans that are tried", "decide when to stop"
+    if has_validation(cohort, config):
+        use = compares if config.tries > 1 else stops
+        return 0.0, f"none beside the validation scans of the table, which {use}"
     if config.tries > 1:
-        return VALIDATION, "of the training subjects, to compare the plans that are tried"
+        return VALIDATION, f"of the training subjects, to {compares}"
     if decisions.given("patience"):
-        return VALIDATION, "of the training subjects, to decide when to stop: patience is given"
-    if config.leave_out is None and any(scan.split == "validation" for scan in cohort.scans):
-        return 0.0, "none beside the validation scans of the table, which decide when to stop"
+        return VALIDATION, f"of the training subjects, to {stops}: patience is given"
     return 0.0, "none: all training subjects are learnt from, to the last epoch"
 
 
@@ -233,15 +234,19 @@ def _decide_changes(
     decisions.decide("shift", usual.shift, f"at most, of the size: {why}")
 
 
+def has_validation(cohort: Cohort, config: TrainingConfig) -> bool:
+    """Say whether the table says which scans are for validation, and is followed in it."""
+    return config.leave_out is None and any(scan.split == "validation" for scan in cohort.scans)
+
+
 def training_images(cohort: Cohort, config: TrainingConfig, validation: float) -> int:
     """Return about how many images a fold is trained on."""
     scans, folds = cohort.scans, config.folds
     if config.leave_out is not None:
         folds = len({scan.columns.get(config.leave_out.casefold()) for scan in scans})
     elif scans[0].split is not None:
-        splits = Counter(scan.split for scan in scans)
-        share = 0 if "validation" in splits else validation
-        return round(splits["train"] * (1 - share))
+        share = 0 if has_validation(cohort, config) else validation
+        return round(sum(scan.split == "train" for scan in scans) * (1 - share))
     return round(len(scans) * (1 - 1 / folds) * (1 - validation))
 
 

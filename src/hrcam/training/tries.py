@@ -8,6 +8,7 @@ from hrcam.artifacts.atomic import write_atomically
 from hrcam.artifacts.run_folder import CHECKPOINTS, NETWORK
 from hrcam.artifacts.run_tables import HISTORY, read_history
 from hrcam.artifacts.try_table import TRIES, TryRow, encode_tries, read_chosen
+from hrcam.cohort.splits import Fold
 from hrcam.errors import InputError
 from hrcam.training.callbacks import EpochCount
 from hrcam.training.config import TrainingConfig
@@ -44,13 +45,11 @@ def tries_of(plan: Plan, config: TrainingConfig) -> tuple[Try, ...]:
     Raises
     ------
     InputError
-        If there are not as many, or no validation images to compare them on.
+        If there are not as many.
     """
     found = [Try("as planned", plan)]
     if config.tries == 1:
         return tuple(found)
-    if plan.validation == 0:
-        raise InputError("tries are compared on validation images: use --validation above 0")
     if config.budget is not None:
         raise InputError("a budget is for one plan: leave out --budget or --try")
     given = set()
@@ -71,6 +70,20 @@ def tries_of(plan: Plan, config: TrainingConfig) -> tuple[Try, ...]:
             f"{config.tries}: values that are given are not varied"
         )
     return tuple(found[: config.tries])
+
+
+def check_comparable(folds: Sequence[Fold], config: TrainingConfig) -> None:
+    """Refuse to try plans where there are no images to compare them on.
+
+    Raises
+    ------
+    InputError
+        If a fold has no validation images.
+    """
+    if config.tries > 1 and not all(fold.validation for fold in folds):
+        raise InputError(
+            "tries are compared on validation images, and a fold has none: use --validation above 0"
+        )
 
 
 def train_best(
