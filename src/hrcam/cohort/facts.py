@@ -32,6 +32,9 @@ class ScanFacts:
     border
         Mean, standard deviation and 5, 50 and 95 % of the intensities of the outermost sixteenth on
         each side, shape (C, 5 × 2 × axes).
+    encoding
+        How the file stores its values, as in `hrcam.cohort.image.Image`; several of a scan whose
+        channels differ in it.
     """
 
     name: str
@@ -43,3 +46,4 @@ class ScanFacts:
     percentiles: tuple[tuple[float, ...], ...]
     voxel_hash: str
     border: tuple[tuple[float, ...], ...] = ()
+    encoding: str = ""

@@ -73,6 +73,9 @@ class Image:
     cautions
         What a reader should know of an image that can be used: a sheared affine, no orientation,
         colours that were reduced to grey.
+    encoding
+        How the file stores its values: "int16", of a picture "JPEG RGB", of DICOM "12 bits, JPEG
+        2000 Image Compression"; "" where nobody asked a file.
     """
 
     voxels: NDArray[np.float32]
@@ -81,6 +84,7 @@ class Image:
     format: Format
     form_codes: tuple[int, int] = (0, 0)
     cautions: tuple[Caution, ...] = ()
+    encoding: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -80,7 +80,7 @@ def examine(scan: Scan, files: dict[str, str], cache: Cache | None = None) -> Ex
             if cache is None
             else cache.result(
                 lambda: content_hash(scan, mask=True),
-                ["facts and border"],
+                ["facts, border and encoding"],
                 read,
                 _encode,
                 lambda kept: _decode(kept, scan.name),
@@ -158,6 +158,7 @@ def facts_of(name: str, image: Image) -> ScanFacts:
         percentiles=tuple(tuple(row) for row in percentiles),
         voxel_hash=voxel_hash(image),
         border=border_of(image.voxels),
+        encoding=image.encoding,
     )
 
 

@@ -52,7 +52,7 @@ def read_array(path: Path) -> Image:
         values = np.load(io.BytesIO(content), allow_pickle=False)
     with np.errstate(over="ignore", invalid="ignore"):
         voxels = values.reshape(spatial_shape(stored)).astype(np.float32, order="C")
-    return Image(voxels[None], np.eye(4), stored, "array")
+    return Image(voxels[None], np.eye(4), stored, "array", encoding=dtype.name)
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -67,4 +67,4 @@ def read_mgh(path: Path) -> Image:
     check_affine(affine)
     voxels = np.frombuffer(raw, dtype).reshape(shape, order="F").astype(np.float32, order="C")
     cautions = shear_cautions(affine) if placed else (_NO_PLACE,)
-    return Image(voxels[None], affine, stored, "mgh", cautions=cautions)
+    return Image(voxels[None], affine, stored, "mgh", cautions=cautions, encoding=dtype.name)

@@ -54,7 +54,7 @@ def read_nifti(path: Path) -> Image:
         raw = stream.take_voxels(len(head), start, size, least=len(head) + 4)
         stream.expect_end()
     voxels = scaled(np.frombuffer(raw, dtype).reshape(shape, order="F"), header)
-    return Image(voxels[None], affine, stored, "nifti", codes, cautions)
+    return Image(voxels[None], affine, stored, "nifti", codes, cautions, dtype.name)
 
 
 def read_header(stream: Stream) -> tuple[bytes, int, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hrcam.cohort.image import Image
+from hrcam.cohort.image import Format, Image
 from hrcam.cohort.problems import Caution, ImageError, Reason
 from hrcam.cohort.reading.decoding import decoding
 from hrcam.cohort.reading.files import is_broken_link
@@ -75,7 +75,8 @@ def read_pair(path: Path) -> Image:
         raw = stream.take_voxels(0, start, size, least=0)
         stream.expect_end()
     voxels = scaled(np.frombuffer(raw, dtype).reshape(shape, order="F"), header)
-    return Image(voxels[None], affine, stored, "nifti" if nifti else "analyze", codes, cautions)
+    found: Format = "nifti" if nifti else "analyze"
+    return Image(voxels[None], affine, stored, found, codes, cautions, dtype.name)
 
 
 def header_file(path: Path) -> Path:

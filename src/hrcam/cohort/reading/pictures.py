@@ -18,6 +18,7 @@ from hrcam.cohort.reading.tiff import is_tiff, read_floats
 _DEFLATE_RATIO = 1032
 _BMP_RAW = 0
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2
+_ALIKE = {"MPO": "JPEG"}  # with a preview
 _PHOTOMETRIC, _SAMPLE_FORMAT, _BITS = 262, 339, 258  # tags of TIFF
 
 
@@ -49,13 +50,15 @@ def read_picture(path: Path, colour: Colour = "luminance") -> Image:
         content = read_bytes(file)
     reason = Reason.TRUNCATED if _is_cut(content) else Reason.UNREADABLE
     with decoding("picture", reason):
-        channels, cautions = _channels(content, colour)
+        channels, cautions, encoding = _channels(content, colour)
     stored = channels.shape[1:]
     spatial_shape(stored)
-    return Image(channels, np.eye(4), stored, "picture", cautions=cautions)
+    return Image(channels, np.eye(4), stored, "picture", cautions=cautions, encoding=encoding)
 
 
-def _channels(content: bytes, colour: Colour) -> tuple[NDArray[np.float32], tuple[Caution, ...]]:
+def _channels(
+    content: bytes, colour: Colour
+) -> tuple[NDArray[np.float32], tuple[Caution, ...], str]:
     from PIL import UnidentifiedImageError
 
     try:
@@ -64,12 +67,14 @@ def _channels(content: bytes, colour: Colour) -> tuple[NDArray[np.float32], tupl
         if not is_tiff(content):
             raise
         with np.errstate(over="ignore"):
-            values = read_floats(content).astype(np.float32)
-        return grey_channels(values, colour), ()
+            stored = read_floats(content)
+            values = stored.astype(np.float32)
+        return grey_channels(values, colour), (), f"TIFF {stored.dtype.name}"
     picture.verify()  # the checksums of a PNG, which decoding alone passes over
     picture = _open(content)
     _check_contents(picture, len(content))
-    return _decode(picture, colour)
+    encoding = f"{_ALIKE.get(picture.format, picture.format)} {picture.mode}"
+    return *_decode(picture, colour), encoding
 
 
 def _open(content: bytes) -> Any:

@@ -22,7 +22,7 @@ def read_scan(scan: Scan) -> Image:
     Returns
     -------
     Image
-        Shape (C, *spatial); everything but the voxels is that of the first channel.
+        Shape (C, *spatial); the place in space is that of the first channel.
 
     Raises
     ------
@@ -41,8 +41,13 @@ def read_scan(scan: Scan) -> Image:
                 f"register and resample {name!r} onto {names[0]!r}",
             )
     cautions = dict.fromkeys(caution for channel in channels for caution in channel.cautions)
-    voxels = np.concatenate([channel.voxels for channel in channels])
-    return replace(first, voxels=voxels, cautions=tuple(cautions))
+    encodings = dict.fromkeys(channel.encoding for channel in channels)
+    return replace(
+        first,
+        voxels=np.concatenate([channel.voxels for channel in channels]),
+        cautions=tuple(cautions),
+        encoding=", ".join(encodings),
+    )
 
 
 def _read_channel(scan: Scan, name: str) -> Image:

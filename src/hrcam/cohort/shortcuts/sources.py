@@ -58,7 +58,8 @@ def cohort_sources(scans: Sequence[Scan], facts: Mapping[str, ScanFacts]) -> lis
     -------
     list of Source
         Further columns of the table; the kinds of the identifiers, of which those that divide the
-        scans alike are one; size, voxel size, format, orientation and border of the images.
+        scans alike are one; size, voxel size, format, orientation, encoding and border of the
+        images.
     """
     columns = sorted({name for scan in scans for name in scan.columns})
     known = [facts[scan.name] for scan in scans]
@@ -77,6 +78,7 @@ def cohort_sources(scans: Sequence[Scan], facts: Mapping[str, ScanFacts]) -> lis
             [f"{one.format} {one.orientation}".strip() for one in known],
             scans,
         ),
+        _texts("encoding", [one.encoding for one in known], scans),
         _border(known),
     ]
     return [source for source in found if source is not None and source.values.any()]

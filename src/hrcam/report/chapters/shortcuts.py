@@ -8,10 +8,10 @@ from hrcam.report.page.text import count, estimate_text
 
 _WHAT = (
     "How well the class is predicted without the network: by a logistic regression on each further "
-    "column of the table, the kind of the identifiers (A2D6: two letters and six digits), size and "
-    "format of the images and their border, fitted to the scans that the network learnt from and "
-    "scored on the same test scans. Where one of these predicts the class, the network may have "
-    "learnt it, or what lies behind it, in place of the pathology."
+    "column of the table, the kind of the identifiers (A2D6: two letters and six digits), size, "
+    "format, encoding and border of the images, fitted to the scans that the network learnt from "
+    "and scored on the same test scans. Where one of these predicts the class, the network may "
+    "have learnt it, or what lies behind it, in place of the pathology."
 )
 _NOT_ALL = (
     "A column that follows from the disease, as a score of its severity, is no shortcut. And what "

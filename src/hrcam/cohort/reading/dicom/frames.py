@@ -11,7 +11,7 @@ from hrcam.cohort.image import Colour
 from hrcam.cohort.problems import Caution, ImageError, Reason
 from hrcam.cohort.reading.colour import colour_channels, grey_channels
 from hrcam.cohort.reading.decoding import decoding
-from hrcam.cohort.reading.dicom.pixels import modality_values, stored_pixels
+from hrcam.cohort.reading.dicom.pixels import modality_values, stored_as, stored_pixels
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class Frame:
         Of the slice, in mm; 1 where the file does not give it.
     cautions
         That there were colours.
+    encoding
+        Bits of a value, and the compression.
     """
 
     pixels: NDArray[np.float32]
@@ -59,6 +61,7 @@ class Frame:
     spacing: tuple[float, float] | None
     thickness: float
     cautions: tuple[Caution, ...]
+    encoding: str
 
 
 def frames_of(dataset: Any, name: str, colour: Colour) -> list[Frame]:
@@ -86,6 +89,7 @@ def frames_of(dataset: Any, name: str, colour: Colour) -> list[Frame]:
     where = f"file {name}: " if name else ""
     groups = _checked_groups(dataset, where)
     pixels = stored_pixels(dataset, len(groups), where)
+    encoding = stored_as(dataset)
     frames = []
     for group, stored in zip(groups, pixels, strict=True):
         with decoding(f"{where}DICOM header"):
@@ -93,7 +97,9 @@ def frames_of(dataset: Any, name: str, colour: Colour) -> list[Frame]:
             thickness = _number(group.get("SliceThickness"), 1.0) or 1.0
         with decoding(f"{where}rescaling"):
             values, cautions = _values(stored, group, colour)
-        frames.append(Frame(values.swapaxes(1, 2), placement, spacing, thickness, cautions))
+        frames.append(
+            Frame(values.swapaxes(1, 2), placement, spacing, thickness, cautions, encoding)
+        )
     return frames
 
 

@@ -78,6 +78,15 @@ def stored_pixels(dataset: Any, count: int, where: str) -> NDArray[Any]:
         return pixels if count > 1 else pixels[None]
 
 
+def stored_as(dataset: Any) -> str:
+    """Describe how a DICOM object, whose pixels are decoded, stores them: bits and compression."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    bits = dataset.get("BitsStored") or dataset.get("BitsAllocated")
+    lossy = ["lossy before"] if dataset.get("LossyImageCompression") == "01" else []
+    compression = syntax.name if syntax.is_encapsulated else "not compressed"
+    return ", ".join([f"{bits} bits", compression, *lossy])
+
+
 def _check_bits(dataset: Any, where: str) -> None:
     """Refuse a header in which the numbers of bits contradict each other."""
     allocated, stored, high = (
