@@ -89,6 +89,9 @@ def test_subjects_are_set_aside_only_where_they_decide_something(bright_cohort):
         assert plan.validation == 0
         assert "the validation scans of the table" in plan.reasons["validation"]
         assert "about 14 images" in plan.reasons["epochs"]
+    assert planned(validation=0).validation == 0
+    with pytest.raises(InputError, match=r"validation is 0.2, but the table"):
+        planned(validation=0.2)
     assert planned(tries=2).reasons["validation"].endswith("which compare the plans that are tried")
 
 

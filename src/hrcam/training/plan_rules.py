@@ -10,6 +10,7 @@ from hrcam.artifacts.plan_file import shown_value
 from hrcam.cohort.check import CheckReport
 from hrcam.cohort.fingerprint import NONE, Fingerprint
 from hrcam.cohort.scan import Cohort
+from hrcam.errors import InputError
 from hrcam.preparation import Preparation, choose_preparation
 from hrcam.preparation.augmentation import usual_changes
 from hrcam.preparation.choice import LARGEST_SIDE, PreparationChoice, explain_choice
@@ -106,8 +107,8 @@ def make_plan(
     Raises
     ------
     InputError
-        If the cohort has fewer than two classes, an option does not fit the task, or no grid can be
-        chosen, as `hrcam.preparation.choice.explain_choice`.
+        If the cohort has fewer than two classes, an option does not fit the task or the split of
+        the table, or no grid can be chosen, as `hrcam.preparation.choice.explain_choice`.
     """
     config = config or TrainingConfig()
     task_of(config, checked.accepted.classes)
@@ -158,6 +159,11 @@ def _decide_training(
     )
     batch_size = decisions.decide("batch_size", BATCH_SIZE, "many steps in few epochs")
     validation = decisions.decide("validation", *_validation(decisions, checked.accepted, config))
+    if validation and has_validation(checked.accepted, config):
+        raise InputError(
+            f"validation is {validation:g}, but the table says which scans are for validation: use "
+            "0, or make them 'train' in its column split"
+        )
     images = training_images(checked.accepted, config, validation)
     usual = epochs_for(images, batch_size)
     limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(usual)
