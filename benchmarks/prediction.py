@@ -4,7 +4,7 @@
 
 All predictors get the same folds: the split of the table, or `--folds` by subject.
 
-- hrcam: `hrcam train` as it comes; part of the training subjects tells when to stop.
+- hrcam: `hrcam train` with its defaults; all training subjects are learnt from.
 - resnet18, resnet50, densenet121, efficientnet-b0: MONAI's networks from random weights, at the
   images' own resolution up to `--side`, trained by one recipe on all training images: AdamW, linear
   warm-up and cosine, 5 % weight decay, label smoothing 0.1, classes weighted alike, left-right

@@ -264,7 +264,7 @@ def prediction_table() -> str:
     return _markdown(
         (
             *("cohort", "predictor", "AUC", "accuracy", "calibration error"),
-            *("AUC of hrcam less its own", "minutes"),
+            *("AUC of `hrcam train` minus this AUC", "minutes"),
         ),
         rows,
     )

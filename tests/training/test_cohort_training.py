@@ -569,6 +569,7 @@ def test_a_training_that_was_stopped_does_not_look_finished(
     ("config", "hardware", "said"),
     [
         ({"network": "vgg"}, {}, "there is no network 'vgg'"),
+        ({"bootstrap": 1}, {}, "bootstrap is 1.*0 or at least 2"),
         ({"weights": Path("nowhere.pt")}, {}, "there is no file of weights"),
         ({"network": "densenet121", "shape": (2, 2)}, {}, r"grid of 2 × 2 .*another shape"),
         ({"positive": "dark"}, {}, "name one of two classes.*bright, plain"),

@@ -73,6 +73,8 @@ def test_subjects_are_set_aside_only_where_they_decide_something(bright_cohort):
     assert planned(patience=5).validation == 0.15
     assert planned(plan=PlanOptions(patience=5)).validation == 0.15
     assert planned(plan=PlanOptions(patience=5, validation=0)).validation == 0
+    with pytest.raises(InputError, match=r"patience is 5, but no validation images"):
+        planned(patience=5, plan=PlanOptions(validation=0))
     tried = planned(tries=2)
     assert tried.validation == 0.15
     assert "to compare the plans" in tried.reasons["validation"]
@@ -85,7 +87,7 @@ def test_subjects_are_set_aside_only_where_they_decide_something(bright_cohort):
         for i in range(40)
     ]  # fmt: skip
     write_table(bright_cohort, table)
-    for plan in (planned(), planned(patience=5), planned(tries=2)):
+    for plan in (planned(), planned(plan=PlanOptions(patience=5)), planned(tries=2)):
         assert plan.validation == 0
         assert "the validation scans of the table" in plan.reasons["validation"]
         assert "about 14 images" in plan.reasons["epochs"]
@@ -183,7 +185,7 @@ def test_numbers_may_be_written_as_usual_and_lines_be_left_out(tmp_path):
     (tmp_path / "plan.yaml").write_text("learning_rate: 1e-3\nzoom: 0\nspacing: null\n")
     assert read_plan(tmp_path / "plan.yaml") == PlanOptions(learning_rate=1e-3, zoom=0)
     (tmp_path / "plan.yaml").write_text("# nothing\n")
-    assert read_plan(tmp_path / "plan.yaml") == PlanOptions()
+    assert read_plan(str(tmp_path / "plan.yaml")) == PlanOptions()
     (tmp_path / "plan.yaml").write_text("format: 99\n")
     with pytest.raises(NewerFormatError, match="format 99"):
         read_plan(tmp_path / "plan.yaml")

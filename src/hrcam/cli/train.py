@@ -180,7 +180,10 @@ def train(
         ),
     ] = None,
     bootstrap: Annotated[
-        int, typer.Option(min=0, help="Refits of the head, for the standard deviation of maps.")
+        int,
+        typer.Option(
+            min=0, help="Refits of the head, for the standard deviation of maps: 0, or at least 2."
+        ),
     ] = 0,
     suffix: Suffix = None,
     space: Space = None,
@@ -427,7 +430,7 @@ def _shortcuts(rows: "Sequence[ShortcutRow]") -> str:
                 printable(f"{row.source}{told}"),
                 with_interval(row.auc, row.low, row.high),
                 with_interval(row.difference, row.difference_low, row.difference_high),
-                {"": "", "strong": "strong", "as the network": "warning"}[row.warned],
+                row.warned,
             ]
         )
     return aligned(table)

@@ -170,8 +170,9 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "add scans of that class from another site, or compare within one site",
         ),
         Reason.SHORTCUT: Explanation(
-            "a column, the kind of an identifier, or size or border of the images tells the class "
-            "by itself: a network may learn what lies behind it, as the scanner",
+            "a column, the kind of an identifier, or size, format, encoding or border of the "
+            "images tells the class by itself: a network may learn what lies behind it, as the "
+            "scanner",
             "a site, hospital or scanner: test with `hrcam train --leave-out site`; numbers: score "
             "the network within them, as `hrcam train --by age`; border, size or kind of an "
             "identifier: leave out the site behind it, crop, or compare scans that are alike in "

@@ -245,6 +245,8 @@ def _begin(
     if cluster is None:
         check_hardware(hardware)
     check_claimable(folder, CONFIG)
+    if config.bootstrap == 1:
+        raise InputError("bootstrap is 1: it must be a number of refits, 0 or at least 2")
     column = config.leave_out
     if column is not None:
         check_left_out(cohort.scans, column)  # before minutes are spent on images

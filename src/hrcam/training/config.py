@@ -68,7 +68,8 @@ class TrainingConfig(PlanOptions):
     label_column, image_column
         Columns of the table that are read as label and image; also the defaults for mapping.
     bootstrap
-        Number of bootstrap refits of the head, for the standard deviation of maps.
+        Number of bootstrap refits of the head, for the standard deviation of maps: 0, or at least
+        2.
     seed
         Random seed.
     """

@@ -104,7 +104,7 @@ class Plan(PlanOptions):
         return Changes(self.mirror, self.rotation, self.zoom, self.shift)
 
 
-def read_plan(path: Path) -> PlanOptions:
+def read_plan(path: str | Path) -> PlanOptions:
     """Read a plan file; what it leaves out is None.
 
     Raises
@@ -113,7 +113,7 @@ def read_plan(path: Path) -> PlanOptions:
         If it is missing or damaged, holds a name that plans do not have, or a value of the wrong
         type or size; the error names the line.
     """
-    found = read_plan_file(path)
+    found = read_plan_file(Path(path))
     try:
         # As JSON, in which types are strict but lists may become tuples.
         return PlanOptions.model_validate_json(json.dumps(found.values, default=str), strict=True)

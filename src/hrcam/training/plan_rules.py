@@ -164,6 +164,11 @@ def _decide_training(
             f"validation is {validation:g}, but the table says which scans are for validation: use "
             "0, or make them 'train' in its column split"
         )
+    if config.patience is not None and not (validation or has_validation(checked.accepted, config)):
+        raise InputError(
+            f"patience is {config.patience}, but no validation images tell when to stop: use a "
+            "--validation above 0, or leave out --patience"
+        )
     images = training_images(checked.accepted, config, validation)
     usual = epochs_for(images, batch_size)
     limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(usual)
