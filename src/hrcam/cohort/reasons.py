@@ -174,8 +174,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = MappingProxyType(
             "images tells the class by itself: a network may learn what lies behind it, as the "
             "scanner",
             "a site, hospital or scanner: test with `hrcam train --leave-out site`; numbers: score "
-            "the network within them, as `hrcam train --by age`; border, size or kind of an "
-            "identifier: leave out the site behind it, crop, or compare scans that are alike in "
+            "the network within them, as `hrcam train --by age`; border, size, encoding or kind of "
+            "an identifier: leave out the site behind it, crop, or compare scans that are alike in "
             "it; a score of the disease itself is no shortcut",
         ),
     }

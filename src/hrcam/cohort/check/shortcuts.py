@@ -20,6 +20,11 @@ from hrcam.errors import InputError
 from hrcam.evaluation.estimate import with_interval
 
 _FOLDS, _RESAMPLES = 5, 500
+_REMEDIES = {
+    "border of the image": "crop frames and marks, or ",
+    "encoding": "export all images alike from their originals (a converted copy keeps the traces "
+    "of a compression), or ",
+}
 
 
 def shortcut_problems(
@@ -101,8 +106,7 @@ def _advice(source: str, scans: Sequence[Scan]) -> str:
     of_disease = "a score of the disease itself is no shortcut"
     column = source.removeprefix("column ")
     if column == source:
-        crop = "crop frames and marks, or " if source == "border of the image" else ""
-        alike = f"{crop}compare scans that are alike in the {source}"
+        alike = f"{_REMEDIES.get(source, '')}compare scans that are alike in the {source}"
         place = next((name for name in PLACES if _divides(scans, name)), None)
         if place is not None:
             return f"{_left_out(place, scans)}; or {alike}"

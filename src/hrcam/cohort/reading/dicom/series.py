@@ -67,7 +67,7 @@ def read_dicom(path: Path, colour: Colour = "luminance") -> Image:
     stored = (*first.pixels.shape[1:], len(frames))
     voxels = np.stack([frame.pixels for frame in frames], axis=-1)
     voxels = voxels.reshape(len(first.pixels), *spatial_shape(stored))
-    encoding = ", ".join(dict.fromkeys(frame.encoding for frame in frames))
+    encoding = ", ".join(sorted({frame.encoding for frame in frames}))
     return Image(voxels, affine, stored, "dicom", cautions=tuple(cautions), encoding=encoding)
 
 
