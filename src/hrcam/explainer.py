@@ -39,6 +39,7 @@ from hrcam.model.inputs import (
     check_groups,
     check_images,
     check_labels,
+    number_of_refits,
     whole_number,
 )
 from hrcam.storage import Fitted, load_fitted, save_fitted
@@ -192,11 +193,7 @@ class HRCAM:
         """
         if target not in get_args(Target):
             raise InputError(f"target is {target!r}: it must be 'labels' or 'logits'")
-        refits, first_seed = whole_number(bootstrap), whole_number(seed)
-        if refits is None or refits < 0 or refits == 1:
-            raise InputError(
-                f"bootstrap is {bootstrap!r}: it must be a number of refits, 0 or at least 2"
-            )
+        refits, first_seed = number_of_refits(bootstrap), whole_number(seed)
         if first_seed is None or first_seed < 0:
             raise InputError(f"seed is {seed!r}: it must be a whole number, 0 or more")
         compared_with = None if reference is None else whole_number(reference)

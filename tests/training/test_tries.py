@@ -26,15 +26,21 @@ OPTIONS = {"folds": 2, "epochs": 3, "shape": (16, 16), "batch_size": 4, "validat
 CPU = Hardware(accelerator="cpu", workers=1)
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tried")
+def pictures_of(folder, splits=()):
+    """A cohort of 24 participants, in turn of each class; pairs of them in turn of each split."""
     rows = []
     for index in range(24):
         write_picture(folder / f"{index}.png", index, index % 2 == 1)
         cells = {"image": f"{index}.png", "label": "ab"[index % 2]}
+        if splits:
+            cells["split"] = splits[index // 2 % len(splits)]
         rows.append({"participant_id": f"p{index}", **cells})
     return open_cohort(write_table(folder, rows))
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return pictures_of(tmp_path_factory.mktemp("tried"))
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +85,7 @@ def test_tries_that_cannot_be_compared_are_refused(cohort, tmp_path):
 
 
 def test_tries_are_compared_on_the_validation_scans_of_a_table(tmp_path, monkeypatch):
-    rows = []
-    for index in range(24):
-        write_picture(tmp_path / f"{index}.png", index, index % 2 == 1)
-        split = ("train", "train", "validation", "test")[index // 2 % 4]
-        cells = {"image": f"{index}.png", "label": "ab"[index % 2], "split": split}
-        rows.append({"participant_id": f"p{index}", **cells})
-    split = open_cohort(write_table(tmp_path, rows))
+    split = pictures_of(tmp_path, ("train", "train", "validation", "test"))
     monkeypatch.setattr(tries, "OTHER_NETWORKS", {"small": TINY})
     config = TrainingConfig(tries=2, epochs=2, shape=(16, 16), batch_size=4)
     train_cohort(split, tmp_path / "run", config, hardware=CPU, progress=False)
@@ -118,6 +118,7 @@ def test_each_fold_keeps_the_network_with_the_lowest_validation_loss(run):
         assert history["validation_loss"].min() == chosen["validation_loss"]
         assert json.loads((folder / "fold.json").read_text())["network"] == chosen["network"]
         model = run.explainer(fold).model
+        assert isinstance(model, SmallCNN)
         assert (len(model.blocks) > 1) == (chosen["network"] == "small")  # one block: tiny
         assert not (folder / "checkpoints").exists()
 

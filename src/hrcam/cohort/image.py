@@ -75,7 +75,7 @@ class Image:
         colours that were reduced to grey.
     encoding
         How the file stores its values: "int16", of a picture "JPEG RGB", of DICOM "12 bits, JPEG
-        2000 Image Compression"; "" where nobody asked a file.
+        2000 Image Compression"; "" of an image that is not of a file.
     """
 
     voxels: NDArray[np.float32]

@@ -223,6 +223,22 @@ def whole_number(value: Any) -> int | None:
         return None
 
 
+def number_of_refits(bootstrap: Any) -> int:
+    """Return how often a head is refitted on resampled subjects.
+
+    Raises
+    ------
+    InputError
+        If it is not 0, or a whole number of at least 2.
+    """
+    refits = whole_number(bootstrap)
+    if refits is None or refits < 0 or refits == 1:
+        raise InputError(
+            f"bootstrap is {bootstrap!r}: it must be a number of refits, 0 or at least 2"
+        )
+    return refits
+
+
 def check_classes(
     classes: int | Sequence[int] | torch.Tensor, images: int, number: int
 ) -> torch.Tensor:

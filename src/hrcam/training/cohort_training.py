@@ -23,6 +23,7 @@ from hrcam.cohort.problems import Problem, RefusedScansError
 from hrcam.cohort.scan import Cohort, Scan
 from hrcam.cohort.splits import Fold, make_folds
 from hrcam.errors import InputError
+from hrcam.model.inputs import number_of_refits
 from hrcam.training.budget import plan_within
 from hrcam.training.by_column import checked_columns, write_by_column
 from hrcam.training.classifier import check_hardware
@@ -245,8 +246,7 @@ def _begin(
     if cluster is None:
         check_hardware(hardware)
     check_claimable(folder, CONFIG)
-    if config.bootstrap == 1:
-        raise InputError("bootstrap is 1: it must be a number of refits, 0 or at least 2")
+    number_of_refits(config.bootstrap)
     column = config.leave_out
     if column is not None:
         check_left_out(cohort.scans, column)  # before minutes are spent on images

@@ -158,17 +158,9 @@ def _decide_training(
         "few weights: for a few hundred to a few thousand images",
     )
     batch_size = decisions.decide("batch_size", BATCH_SIZE, "many steps in few epochs")
-    validation = decisions.decide("validation", *_validation(decisions, checked.accepted, config))
-    if validation and has_validation(checked.accepted, config):
-        raise InputError(
-            f"validation is {validation:g}, but the table says which scans are for validation: use "
-            "0, or make them 'train' in its column split"
-        )
-    if config.patience is not None and not (validation or has_validation(checked.accepted, config)):
-        raise InputError(
-            f"patience is {config.patience}, but no validation images tell when to stop: use a "
-            "--validation above 0, or leave out --patience"
-        )
+    of_table = _has_validation(checked.accepted, config)
+    validation = decisions.decide("validation", *_validation(decisions, config, of_table))
+    _check_validation(validation, config, of_table)
     images = training_images(checked.accepted, config, validation)
     usual = epochs_for(images, batch_size)
     limit = {FEWEST_EPOCHS: "the fewest", MOST_EPOCHS: "the most"}.get(usual)
@@ -190,10 +182,15 @@ def _decide_training(
     decisions.decide("balance", BALANCE, _balance_reason(checked.fingerprint))
 
 
-def _validation(decisions: _Decisions, cohort: Cohort, config: TrainingConfig) -> tuple[float, str]:
+def _has_validation(cohort: Cohort, config: TrainingConfig) -> bool:
+    """Say whether the table says which scans are for validation, and is followed in it."""
+    return config.leave_out is None and any(scan.split == "validation" for scan in cohort.scans)
+
+
+def _validation(decisions: _Decisions, config: TrainingConfig, of_table: bool) -> tuple[float, str]:
     """Return the share of the subjects that are not learnt from, and why."""
     compares, stops = "compare the plans that are tried", "decide when to stop"
-    if has_validation(cohort, config):
+    if of_table:
         use = compares if config.tries > 1 else stops
         return 0.0, f"none beside the validation scans of the table, which {use}"
     if config.tries > 1:
@@ -201,6 +198,20 @@ def _validation(decisions: _Decisions, cohort: Cohort, config: TrainingConfig) -
     if decisions.given("patience"):
         return VALIDATION, f"of the training subjects, to {stops}: patience is given"
     return 0.0, "none: all training subjects are learnt from, to the last epoch"
+
+
+def _check_validation(validation: float, config: TrainingConfig, of_table: bool) -> None:
+    """Refuse a share beside the validation scans of the table, and a patience without any."""
+    if validation and of_table:
+        raise InputError(
+            f"validation is {validation:g}, but the table says which scans are for validation: use "
+            "0, or make them 'train' in its column split"
+        )
+    if config.patience is not None and not (validation or of_table):
+        raise InputError(
+            f"patience is {config.patience}, but no validation images tell when to stop: use a "
+            "--validation above 0, or leave out --patience"
+        )
 
 
 def _learning_rate(config: TrainingConfig) -> tuple[float, str]:
@@ -245,18 +256,13 @@ def _decide_changes(
     decisions.decide("shift", usual.shift, f"at most, of the size: {why}")
 
 
-def has_validation(cohort: Cohort, config: TrainingConfig) -> bool:
-    """Say whether the table says which scans are for validation, and is followed in it."""
-    return config.leave_out is None and any(scan.split == "validation" for scan in cohort.scans)
-
-
 def training_images(cohort: Cohort, config: TrainingConfig, validation: float) -> int:
     """Return about how many images a fold is trained on."""
     scans, folds = cohort.scans, config.folds
     if config.leave_out is not None:
         folds = len({scan.columns.get(config.leave_out.casefold()) for scan in scans})
     elif scans[0].split is not None:
-        share = 0 if has_validation(cohort, config) else validation
+        share = 0 if _has_validation(cohort, config) else validation
         return round(sum(scan.split == "train" for scan in scans) * (1 - share))
     return round(len(scans) * (1 - 1 / folds) * (1 - validation))
 
